@@ -1,0 +1,37 @@
+"""What a job is, and the names a servant's author needs. No I/O happens here."""
+
+from retinue.connection import Connection
+from retinue.durations import hours, minutes, seconds
+from retinue.errors import CredentialError, PermanentError, RateLimited, RetinueError, TransientError
+from retinue.job import Job
+from retinue.outcomes import Cancelled, Completed, Fail, Outcome, Park, Retry, Snooze
+from retinue.payload import NoPayload, Payload, Sensitive
+from retinue.retry import Exponential, NoRetry
+from retinue.servant import ServantType, servant
+
+__all__ = [
+    "Cancelled",
+    "Completed",
+    "Connection",
+    "CredentialError",
+    "Exponential",
+    "Fail",
+    "Job",
+    "NoPayload",
+    "NoRetry",
+    "Outcome",
+    "Park",
+    "Payload",
+    "PermanentError",
+    "RateLimited",
+    "RetinueError",
+    "Retry",
+    "Sensitive",
+    "ServantType",
+    "Snooze",
+    "TransientError",
+    "hours",
+    "minutes",
+    "seconds",
+    "servant",
+]

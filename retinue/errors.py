@@ -1,0 +1,83 @@
+"""The error tree: what can go wrong, named for what happened.
+
+A handler raises a `JobError` to say what should become of its job; `retinue.classify` turns each class into an outcome.
+The class docstring is the message used when none is given.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+class RetinueError(Exception):
+    """Something in Retinue went wrong."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip().splitlines()[0])
+
+    @property
+    def message(self) -> str:
+        """The sentence for people."""
+        return str(self.args[0])
+
+
+class ConfigurationError(RetinueError):
+    """A setting is missing or wrong; the message names it, its value and how to mend it."""
+
+
+class UnknownType(RetinueError):
+    """No servant is registered for this job type."""
+
+
+class InvalidPayload(RetinueError):
+    """The payload does not fit what this job type asks for."""
+
+
+class InvalidSchedule(RetinueError):
+    """The schedule's rule, time zone or payload cannot be used."""
+
+
+class NotFound(RetinueError):
+    """There is no such row."""
+
+
+class NotAllowed(RetinueError):
+    """The row's present state does not allow this."""
+
+
+class LeaseLost(RetinueError):
+    """This attempt no longer holds its job: it was rescued, cancelled or settled by someone else."""
+
+
+class JobError(RetinueError):
+    """A job could not be done."""
+
+
+class TransientError(JobError):
+    """The provider or the network failed for the moment; the job is retried with backoff."""
+
+
+class JobTimeout(TransientError):
+    """The job passed its time limit."""
+
+
+class RateLimited(JobError):
+    """The provider's limit is reached; the job is put back until the reset and no attempt is spent."""
+
+    def __init__(self, message: str | None = None, *, reset_at: datetime) -> None:
+        if reset_at.tzinfo is None:
+            raise ValueError(f"reset_at needs a time zone, got {reset_at.isoformat()}")
+        super().__init__(message)
+        self.reset_at = reset_at
+
+
+class PermanentError(JobError):
+    """Trying again cannot help; the job fails at once."""
+
+
+class CredentialError(JobError):
+    """The provider refused the credentials; the lane is parked until they are mended."""
+
+
+class JobCancelled(JobError):
+    """The job noticed that it was asked to stop."""

@@ -1,0 +1,149 @@
+"""What a handler receives: the job's values and the few things it may do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from retinue.connection import Connection
+from retinue.errors import JobCancelled
+from retinue.outcomes import Completed
+
+P = TypeVar("P", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class JobFacts:
+    """A claimed job's row, as far as its handler and the log lines need it."""
+
+    id: int
+    type: str
+    attempt: int
+    account_id: int | None
+    lane: str
+    failures: int
+    checkpoint: Any
+    request_id: str | None
+    fire_at: datetime | None
+
+
+class Commit(Protocol):
+    """One fenced transaction: what is written through it lands together, or not at all."""
+
+    @property
+    def connection(self) -> Any:
+        """The psycopg connection of the transaction. `Any` because the kernel does not import the driver."""
+
+    def execute(self, query: str, params: Any = None) -> Any:
+        """Run one statement and return psycopg's cursor."""
+
+    def checkpoint(self, value: Any) -> None:
+        """Let a later attempt start from `value` (JSON) if this transaction commits."""
+
+    def complete(self, outcome: Completed) -> None:
+        """Settle the job as completed in this very transaction."""
+
+
+class JobServices(Protocol):
+    """What the runtime does for a job; the double in tests and the runtime in servants implement it."""
+
+    def commit(self, job: Job[Any]) -> AbstractContextManager[Commit]: ...
+
+    def connection(self, job: Job[Any], connection_id: int) -> Connection: ...
+
+    def anomaly(self, job: Job[Any], name: str, fields: Mapping[str, Any]) -> None: ...
+
+
+class Cancellation(threading.Event):
+    """Set when a person cancels, the time limit passes, the lease is lost or the servant drains; `reason` says which."""
+
+    reason: str = ""
+
+    def ask(self, reason: str) -> None:
+        """Ask the job to stop; the first reason stays."""
+        if not self.is_set():
+            self.reason = reason
+            self.set()
+
+
+class Job(Generic[P]):
+    """One attempt at one job.
+
+    Example:
+        @servant("invoice.send", lane="account")
+        def send_invoice(job: Job[Invoice]) -> Outcome:
+            with job.commit() as tx:
+                tx.execute("INSERT INTO sent (number) VALUES (%s)", (job.payload.number,))
+                tx.complete(Completed())
+            return Completed()
+    """
+
+    __slots__ = ("_services", "cancelled", "checkpoint", "done", "facts", "payload", "settled", "total")
+
+    def __init__(self, facts: JobFacts, payload: P, services: JobServices) -> None:
+        self.facts = facts
+        self.payload = payload
+        self.cancelled = Cancellation()
+        self.checkpoint = facts.checkpoint
+        self.done: int | None = None
+        self.total: int | None = None
+        #: Whether `tx.complete()` has committed: the runtime has nothing left to write.
+        self.settled = False
+        self._services = services
+
+    @property
+    def id(self) -> int:
+        return self.facts.id
+
+    @property
+    def attempt(self) -> int:
+        return self.facts.attempt
+
+    @property
+    def account_id(self) -> int | None:
+        return self.facts.account_id
+
+    @property
+    def fence(self) -> str:
+        """A token that only grows, for effects outside PostgreSQL: hand it on and let the other side refuse older ones."""
+        return f"{self.facts.id}.{self.facts.attempt}"
+
+    def commit(self) -> AbstractContextManager[Commit]:
+        """A transaction that commits only while this attempt holds the job.
+
+        Raises:
+            LeaseLost: the job was rescued, cancelled or settled elsewhere; nothing was written.
+        """
+        return self._services.commit(self)
+
+    def connection(self, connection_id: int) -> Connection:
+        """One of the job's account's connections, credentials opened.
+
+        Raises:
+            PermanentError: the account has no such connection.
+            CredentialError: its credentials cannot be opened.
+        """
+        return self._services.connection(self, connection_id)
+
+    def progress(self, done: int, total: int | None = None) -> None:
+        """Show how far the job is; written with the next heartbeat."""
+        self.done, self.total = done, total
+
+    def anomaly(self, name: str, **fields: Any) -> None:
+        """Report something odd in the data that a person should see; the job goes on."""
+        self._services.anomaly(self, name, fields)
+
+    def stop_if_cancelled(self) -> None:
+        """Call between steps of long work.
+
+        Raises:
+            JobCancelled: the job was asked to stop.
+        """
+        if self.cancelled.is_set():
+            raise JobCancelled(self.cancelled.reason)

@@ -1,0 +1,153 @@
+"""`@servant` declares a type of work; entry points make it known everywhere.
+
+A distribution offers its types in the entry point group `retinue.servants`, the entry's name being the job type, so that
+a process finds the one it needs without importing the others:
+
+    [project.entry-points."retinue.servants"]
+    "invoice.send" = "acme_servants.invoices:send_invoice"
+"""
+
+from __future__ import annotations
+
+import re
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from retinue.durations import minutes, seconds
+from retinue.errors import ConfigurationError, UnknownType
+from retinue.job import Job
+from retinue.lanes import ACCOUNT, lane_key
+from retinue.outcomes import Outcome
+from retinue.retry import Exponential, RetryPolicy
+
+P = TypeVar("P", bound=BaseModel)
+
+#: The entry point group in which distributions offer their servants.
+GROUP = "retinue.servants"
+
+#: Lower-case words joined by dots. Forty characters leave room for the queue name's prefix and suffix in SQS's eighty.
+TYPE_PATTERN = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+MAX_TYPE_LENGTH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class ServantType(Generic[P]):
+    """One type of work: its handler, its payload and the rules its jobs follow."""
+
+    name: str
+    handler: Callable[[Job[P]], Outcome | None]
+    payload: type[P]
+    slots: int = 8
+    timeout: timedelta = field(default_factory=lambda: minutes(5))
+    grace: timedelta = field(default_factory=lambda: seconds(10))
+    retry: RetryPolicy = field(default_factory=Exponential)
+    lane: str = ACCOUNT
+    lane_limit: int | None = None
+
+    def __post_init__(self) -> None:
+        faults = list(_faults(self))
+        if faults:
+            raise ConfigurationError(f"@servant({self.name!r}): {'; '.join(faults)}")
+
+    def __call__(self, job: Job[P]) -> Outcome | None:
+        return self.handler(job)
+
+    def lane_of(self, account_id: int | None, payload: BaseModel) -> str:
+        """The lane that a job with this account and payload joins."""
+        return lane_key(self.lane, account_id, payload)
+
+
+def _faults(declared: ServantType[Any]) -> typing.Iterator[str]:
+    if not TYPE_PATTERN.fullmatch(declared.name) or len(declared.name) > MAX_TYPE_LENGTH:
+        yield f"a type is lower-case words joined by dots, at most {MAX_TYPE_LENGTH} characters, such as 'calendar.sync'"
+    if declared.slots < 1:
+        yield f"slots must be at least 1, got {declared.slots}"
+    if declared.lane_limit is not None and declared.lane_limit < 1:
+        yield f"lane_limit must be at least 1, got {declared.lane_limit}"
+    if declared.timeout <= timedelta(0) or declared.grace < timedelta(0):
+        yield "timeout must be more than 0 and grace at least 0"
+    if declared.lane != ACCOUNT and declared.lane not in declared.payload.model_fields:
+        yield f"lane={declared.lane!r} is no field of {declared.payload.__name__}"
+
+
+def servant(
+    name: str, **rules: typing.Unpack[ServantRules]
+) -> Callable[[Callable[[Job[P]], Outcome | None]], ServantType[P]]:
+    """Declare the decorated handler as the servant of job type `name`.
+
+    The payload's model is read from the handler's annotation, `job: Job[Model]`.
+
+    Raises:
+        ConfigurationError: a rule is out of range, or the annotation names no payload model.
+    """
+
+    def declare(handler: Callable[[Job[P]], Outcome | None]) -> ServantType[P]:
+        return ServantType(name=name, handler=handler, payload=_payload_model(name, handler), **rules)
+
+    return declare
+
+
+class ServantRules(typing.TypedDict, total=False):
+    """The rules `@servant` takes; `ServantType` has their defaults."""
+
+    slots: int
+    timeout: timedelta
+    grace: timedelta
+    retry: RetryPolicy
+    lane: str
+    lane_limit: int | None
+
+
+def _payload_model(name: str, handler: Callable[[Job[P]], Outcome | None]) -> type[P]:
+    hints = typing.get_type_hints(handler)
+    hints.pop("return", None)
+    arguments = typing.get_args(next(iter(hints.values()), None))
+    if len(arguments) == 1 and isinstance(arguments[0], type) and issubclass(arguments[0], BaseModel):
+        return typing.cast("type[P]", arguments[0])
+    raise ConfigurationError(
+        f"@servant({name!r}): annotate the handler's argument with its payload, a pydantic model: job: Job[MyPayload]"
+    )
+
+
+def registered_types() -> list[str]:
+    """The names of all types that installed distributions offer, sorted; imports none of them."""
+    return sorted({entry.name for entry in entry_points(group=GROUP)})
+
+
+def load_servant(name: str) -> ServantType[Any]:
+    """Import and return the servant of type `name`.
+
+    Raises:
+        UnknownType: no distribution offers it; close names are suggested.
+        ConfigurationError: two distributions offer it, or it is not what `@servant` makes, or cannot be imported.
+    """
+    found = {(entry.value, entry) for entry in entry_points(group=GROUP, name=name)}
+    if not found:
+        raise UnknownType(_unknown(name))
+    if len(found) > 1:
+        raise ConfigurationError(f"Job type {name!r} is offered twice: {', '.join(sorted(v for v, _ in found))}")
+    return _load(name, found.pop()[1])
+
+
+def _load(name: str, entry: EntryPoint) -> ServantType[Any]:
+    try:
+        declared = entry.load()
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(f"The servant of {name!r} ({entry.value}) cannot be imported: {error}") from error
+    if not isinstance(declared, ServantType) or declared.name != name:
+        raise ConfigurationError(f"{entry.value} is offered as {name!r} but is not declared with @servant({name!r})")
+    return declared
+
+
+def _unknown(name: str) -> str:
+    known = registered_types()
+    close = get_close_matches(name, known, n=1)
+    hint = f"Did you mean {close[0]!r}? " if close else ""
+    return f"Unknown job type {name!r}. {hint}Known types: {', '.join(known) or 'none'}."

@@ -1,0 +1,119 @@
+"""From an outcome or an exception to what is written: pure decisions, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from retinue.errors import CredentialError, JobCancelled, LeaseLost, PermanentError, RateLimited
+from retinue.outcomes import Cancelled, Completed, Fail, Outcome, Park, Retry, Snooze
+from retinue.retry import RetryPolicy
+from retinue.states import JobState, Reason
+
+#: Longest error text kept with a job, in characters.
+MAX_ERROR_LENGTH = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What settling one attempt writes.
+
+    `delay` is seconds from the database's now, `until` a moment; both None means at once. `failed_attempt` spends one of
+    the job's attempts. `park` is the reason to park the job's lane with.
+    """
+
+    job_id: int
+    attempt: int
+    state: JobState
+    reason: Reason
+    delay: float | None = None
+    until: datetime | None = None
+    result: Mapping[str, Any] | None = None
+    error: Mapping[str, Any] | None = None
+    failed_attempt: bool = False
+    park: str | None = None
+
+
+def outcome_of(error: BaseException) -> Outcome:
+    """The outcome that an exception from a handler stands for.
+
+    Raises:
+        LeaseLost: passed on, because there is nothing left to settle.
+    """
+    if isinstance(error, LeaseLost):
+        raise error
+    if isinstance(error, RateLimited):
+        return Snooze(error.reset_at, error.message)
+    if isinstance(error, CredentialError):
+        return Park(error.message, _kind(error))
+    if isinstance(error, PermanentError):
+        return Fail(error.message, _kind(error))
+    if isinstance(error, JobCancelled):
+        return Cancelled(error.message)
+    return Retry(None, str(error) or _kind(error), _kind(error))
+
+
+def settle(
+    job_id: int, attempt: int, outcome: Outcome, *, retry: RetryPolicy, failures: int, released: bool = False
+) -> Settlement:
+    """What `outcome` writes for this attempt.
+
+    `failures` counts the attempts that failed before this one. `released` says that the servant is draining, so that a
+    job which stopped when asked is handed back and not cancelled.
+    """
+    match outcome:
+        case Completed(result):
+            return Settlement(
+                job_id=job_id, attempt=attempt, state=JobState.COMPLETED, reason=Reason.COMPLETE, result=result
+            )
+        case Retry():
+            return _retry(job_id, attempt, outcome, retry=retry, failures=failures + 1)
+        case Snooze(until, message):
+            return _back(job_id, attempt, Reason.SNOOZE, until=until, error=_error("Snooze", message))
+        case Park(message, kind):
+            return _back(job_id, attempt, Reason.SNOOZE, error=_error(kind, message), park=message)
+        case Fail(message, kind):
+            return _failed(job_id, attempt, Reason.PERMANENT, _error(kind, message))
+        case Cancelled() if released:
+            return _back(job_id, attempt, Reason.RELEASE)
+        case Cancelled(message):
+            return Settlement(
+                job_id=job_id,
+                attempt=attempt,
+                state=JobState.CANCELLED,
+                reason=Reason.CANCEL,
+                error=_error("Cancelled", message),
+            )
+
+
+def overrun(job_id: int, attempt: int, message: str) -> Settlement:
+    """What is written for a job that ignored its time limit or its cancellation past its grace."""
+    return _failed(job_id, attempt, Reason.OVERRUN, _error("Overrun", message))
+
+
+def _retry(job_id: int, attempt: int, outcome: Retry, *, retry: RetryPolicy, failures: int) -> Settlement:
+    error = _error(outcome.kind, outcome.message)
+    if failures >= retry.attempts:
+        return _failed(job_id, attempt, Reason.EXHAUSTED, error)
+    delay = retry.delay(failures) if outcome.after is None else outcome.after.total_seconds()
+    return _back(job_id, attempt, Reason.RETRY, delay=delay, error=error, failed_attempt=True)
+
+
+def _failed(job_id: int, attempt: int, reason: Reason, error: Mapping[str, Any]) -> Settlement:
+    return Settlement(
+        job_id=job_id, attempt=attempt, state=JobState.FAILED, reason=reason, error=error, failed_attempt=True
+    )
+
+
+def _back(job_id: int, attempt: int, reason: Reason, **changes: Any) -> Settlement:
+    return Settlement(job_id=job_id, attempt=attempt, state=JobState.PENDING, reason=reason, **changes)
+
+
+def _kind(error: BaseException) -> str:
+    return type(error).__name__
+
+
+def _error(kind: str, message: str) -> dict[str, str]:
+    return {"kind": kind, "message": message[:MAX_ERROR_LENGTH]}
