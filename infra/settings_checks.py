@@ -1,0 +1,108 @@
+"""What is wrong with settings taken together, and what looks unintended."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from infra.keys import readable_by_others
+from infra.secrets import Keyring
+from infra.settings_report import did_you_mean
+from infra.settings_sources import Origin, variable_name
+from retinue.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from infra.settings import Settings
+
+#: Good for a machine of one's own; refused where others can reach the manager.
+DEFAULT_PASSWORD = "retinue"  # noqa: S105 - refused on any address but this machine's own
+LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about the settings that a person must mend (error) or should look at (warning)."""
+
+    level: Literal["error", "warning"]
+    setting: str
+    message: str
+
+
+def findings(settings: Settings, origin: Origin) -> list[Finding]:
+    """Errors first, then warnings."""
+    found = [finding for check in (_timing, _manager, _logs, _database, _keys) for finding in check(settings)]
+    found += _unknown(type(settings), origin)
+    return sorted(found, key=lambda finding: finding.level != "error")
+
+
+def _timing(settings: Settings) -> Iterator[Finding]:
+    lease, heartbeat = settings.lease_seconds, settings.heartbeat_seconds
+    if heartbeat * 2 >= lease:
+        yield Finding(
+            "error",
+            variable_name("heartbeat_seconds"),
+            f"With a heartbeat every {heartbeat:g} seconds and a lease of {lease:g}, one late heartbeat loses it. "
+            f"Make {variable_name('lease_seconds')} more than twice the heartbeat.",
+        )
+
+
+def _manager(settings: Settings) -> Iterator[Finding]:
+    is_default = settings.manager_password.get_secret_value() == DEFAULT_PASSWORD
+    if is_default and not _is_loopback(settings.manager_host):
+        yield Finding(
+            "error",
+            variable_name("manager_password"),
+            f"The manager would listen on {settings.manager_host}, where others reach it, with the default password. "
+            "Set a password of your own.",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _logs(settings: Settings) -> Iterator[Finding]:
+    if settings.environment != LOCAL and settings.log_format == "console":
+        yield Finding(
+            "warning",
+            variable_name("log_format"),
+            f"Environment {settings.environment!r} logs in the console format, which is for people. Set it to json if "
+            "the lines are shipped anywhere.",
+        )
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    if settings.environment != LOCAL and "database_url" not in settings.model_fields_set:
+        yield Finding(
+            "error",
+            variable_name("database_url"),
+            f"Environment {settings.environment!r} has no database of its own: the default is for local use. Set it.",
+        )
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    path = settings.secret_key_file
+    try:
+        Keyring.from_settings(settings)
+    except ConfigurationError as error:
+        is_missing = settings.secret_key is None and path is None
+        level: Literal["error", "warning"] = "warning" if is_missing and settings.environment == LOCAL else "error"
+        yield Finding(level, variable_name("secret_key" if path is None else "secret_key_file"), error.message)
+        return
+    if path is not None and settings.secret_key is not None:
+        message = f"{variable_name('secret_key')} is set too and is the one in use. Set one of the two."
+        yield Finding("warning", variable_name("secret_key_file"), message)
+    elif path is not None and readable_by_others(path):
+        message = f"Others than its owner may read or write the key file {path}. Run: chmod 600 {path}"
+        yield Finding("warning", variable_name("secret_key_file"), message)
+
+
+def _unknown(model: type[Settings], origin: Origin) -> Iterator[Finding]:
+    known = {variable_name(name) for name in model.model_fields}
+    for variable in sorted((origin.environment | origin.dotenv) - known):
+        yield Finding("warning", variable, f"There is no such setting.{did_you_mean(variable, model)}")

@@ -1,0 +1,104 @@
+"""Checks of single settings. Each returns the value to use, or raises ValueError with what is wrong with the one given.
+
+No message repeats a value that may hold a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from infra.keys import Key, parse_keys
+from retinue.errors import ConfigurationError
+from retinue.servant import TYPE_PATTERN
+
+MAX_SERVANTS = 1000
+_URL_START = "postgresql://"
+
+
+def absolute(path: Path) -> Path:
+    """`path` from the root on, because other programs of the stack have other working directories."""
+    return path.expanduser().absolute()
+
+
+def postgresql_url(value: str) -> str:
+    """`value` as a URL that libpq reads. SQLAlchemy's `postgresql+psycopg://` is taken too."""
+    url = value.replace("postgresql+psycopg://", _URL_START, 1)
+    if not url.startswith(_URL_START):
+        raise ValueError("must begin with postgresql:// or postgresql+psycopg://")
+    port = str(_libpq_parameters(url).get("port", ""))
+    if any(not part.isdecimal() or not 0 < int(part) < 65_536 for part in port.split(",") if part):
+        raise ValueError(
+            f"has the port {port!r}, which is no number from 1 to 65535; is a / or @ in the password not encoded?"
+        )
+    return url
+
+
+def _libpq_parameters(url: str) -> Mapping[str, object]:
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        return conninfo_to_dict(url)
+    except ProgrammingError as error:
+        reason = str(error).partition('"')[0].strip(" :\n")  # what follows may quote the password
+        raise ValueError(
+            f"is no URL that PostgreSQL's library reads: {reason} (write % as %25, @ as %40, / as %2F)"
+        ) from None
+
+
+def http_url(value: str) -> str:
+    """`value` as the address of a server, without a slash at its end."""
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError as error:
+        raise ValueError(f"is no URL: {error}") from None
+    if not usable:
+        raise ValueError("must be http://HOST:PORT or https://HOST:PORT")
+    if parts.username or parts.password:
+        raise ValueError("must not hold a user or password")
+    return value.rstrip("/")
+
+
+def servant_counts(value: object) -> object:
+    """`calendar.sync=2,system.echo=1` as a dict; a dict is taken as it is."""
+    if not isinstance(value, str):
+        return value
+    counts: dict[str, int] = {}
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        name, count = _servant_count(part)
+        if name in counts:
+            raise ValueError(f"names {name} twice")
+        counts[name] = count
+    return counts
+
+
+def _servant_count(part: str) -> tuple[str, int]:
+    name, equals, count = (piece.strip() for piece in part.partition("="))
+    if not TYPE_PATTERN.fullmatch(name):
+        raise ValueError(f"has {name!r} as a type, which must be lower-case words joined by dots")
+    if not equals or not count.isdecimal() or int(count) > MAX_SERVANTS:
+        raise ValueError(f"has {part!r}, which must be TYPE=COUNT with a count from 0 to {MAX_SERVANTS}")
+    return name, int(count)
+
+
+def check_key(value: SecretStr) -> SecretStr:
+    """`value`, which is one well-formed key."""
+    try:
+        Key.parse(value.get_secret_value())
+    except ConfigurationError as error:
+        raise ValueError(error.message) from None
+    return value
+
+
+def check_keys(value: SecretStr) -> SecretStr:
+    """`value`, which is well-formed keys joined by commas."""
+    try:
+        parse_keys(value.get_secret_value().split(","))
+    except ConfigurationError as error:
+        raise ValueError(error.message) from None
+    return value
