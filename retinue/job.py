@@ -61,7 +61,7 @@ class JobServices(Protocol):
 
 
 class Cancellation(threading.Event):
-    """Set when a person cancels, the time limit passes, the lease is lost or the servant drains; `reason` says which."""
+    """Set when a person cancels, the time limit passes, the lease is lost or the servant drains: `reason` says why."""
 
     reason: str = ""
 
@@ -111,7 +111,7 @@ class Job(Generic[P]):
 
     @property
     def fence(self) -> str:
-        """A token that only grows, for effects outside PostgreSQL: hand it on and let the other side refuse older ones."""
+        """A token that only grows, for effects outside PostgreSQL: let the other side refuse older ones."""
         return f"{self.facts.id}.{self.facts.attempt}"
 
     def commit(self) -> AbstractContextManager[Commit]:

@@ -1,6 +1,6 @@
 """`@servant` declares a type of work; entry points make it known everywhere.
 
-A distribution offers its types in the entry point group `retinue.servants`, the entry's name being the job type, so that
+A distribution offers its types in the entry point group `retinue.servants`. The entry's name is the job type, so that
 a process finds the one it needs without importing the others:
 
     [project.entry-points."retinue.servants"]
@@ -66,7 +66,7 @@ class ServantType(Generic[P]):
 
 def _faults(declared: ServantType[Any]) -> typing.Iterator[str]:
     if not TYPE_PATTERN.fullmatch(declared.name) or len(declared.name) > MAX_TYPE_LENGTH:
-        yield f"a type is lower-case words joined by dots, at most {MAX_TYPE_LENGTH} characters, such as 'calendar.sync'"
+        yield f"a type is lower-case words joined by dots, at most {MAX_TYPE_LENGTH} characters: 'calendar.sync'"
     if declared.slots < 1:
         yield f"slots must be at least 1, got {declared.slots}"
     if declared.lane_limit is not None and declared.lane_limit < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,8 +21,8 @@ MAX_ERROR_LENGTH = 2000
 class Settlement:
     """What settling one attempt writes.
 
-    `delay` is seconds from the database's now, `until` a moment; both None means at once. `failed_attempt` spends one of
-    the job's attempts. `park` is the reason to park the job's lane with.
+    `delay` is seconds from the database's now, `until` a moment; both None means at once. `result` is JSON text.
+    `failed_attempt` spends one of the job's attempts. `park` is the reason to park the job's lane with.
     """
 
     job_id: int
@@ -30,7 +31,7 @@ class Settlement:
     reason: Reason
     delay: float | None = None
     until: datetime | None = None
-    result: Mapping[str, Any] | None = None
+    result: str | None = None
     error: Mapping[str, Any] | None = None
     failed_attempt: bool = False
     park: str | None = None
@@ -64,10 +65,8 @@ def settle(
     job which stopped when asked is handed back and not cancelled.
     """
     match outcome:
-        case Completed(result):
-            return Settlement(
-                job_id=job_id, attempt=attempt, state=JobState.COMPLETED, reason=Reason.COMPLETE, result=result
-            )
+        case Completed():
+            return completed(job_id, attempt, outcome)
         case Retry():
             return _retry(job_id, attempt, outcome, retry=retry, failures=failures + 1)
         case Snooze(until, message):
@@ -88,9 +87,29 @@ def settle(
             )
 
 
+def completed(job_id: int, attempt: int, outcome: Completed) -> Settlement:
+    """What completing writes; a result that is not JSON fails the job, because it could never be kept."""
+    try:
+        result = None if outcome.result is None else json.dumps(outcome.result, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        message = f"the result cannot be written as JSON: {error}"
+        return _failed(job_id, attempt, Reason.PERMANENT, _error("InvalidResult", message))
+    return Settlement(job_id=job_id, attempt=attempt, state=JobState.COMPLETED, reason=Reason.COMPLETE, result=result)
+
+
+def unwritable(settlement: Settlement, message: str) -> Settlement:
+    """What is written instead of a settlement that the database refuses, so that it does not come back for ever."""
+    return _failed(settlement.job_id, settlement.attempt, Reason.PERMANENT, _error("InvalidOutcome", message))
+
+
 def overrun(job_id: int, attempt: int, message: str) -> Settlement:
     """What is written for a job that ignored its time limit or its cancellation past its grace."""
     return _failed(job_id, attempt, Reason.OVERRUN, _error("Overrun", message))
+
+
+def poisoned(job_id: int, attempt: int, message: str) -> Settlement:
+    """What is written for a job that keeps taking its servant down with it."""
+    return _failed(job_id, attempt, Reason.POISON, _error("Poison", message))
 
 
 def _retry(job_id: int, attempt: int, outcome: Retry, *, retry: RetryPolicy, failures: int) -> Settlement:
@@ -116,4 +135,5 @@ def _kind(error: BaseException) -> str:
 
 
 def _error(kind: str, message: str) -> dict[str, str]:
-    return {"kind": kind, "message": message[:MAX_ERROR_LENGTH]}
+    # PostgreSQL keeps no NUL in text.
+    return {"kind": kind, "message": message[:MAX_ERROR_LENGTH].replace("\0", "�")}

@@ -23,6 +23,7 @@ class JobState(StrEnum):
 class Reason(StrEnum):
     """Why a job changed its state, apart from the state it came to."""
 
+    ENQUEUE = "enqueue"  # made; the one reason that leads from no state
     DISPATCH = "dispatch"  # a servant could start it soon
     CLAIM = "claim"  # a servant took it
     COMPLETE = "complete"  # the handler said so
@@ -78,3 +79,12 @@ IN_FLIGHT: frozenset[JobState] = frozenset({JobState.QUEUED, JobState.RUNNING})
 def allowed(source: JobState, target: JobState, reason: Reason) -> bool:
     """Whether a job may go from `source` to `target` for `reason`."""
     return Transition(source, target, reason) in TRANSITIONS
+
+
+def arrivals() -> dict[JobState, frozenset[Reason]]:
+    """For each state, the reasons a job may be in it for; the constraint `jobs_state_reason` says the same."""
+    reasons: dict[JobState, set[Reason]] = {state: set() for state in JobState}
+    reasons[JobState.PENDING].add(Reason.ENQUEUE)
+    for transition in TRANSITIONS:
+        reasons[transition.target].add(transition.reason)
+    return {state: frozenset(found) for state, found in reasons.items()}

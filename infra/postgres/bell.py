@@ -1,0 +1,96 @@
+"""Wakes the schedulers after a commit.
+
+PostgreSQL takes one global lock at the commit of a transaction that called NOTIFY, so the bell is never rung inside the
+transaction that enqueues. It is rung after it, from a thread of its own, at most once in a few milliseconds; a ring
+that is lost only costs the wait for the next poll.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import psycopg
+
+from infra.logs import get_logger
+from infra.postgres.connect import DatabaseUnreachable, connect
+
+#: The channel schedulers listen on.
+CHANNEL = "retinue_due"
+
+#: At most one NOTIFY in this many seconds for a process.
+MIN_GAP_SECONDS = 0.003
+
+log = get_logger(__name__)
+
+
+class Bell:
+    """Rings without making the caller wait."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._rung = threading.Event()
+        self._stopped = threading.Event()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def ring(self) -> None:
+        """Wake the schedulers soon; rings that come close together become one."""
+        if self._thread is None:
+            self._start()
+        self._rung.set()
+
+    def close(self) -> None:
+        """Send what was rung and stop the thread."""
+        self._stopped.set()
+        self._rung.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name="bell", daemon=True)
+                self._thread.start()
+
+    def _serve(self) -> None:
+        connection: psycopg.Connection | None = None
+        while not self._stopped.is_set():
+            self._rung.wait()
+            self._rung.clear()
+            connection = self._notify(connection)
+            self._stopped.wait(MIN_GAP_SECONDS)
+        if self._rung.is_set():
+            connection = self._notify(connection)
+        if connection is not None:
+            connection.close()
+
+    def _notify(self, connection: psycopg.Connection | None) -> psycopg.Connection | None:
+        try:
+            if connection is None or connection.closed:
+                connection = connect(self._url, application_name="retinue-bell", autocommit=True)
+            connection.execute(f"NOTIFY {CHANNEL}".encode())
+        except (psycopg.Error, DatabaseUnreachable) as error:
+            log.warning("bell_not_rung", error=str(error))
+            return None
+        return connection
+
+
+def listen(url: str, on_ring: Callable[[], None], stopped: threading.Event, *, check_seconds: float = 5) -> None:
+    """Call `on_ring` at each ring until `stopped` is set; looks at `stopped` every `check_seconds`.
+
+    Calls `on_ring` once after connecting, for rings that came before.
+
+    Raises:
+        DatabaseUnreachable, psycopg.Error: the connection failed; the caller decides when to listen again.
+    """
+    with connect(url, application_name="retinue-listen", autocommit=True) as connection:
+        connection.execute(f"LISTEN {CHANNEL}".encode())
+        on_ring()
+        while not stopped.is_set():
+            for _ in _rings(connection, check_seconds):
+                on_ring()
+
+
+def _rings(connection: psycopg.Connection, seconds: float) -> Iterator[psycopg.Notify]:
+    yield from connection.notifies(timeout=seconds, stop_after=1)

@@ -1,0 +1,113 @@
+"""Connections to PostgreSQL, and one clear error when there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from infra.postgres.statements import statement
+from retinue.errors import TransientError
+
+#: Seconds to wait for a connection, and for the pool to hand one out.
+CONNECT_TIMEOUT_SECONDS = 5
+
+#: A dead peer is noticed after about 20 s even when nothing is being sent.
+_KEEPALIVE = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2}
+
+
+class DatabaseUnreachable(TransientError):
+    """PostgreSQL cannot be reached."""
+
+
+def connect(url: str, *, application_name: str, autocommit: bool = False) -> psycopg.Connection:
+    """One connection.
+
+    Raises:
+        DatabaseUnreachable: names host, port, database and user, never the password, and what to check.
+    """
+    try:
+        return psycopg.connect(url, autocommit=autocommit, **_options(application_name))
+    except psycopg.OperationalError as error:
+        raise unreachable(url, error) from error
+
+
+def unreachable(url: str, error: BaseException) -> DatabaseUnreachable:
+    """The error for people behind a failed connection."""
+    where = conninfo_to_dict(url)
+    address = f"{where.get('host', 'localhost')}:{where.get('port', 5432)}"
+    cause = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+    return DatabaseUnreachable(
+        f"The database {where.get('dbname', '')!r} at {address} cannot be reached as user {where.get('user', '')!r}: "
+        f"{cause}. Is PostgreSQL running there, and is RETINUE_DATABASE_URL right?"
+    )
+
+
+def sqlalchemy_url(url: str) -> str:
+    """The same address for SQLAlchemy with the psycopg driver."""
+    return url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+class Database:
+    """A small pool of connections, opened as they are needed, shared by a process's threads."""
+
+    def __init__(
+        self, url: str, *, application_name: str, max_connections: int = 4, idle_in_transaction_seconds: float = 60
+    ) -> None:
+        self.url = url
+        limits = f"-c idle_in_transaction_session_timeout={int(idle_in_transaction_seconds * 1000)}"
+        self._pool = ConnectionPool(
+            url,
+            kwargs={**_options(application_name), "options": limits},
+            min_size=0,
+            max_size=max_connections,
+            timeout=CONNECT_TIMEOUT_SECONDS,
+            max_idle=600,
+            num_workers=1,
+            reconnect_timeout=CONNECT_TIMEOUT_SECONDS,
+            open=True,
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[psycopg.Connection]:
+        """A connection in a transaction that commits at the end of the block and rolls back on an error.
+
+        Raises:
+            DatabaseUnreachable: no connection could be had in time.
+        """
+        try:
+            connection = self._pool.getconn()
+        except (PoolTimeout, psycopg.OperationalError) as error:
+            raise unreachable(self.url, error) from error
+        try:
+            yield connection
+            connection.commit()
+        except BaseException:
+            self._roll_back(connection)
+            raise
+        finally:
+            self._pool.putconn(connection)
+
+    def fetch(self, name: str, params: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Run one named statement in a transaction of its own and return its rows."""
+        with self.transaction() as connection:
+            return connection.execute(statement(name), params).fetchall()
+
+    def _roll_back(self, connection: psycopg.Connection) -> None:
+        if connection.closed:
+            # The server went away: the other idle connections are most likely dead too.
+            self._pool.check()
+        else:
+            connection.rollback()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+
+def _options(application_name: str) -> dict[str, Any]:
+    return {"application_name": application_name, "connect_timeout": CONNECT_TIMEOUT_SECONDS, **_KEEPALIVE}

@@ -1,0 +1,56 @@
+"""The whole schema as DDL: the tables of `schema`, and what SQLAlchemy has no words for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Enum
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+# Importing the calendar's tables adds them to the metadata.
+from infra.postgres import schema_calendar as _calendar  # noqa: F401
+from infra.postgres.schema import ACCOUNT_ROLE, ACCOUNT_TABLES, job_reason, job_state, metadata
+
+#: Tables partitioned by day; `scheduler.retain` makes and drops their partitions.
+PARTITIONED = ("job_history", "job_events")
+
+
+def schema_statements() -> Iterator[str]:
+    """Every statement that makes an empty database a Retinue database, in order."""
+    yield from (_create_enum(enum) for enum in (job_state, job_reason))
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy leaves this constructor untyped
+    for table in metadata.sorted_tables:
+        yield str(CreateTable(table).compile(dialect=dialect)).strip()
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            yield str(CreateIndex(index).compile(dialect=dialect)).strip()
+    yield from (f"CREATE TABLE {name}_default PARTITION OF {name} DEFAULT" for name in PARTITIONED)
+    yield from row_level_security()
+
+
+def row_level_security() -> Iterator[str]:
+    """The role that sees one account, and a policy on every table that holds account data."""
+    yield (
+        f"DO $$ BEGIN CREATE ROLE {ACCOUNT_ROLE} NOLOGIN; "
+        "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+    )
+    yield f"GRANT {ACCOUNT_ROLE} TO CURRENT_USER"
+    for table in ACCOUNT_TABLES:
+        yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"
+        yield f"GRANT SELECT{_readable(table)} ON {table} TO {ACCOUNT_ROLE}"
+        yield (
+            f"CREATE POLICY {table}_own_account ON {table} TO {ACCOUNT_ROLE} "
+            "USING (account_id = nullif(current_setting('retinue.account_id', true), '')::bigint)"
+        )
+
+
+def _readable(table: str) -> str:
+    """Every column but a connection's credentials, which no reader of an account ever needs."""
+    if table != "connections":
+        return ""
+    names = [column.name for column in metadata.tables[table].columns if column.name != "credentials"]
+    return f" ({', '.join(names)})"
+
+
+def _create_enum(enum: Enum) -> str:
+    return f"CREATE TYPE {enum.name} AS ENUM ({', '.join(repr(value) for value in enum.enums)})"

@@ -1,0 +1,349 @@
+"""The tables of the engine, defined once. Alembic's migrations are compared with them in a test.
+
+Synced data has tables of its own in `infra.postgres.schema_calendar`. Every table that holds account data carries
+`account_id` and is listed in `ACCOUNT_TABLES`, which row-level security covers.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    Enum,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+
+from retinue.states import TRANSITIONS, JobState, Reason, arrivals
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "ck": "%(table_name)s_%(constraint_name)s",
+    }
+)
+
+#: Reads one account's rows and nothing else: the one named by the setting `retinue.account_id`.
+ACCOUNT_ROLE = "retinue_account"
+
+Moment = TIMESTAMP(timezone=True)
+job_state = Enum(*[state.value for state in JobState], name="job_state", metadata=metadata)
+job_reason = Enum(*[reason.value for reason in Reason], name="job_reason", metadata=metadata)
+
+
+def identity_column() -> Column[int]:
+    """A bigint key the database counts up."""
+    return Column("id", BigInteger, Identity(always=False), primary_key=True)
+
+
+def moment_column(name: str, *, nullable: bool = True, default_now: bool = False) -> Column[object]:
+    """A point in time, with time zone."""
+    return Column(name, Moment, nullable=nullable, server_default=func.now() if default_now else None)
+
+
+def _state_reason_check() -> str:
+    pairs = sorted((state.value, sorted(reasons)) for state, reasons in arrivals().items())
+    listed = {state: ", ".join(f"'{reason}'" for reason in reasons) for state, reasons in pairs}
+    return " OR ".join(f"state = '{state}' AND reason IN ({reasons})" for state, reasons in listed.items())
+
+
+def _transition_check() -> str:
+    rows = sorted(TRANSITIONS)
+    return " OR ".join(f"from_state = '{s}' AND to_state = '{t}' AND reason = '{r}'" for s, t, r in rows)
+
+
+def _job_columns() -> list[Column[object]]:
+    """What a job carries from the day it is made into its history."""
+    return [
+        Column("type", Text, nullable=False),
+        Column("account_id", BigInteger),
+        Column("lane", Text, nullable=False),
+        Column("priority", SmallInteger, nullable=False, server_default=text("5")),
+        Column("state", job_state, nullable=False, server_default=JobState.PENDING.value),
+        Column("reason", job_reason, nullable=False, server_default=Reason.ENQUEUE.value),
+        Column("attempt", Integer, nullable=False, server_default=text("0")),
+        Column("failures", Integer, nullable=False, server_default=text("0")),
+        Column("deaths", SmallInteger, nullable=False, server_default=text("0")),
+        moment_column("created_at", nullable=False, default_now=True),
+        moment_column("run_at", nullable=False, default_now=True),
+        moment_column("queued_at"),
+        moment_column("claimed_at"),
+        Column("servant_id", BigInteger),
+        Column("schedule_id", BigInteger),
+        moment_column("fire_at"),
+        Column("retry_of", BigInteger),
+        Column("request_id", Text),
+        Column("unique_key", Text),
+        Column("payload", JSONB, nullable=False, server_default=text("'{}'")),
+        Column("checkpoint", JSONB),
+        Column("progress_done", BigInteger),
+        Column("progress_total", BigInteger),
+        Column("error", JSONB),
+        moment_column("cancel_requested_at"),
+    ]
+
+
+accounts = Table(
+    "accounts",
+    metadata,
+    identity_column(),
+    Column("name", Text, nullable=False, unique=True),
+    moment_column("created_at", nullable=False, default_now=True),
+    CheckConstraint("length(name) BETWEEN 1 AND 200", name="name_length"),
+)
+
+connections = Table(
+    "connections",
+    metadata,
+    identity_column(),
+    Column("account_id", BigInteger, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("config", JSONB, nullable=False),
+    # Sealed by infra.secrets; never leaves the database in the clear.
+    Column("credentials", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False, server_default="active"),
+    Column("problem", Text),
+    moment_column("created_at", nullable=False, default_now=True),
+    moment_column("updated_at", nullable=False, default_now=True),
+    UniqueConstraint("account_id", "provider", "name"),
+    # A broken connection says what is wrong; an active one has no problem.
+    CheckConstraint("state IN ('active', 'broken')", name="state"),
+    CheckConstraint("(state = 'broken') = (problem IS NOT NULL)", name="broken_has_problem"),
+)
+
+job_types = Table(
+    "job_types",
+    metadata,
+    Column("type", Text, primary_key=True),
+    Column("slots", Integer, nullable=False),
+    Column("timeout_seconds", Double, nullable=False),
+    Column("lane_limit", Integer),
+    moment_column("paused_at"),
+    moment_column("updated_at", nullable=False, default_now=True),
+)
+
+# account_id has no foreign key here: checking it would lock the account's row once per job, on the hottest path.
+jobs = Table(
+    "jobs",
+    metadata,
+    identity_column(),
+    *_job_columns(),
+    moment_column("lease_until"),
+    CheckConstraint(_state_reason_check(), name="state_reason"),
+    CheckConstraint("priority BETWEEN 0 AND 9", name="priority"),
+    # A running job, and no other, has a servant and a lease.
+    CheckConstraint(
+        "(state = 'running') = (lease_until IS NOT NULL) AND (lease_until IS NULL OR servant_id IS NOT NULL)",
+        name="lease",
+    ),
+    # This table holds unfinished jobs only.
+    CheckConstraint("state IN ('pending', 'queued', 'running')", name="unfinished"),
+    # A tick of a schedule makes one job, whoever makes it.
+    CheckConstraint("(schedule_id IS NULL) = (fire_at IS NULL)", name="fire"),
+    postgresql_with={
+        "fillfactor": 70,
+        "autovacuum_vacuum_scale_factor": 0.02,
+        "autovacuum_vacuum_threshold": 2000,
+        "autovacuum_vacuum_cost_delay": 0,
+    },
+)
+Index(
+    "jobs_for_dispatch",
+    jobs.c.type,
+    jobs.c.lane,
+    jobs.c.priority,
+    jobs.c.run_at,
+    jobs.c.id,
+    postgresql_where=text("state = 'pending'"),
+)
+Index("jobs_in_flight", jobs.c.type, jobs.c.lane, postgresql_where=text("state IN ('queued', 'running')"))
+Index("jobs_one_per_key", jobs.c.type, jobs.c.unique_key, unique=True, postgresql_where=text("unique_key IS NOT NULL"))
+Index(
+    "jobs_one_per_fire",
+    jobs.c.schedule_id,
+    jobs.c.fire_at,
+    unique=True,
+    postgresql_where=text("schedule_id IS NOT NULL"),
+)
+
+job_history = Table(
+    "job_history",
+    metadata,
+    Column("id", BigInteger, nullable=False),
+    *_job_columns(),
+    moment_column("finished_at", nullable=False),
+    Column("run_seconds", Double),
+    Column("result", JSONB),
+    PrimaryKeyConstraint("id", "finished_at"),
+    CheckConstraint(_state_reason_check(), name="state_reason"),
+    CheckConstraint("state IN ('completed', 'failed', 'cancelled')", name="finished"),
+    postgresql_partition_by="RANGE (finished_at)",
+)
+Index("job_history_by_type", job_history.c.type, job_history.c.finished_at)
+
+# The happy path shows in a job's own times; every other change of state leaves a row here.
+job_events = Table(
+    "job_events",
+    metadata,
+    Column("job_id", BigInteger, nullable=False),
+    moment_column("at", nullable=False, default_now=True),
+    Column("attempt", Integer, nullable=False),
+    Column("account_id", BigInteger),
+    Column("from_state", job_state, nullable=False),
+    Column("to_state", job_state, nullable=False),
+    Column("reason", job_reason, nullable=False),
+    Column("detail", JSONB),
+    CheckConstraint(_transition_check(), name="transition"),
+    postgresql_partition_by="RANGE (at)",
+)
+Index("job_events_by_job", job_events.c.job_id, job_events.c.at)
+
+# A lane's row says whether anything in it may be due, so that blocked work is never scanned.
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("type", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("concurrency_limit", Integer),
+    # The lane's turn: it is looked at when this has come. NULL: nothing is pending.
+    moment_column("due_at"),
+    # At its limit; the settle that frees a place wakes it.
+    Column("full", Boolean, nullable=False, server_default=text("false")),
+    moment_column("paused_at"),
+    Column("paused_reason", Text),
+    PrimaryKeyConstraint("type", "lane"),
+    CheckConstraint("concurrency_limit >= 1", name="concurrency_limit"),
+    CheckConstraint("(paused_at IS NULL) = (paused_reason IS NULL)", name="pause_has_reason"),
+)
+Index(
+    "lanes_due",
+    lanes.c.type,
+    lanes.c.due_at,
+    postgresql_where=text('due_at IS NOT NULL AND paused_at IS NULL AND NOT "full"'),
+)
+
+# Notes to dispatch: "look at this lane". Appended by whoever makes or frees work: nobody waits for a lane's row.
+lane_wakes = Table(
+    "lane_wakes",
+    metadata,
+    identity_column(),
+    Column("type", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    moment_column("due_at", nullable=False),
+    postgresql_with={"autovacuum_vacuum_scale_factor": 0.02, "autovacuum_vacuum_threshold": 2000},
+)
+
+schedules = Table(
+    "schedules",
+    metadata,
+    identity_column(),
+    Column("account_id", BigInteger, ForeignKey("accounts.id", ondelete="CASCADE")),
+    Column("type", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("cron", Text),
+    Column("every_seconds", Double),
+    Column("timezone", Text, nullable=False, server_default="UTC"),
+    Column("jitter_seconds", Double, nullable=False, server_default=text("0")),
+    Column("catch_up", Integer, nullable=False, server_default=text("1")),
+    Column("overlap", Text, nullable=False, server_default="skip"),
+    Column("payload", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("lane", Text, nullable=False),
+    Column("priority", SmallInteger, nullable=False, server_default=text("5")),
+    Column("state", Text, nullable=False, server_default="active"),
+    Column("problem", Text),
+    moment_column("starts_at", nullable=False, default_now=True),
+    moment_column("next_fire_at"),
+    moment_column("last_fire_at"),
+    moment_column("created_at", nullable=False, default_now=True),
+    UniqueConstraint("account_id", "type", "name", postgresql_nulls_not_distinct=True),
+    CheckConstraint("(cron IS NULL) <> (every_seconds IS NULL)", name="one_rule"),
+    CheckConstraint("every_seconds >= 1", name="every_seconds"),
+    CheckConstraint("jitter_seconds >= 0", name="jitter"),
+    CheckConstraint("catch_up BETWEEN 1 AND 100", name="catch_up"),
+    CheckConstraint("overlap IN ('skip', 'allow')", name="overlap"),
+    CheckConstraint("state IN ('active', 'paused')", name="state"),
+    CheckConstraint("priority BETWEEN 0 AND 9", name="priority"),
+)
+Index("schedules_due", schedules.c.next_fire_at, postgresql_where=text("state = 'active' AND next_fire_at IS NOT NULL"))
+
+servants = Table(
+    "servants",
+    metadata,
+    identity_column(),
+    Column("type", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="active"),
+    Column("slots", Integer, nullable=False),
+    Column("busy", Integer, nullable=False, server_default=text("0")),
+    # Jobs a second this process can do, as it measured; NULL until it has done some.
+    Column("rate", Double),
+    Column("memory_bytes", BigInteger),
+    Column("current_jobs", JSONB, nullable=False, server_default=text("'[]'")),
+    moment_column("started_at", nullable=False, default_now=True),
+    moment_column("heartbeat_at", nullable=False, default_now=True),
+    moment_column("received_at"),
+    CheckConstraint("state IN ('active', 'draining', 'stopped', 'lost')", name="state"),
+    postgresql_with={"fillfactor": 50},
+)
+
+schedulers = Table(
+    "schedulers",
+    metadata,
+    identity_column(),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("passes", JSONB, nullable=False, server_default=text("'{}'")),
+    moment_column("started_at", nullable=False, default_now=True),
+    moment_column("heartbeat_at", nullable=False, default_now=True),
+    moment_column("stopped_at"),
+)
+
+# Figures about the past, kept as jobs finish. Sharded by servant so that two never wait for one row.
+job_rollups = Table(
+    "job_rollups",
+    metadata,
+    moment_column("minute", nullable=False),
+    Column("type", Text, nullable=False),
+    Column("state", job_state, nullable=False),
+    Column("shard", SmallInteger, nullable=False),
+    Column("jobs", BigInteger, nullable=False),
+    Column("run_seconds", Double, nullable=False),
+    Column("wait_seconds", Double, nullable=False),
+    PrimaryKeyConstraint("minute", "type", "state", "shard"),
+    postgresql_with={"fillfactor": 50},
+)
+
+# What system.echo writes when asked for an effect: no key, so that an effect done twice shows.
+echoes = Table(
+    "echoes",
+    metadata,
+    Column("job_id", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("account_id", BigInteger),
+    Column("message", Text, nullable=False),
+    moment_column("at", nullable=False, default_now=True),
+)
+
+#: Tables that row-level security confines to one account for `ACCOUNT_ROLE`.
+ACCOUNT_TABLES = ["connections", "jobs", "job_history", "job_events", "schedules", "echoes"]

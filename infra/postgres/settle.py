@@ -1,0 +1,97 @@
+"""Writes settlements: finished jobs move to history, the others go back to pending. Every write is fenced."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from infra.postgres.statements import statement
+from retinue.settlement import Settlement
+from retinue.states import TERMINAL, JobState, Reason
+
+#: A settlement and the seconds its attempt ran; None where it is not known.
+Entry = tuple[Settlement, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Which (job, attempt) were written; the others had lost their lease. `lanes_woken`: dispatch has work."""
+
+    done: frozenset[tuple[int, int]]
+    lanes_woken: bool
+
+
+def settle_jobs(connection: psycopg.Connection, entries: Sequence[Entry], *, shard: int) -> Settled:
+    """Settle a batch in the caller's transaction.
+
+    A job that was put back although someone asked for its cancellation is cancelled instead.
+    """
+    # Rows are locked in the order of the arrays; one order for everybody avoids deadlocks.
+    entries = sorted(entries, key=lambda entry: entry[0].job_id)
+    finished = [entry for entry in entries if entry[0].state in TERMINAL]
+    back = [entry for entry in entries if entry[0].state is JobState.PENDING]
+    done, woken = _finish(connection, finished, shard=shard)
+    if back:
+        put_back = {(row[0], row[1]) for row in connection.execute(statement("put_back_jobs"), _put_back_columns(back))}
+        unwritten = [_as_cancelled(e) for e in back if (e[0].job_id, e[0].attempt) not in put_back]
+        cancelled, _ = _finish(connection, unwritten, shard=shard, only_cancelled=True)
+        done, woken = done | put_back | cancelled, True
+    return Settled(frozenset(done), woken)
+
+
+def _finish(
+    connection: psycopg.Connection, entries: Sequence[Entry], *, shard: int, only_cancelled: bool = False
+) -> tuple[set[tuple[int, int]], bool]:
+    if not entries:
+        return set(), False
+    params = _finish_columns(entries) | {"shard": shard, "only_cancelled": only_cancelled}
+    rows = connection.execute(statement("finish_jobs"), params).fetchall()
+    return {(row[0], row[1]) for row in rows}, any(row[2] for row in rows[:1])
+
+
+def _finish_columns(entries: Sequence[Entry]) -> dict[str, Any]:
+    settlements = [settlement for settlement, _ in entries]
+    return {
+        "ids": [s.job_id for s in settlements],
+        "attempts": [s.attempt for s in settlements],
+        "states": [s.state.value for s in settlements],
+        "reasons": [s.reason.value for s in settlements],
+        "results": [s.result for s in settlements],
+        "errors": [_json(s.error) for s in settlements],
+        "failed_attempts": [int(s.failed_attempt) for s in settlements],
+        "run_seconds": [seconds for _, seconds in entries],
+    }
+
+
+def _put_back_columns(entries: Sequence[Entry]) -> dict[str, Any]:
+    settlements = [settlement for settlement, _ in entries]
+    return {
+        "ids": [s.job_id for s in settlements],
+        "attempts": [s.attempt for s in settlements],
+        "reasons": [s.reason.value for s in settlements],
+        "delays": [s.delay for s in settlements],
+        "untils": [s.until for s in settlements],
+        "errors": [_json(s.error) for s in settlements],
+        "failed_attempts": [int(s.failed_attempt) for s in settlements],
+        "parks": [s.park for s in settlements],
+    }
+
+
+def _as_cancelled(entry: Entry) -> Entry:
+    settlement, seconds = entry
+    cancelled = Settlement(
+        job_id=settlement.job_id,
+        attempt=settlement.attempt,
+        state=JobState.CANCELLED,
+        reason=Reason.CANCEL,
+        error=settlement.error,
+    )
+    return cancelled, seconds
+
+
+def _json(value: object) -> str | None:
+    return None if value is None else json.dumps(value)

@@ -1,0 +1,48 @@
+WITH outcome AS (
+    SELECT *
+    FROM unnest(
+        %(ids)s::bigint[], %(attempts)s::int[], %(states)s::job_state[], %(reasons)s::job_reason[],
+        %(results)s::jsonb[], %(errors)s::jsonb[], %(failed_attempts)s::int[], %(run_seconds)s::float8[]
+    ) AS row (id, attempt, state, reason, result, error, failed_attempt, run_seconds)
+), gone AS (
+    DELETE FROM jobs
+    USING outcome
+    WHERE jobs.id = outcome.id
+        AND jobs.attempt = outcome.attempt
+        AND jobs.state = 'running'
+        AND (NOT %(only_cancelled)s OR jobs.cancel_requested_at IS NOT NULL)
+    RETURNING
+        jobs.*, outcome.state AS to_state, outcome.reason AS to_reason, outcome.result,
+        coalesce(outcome.error, jobs.error) AS last_error, outcome.failed_attempt, outcome.run_seconds
+), kept AS (
+    INSERT INTO job_history (
+        id, type, account_id, lane, priority, state, reason, attempt, failures, deaths, created_at, run_at, queued_at,
+        claimed_at, servant_id, schedule_id, fire_at, retry_of, request_id, unique_key, payload, checkpoint,
+        progress_done, progress_total, error, cancel_requested_at, finished_at, run_seconds, result
+    )
+    SELECT
+        id, type, account_id, lane, priority, to_state, to_reason, attempt, failures + failed_attempt, deaths,
+        created_at, run_at, queued_at, claimed_at, servant_id, schedule_id, fire_at, retry_of, request_id, unique_key,
+        payload, checkpoint, progress_done, progress_total, last_error, cancel_requested_at, now(), run_seconds, result
+    FROM gone
+), counted AS (
+    INSERT INTO job_rollups (minute, type, state, shard, jobs, run_seconds, wait_seconds)
+    SELECT
+        date_trunc('minute', now()), type, to_state, %(shard)s, count(*), coalesce(sum(run_seconds), 0),
+        coalesce(sum(extract(epoch FROM greatest(claimed_at - run_at, '0'))), 0)
+    FROM gone
+    GROUP BY type, to_state
+    ON CONFLICT (minute, type, state, shard) DO UPDATE
+    SET jobs = job_rollups.jobs + excluded.jobs,
+        run_seconds = job_rollups.run_seconds + excluded.run_seconds,
+        wait_seconds = job_rollups.wait_seconds + excluded.wait_seconds
+), woken AS (
+    INSERT INTO lane_wakes (type, lane, due_at)
+    SELECT freed.type, freed.lane, now()
+    FROM (SELECT DISTINCT type, lane FROM gone) AS freed
+    JOIN job_types ON job_types.type = freed.type
+    LEFT JOIN lanes ON lanes.type = freed.type AND lanes.lane = freed.lane
+    WHERE coalesce(lanes.concurrency_limit, job_types.lane_limit) IS NOT NULL
+    RETURNING 1
+)
+SELECT id, attempt, (SELECT count(*) FROM woken) FROM gone

@@ -1,0 +1,25 @@
+WITH beat AS (
+    UPDATE servants
+    SET heartbeat_at = now(),
+        state = %(state)s,
+        busy = %(busy)s,
+        rate = %(rate)s,
+        memory_bytes = %(memory_bytes)s,
+        current_jobs = %(current_jobs)s,
+        received_at = now() - make_interval(secs => %(since_receive_seconds)s)
+    WHERE id = %(servant_id)s
+), held AS (
+    SELECT jobs.id, row.done, row.total
+    FROM unnest(%(ids)s::bigint[], %(attempts)s::int[], %(dones)s::bigint[], %(totals)s::bigint[])
+        AS row (id, attempt, done, total)
+    JOIN jobs ON jobs.id = row.id AND jobs.attempt = row.attempt AND jobs.state = 'running'
+    ORDER BY jobs.id
+    FOR NO KEY UPDATE OF jobs
+)
+UPDATE jobs
+SET lease_until = now() + make_interval(secs => %(lease_seconds)s),
+    progress_done = held.done,
+    progress_total = held.total
+FROM held
+WHERE jobs.id = held.id
+RETURNING jobs.id, jobs.attempt, jobs.cancel_requested_at IS NOT NULL

@@ -1,0 +1,42 @@
+WITH outcome AS (
+    SELECT *
+    FROM unnest(
+        %(ids)s::bigint[], %(attempts)s::int[], %(reasons)s::job_reason[], %(delays)s::float8[],
+        %(untils)s::timestamptz[], %(errors)s::jsonb[], %(failed_attempts)s::int[], %(parks)s::text[]
+    ) AS row (id, attempt, reason, delay, until, error, failed_attempt, park)
+), back AS (
+    UPDATE jobs
+    SET state = 'pending',
+        reason = outcome.reason,
+        run_at = CASE
+            WHEN outcome.until IS NOT NULL THEN greatest(outcome.until, now())
+            WHEN outcome.delay IS NOT NULL THEN now() + make_interval(secs => outcome.delay)
+            ELSE jobs.run_at
+        END,
+        failures = jobs.failures + outcome.failed_attempt,
+        deaths = 0,
+        error = coalesce(outcome.error, jobs.error),
+        servant_id = NULL,
+        lease_until = NULL
+    FROM outcome
+    WHERE jobs.id = outcome.id
+        AND jobs.attempt = outcome.attempt
+        AND jobs.state = 'running'
+        AND jobs.cancel_requested_at IS NULL
+    RETURNING
+        jobs.id, jobs.attempt, jobs.account_id, jobs.type, jobs.lane, jobs.run_at, outcome.reason, outcome.error,
+        outcome.park
+), noted AS (
+    INSERT INTO job_events (job_id, attempt, account_id, from_state, to_state, reason, detail)
+    SELECT id, attempt, account_id, 'running', 'pending', reason, error FROM back
+), woken AS (
+    INSERT INTO lane_wakes (type, lane, due_at)
+    SELECT type, lane, min(run_at) FROM back GROUP BY type, lane
+), parked AS (
+    INSERT INTO lanes (type, lane, due_at, paused_at, paused_reason)
+    SELECT type, lane, min(run_at), now(), min(park) FROM back WHERE park IS NOT NULL GROUP BY type, lane
+    ON CONFLICT (type, lane) DO UPDATE
+    SET paused_at = excluded.paused_at, paused_reason = excluded.paused_reason
+    WHERE lanes.paused_at IS NULL
+)
+SELECT id, attempt FROM back

@@ -1,0 +1,13 @@
+WITH back AS (
+    UPDATE jobs
+    SET state = 'pending', reason = 'undelivered'
+    WHERE id = ANY(%(ids)s) AND state = 'queued'
+    RETURNING id, attempt, account_id, type, lane, run_at
+), noted AS (
+    INSERT INTO job_events (job_id, attempt, account_id, from_state, to_state, reason)
+    SELECT id, attempt, account_id, 'queued', 'pending', 'undelivered' FROM back
+), woken AS (
+    INSERT INTO lane_wakes (type, lane, due_at)
+    SELECT type, lane, min(run_at) FROM back GROUP BY type, lane
+)
+SELECT id FROM back

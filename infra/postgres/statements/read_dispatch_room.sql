@@ -1,0 +1,15 @@
+SELECT
+    job_types.type,
+    alive.slots,
+    alive.rate,
+    alive.servants,
+    (SELECT count(*) FROM jobs WHERE jobs.type = job_types.type AND jobs.state IN ('queued', 'running')) AS in_flight
+FROM job_types
+JOIN LATERAL (
+    SELECT sum(slots)::int AS slots, sum(coalesce(rate, slots))::float8 AS rate, count(*)::int AS servants
+    FROM servants
+    WHERE servants.type = job_types.type
+        AND servants.state = 'active'
+        AND servants.heartbeat_at > now() - make_interval(secs => %(alive_seconds)s)
+) AS alive ON alive.servants > 0
+WHERE job_types.paused_at IS NULL

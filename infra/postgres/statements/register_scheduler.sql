@@ -1,0 +1,3 @@
+INSERT INTO schedulers (host, pid, version)
+VALUES (%(host)s, %(pid)s, %(version)s)
+RETURNING id

@@ -1,0 +1,1 @@
+"""The scheduler: passes that plan, dispatch, rescue and retain. Any number of schedulers may run."""

@@ -1,0 +1,132 @@
+"""One scheduler process: runs the passes on APScheduler's clock and on the bell."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import threading
+from typing import Any
+
+import psycopg
+from apscheduler.schedulers.background import BackgroundScheduler
+from infra.queues.transport import Queues
+
+from infra.logs import get_logger
+from infra.loop import LoopRunner, LoopStats, PassResult
+from infra.postgres.bell import listen
+from infra.postgres.connect import Database, DatabaseUnreachable
+from infra.settings import Settings
+from infra.version import VERSION
+from retinue.clock import SystemClock
+from scheduler.dispatch import Dispatch
+from scheduler.plan import Plan
+from scheduler.rescue import Rescue
+from scheduler.retain import Retain
+
+#: How often each pass runs when nothing wakes it, in seconds; dispatch has a setting of its own.
+PLAN_SECONDS = 1
+RESCUE_SECONDS = 2
+RETAIN_SECONDS = 900
+HEARTBEAT_SECONDS = 5
+
+#: Pause before listening again after the connection failed, in seconds.
+RELISTEN_SECONDS = 1
+
+log = get_logger(__name__)
+
+
+class SchedulerProcess:
+    """Runs every pass until it is told to stop."""
+
+    def __init__(self, settings: Settings, *, database: Database, queues: Queues) -> None:
+        self._database = database
+        self._stopped = threading.Event()
+        here = {"host": socket.gethostname(), "pid": os.getpid(), "version": VERSION}
+        self.id = int(database.fetch("register_scheduler", here)[0][0])
+        lease = settings.lease_seconds
+        passes = {
+            "plan": (Plan(database).run_once, PLAN_SECONDS),
+            "dispatch": (
+                Dispatch(database, queues, alive_seconds=lease).run_once,
+                settings.dispatch_poll_seconds,
+            ),
+            "rescue": (
+                Rescue(
+                    database, queued_timeout_seconds=settings.queued_timeout_seconds, lost_seconds=2 * lease
+                ).run_once,
+                RESCUE_SECONDS,
+            ),
+            "retain": (Retain(database, history_days=settings.history_days).run_once, RETAIN_SECONDS),
+            "heartbeat": (self._beat, HEARTBEAT_SECONDS),
+        }
+        self._clockwork = BackgroundScheduler(timezone="UTC")
+        self.loops = {name: self._loop(name, *rule) for name, rule in passes.items()}
+        self._listener = threading.Thread(target=self._listen, name="listen", daemon=True)
+
+    def run(self) -> int:
+        """Work until SIGTERM or SIGINT; returns the exit status."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stopped.set())
+        self.start()
+        self._stopped.wait()
+        self.stop()
+        return 0
+
+    def start(self) -> None:
+        """Start the passes: APScheduler wakes each at its interval, the bell wakes dispatch."""
+        # Before the first job can finish, its day must have its partition.
+        self.loops["retain"].run_once()
+        for loop in self.loops.values():
+            loop.start()
+        self._clockwork.start()
+        self._listener.start()
+        log.info("scheduler_started", scheduler=self.id, pid=os.getpid())
+
+    def stop(self) -> None:
+        """Stop the passes after what they are doing."""
+        self._stopped.set()
+        self._clockwork.shutdown(wait=False)
+        for loop in self.loops.values():
+            loop.stop()
+        self._record_stop()
+        log.info("scheduler_stopped", scheduler=self.id)
+
+    def _loop(self, name: str, run_once: Any, seconds: float) -> LoopRunner:
+        loop = LoopRunner(name, run_once, interval_seconds=None, clock=SystemClock())
+        self._clockwork.add_job(loop.wake, "interval", seconds=seconds, id=name, coalesce=True, max_instances=1)
+        return loop
+
+    def _listen(self) -> None:
+        wake = self.loops["dispatch"].wake
+        while not self._stopped.is_set():
+            try:
+                listen(self._database.url, wake, self._stopped)
+            except (psycopg.Error, DatabaseUnreachable) as error:
+                log.warning("listen_failed", error=str(error))
+                self._stopped.wait(RELISTEN_SECONDS)
+
+    def _beat(self) -> PassResult:
+        self._database.fetch("scheduler_heartbeat", self._report(stopped=False))
+        return PassResult()
+
+    def _record_stop(self) -> None:
+        try:
+            self._database.fetch("scheduler_heartbeat", self._report(stopped=True))
+        except (psycopg.Error, DatabaseUnreachable) as error:
+            log.warning("stop_not_recorded", scheduler=self.id, error=str(error))
+
+    def _report(self, *, stopped: bool) -> dict[str, Any]:
+        passes = {name: _figures(loop.stats) for name, loop in self.loops.items()}
+        return {"scheduler_id": self.id, "passes": json.dumps(passes), "stopped": stopped}
+
+
+def _figures(stats: LoopStats) -> dict[str, Any]:
+    return {
+        "runs": stats.runs,
+        "errors": stats.errors,
+        "done": stats.done,
+        "last_seconds": stats.last_seconds,
+        "last_error": stats.last_error,
+    }

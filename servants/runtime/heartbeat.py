@@ -1,0 +1,107 @@
+"""The heartbeat: one statement that renews every lease held, reports the process, and learns what was cancelled."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import psutil
+
+from infra.logs import get_logger
+from infra.loop import PassResult
+from infra.postgres.connect import Database
+from servants.runtime.held import HeldJob, HeldJobs
+from servants.runtime.performer import CANCELLED, LEASE_LOST
+
+#: Jobs shown with the servant; the manager's page has no room for more.
+MAX_SHOWN_JOBS = 20
+
+log = get_logger(__name__)
+
+
+class Heartbeat:
+    """Beats when `beat` is called; the loop runner decides when that is."""
+
+    def __init__(
+        self,
+        database: Database,
+        held: HeldJobs,
+        *,
+        servant_id: int,
+        lease_seconds: float,
+        writes: threading.Lock,
+        figures: Callable[[], dict[str, Any]],
+    ) -> None:
+        self._database = database
+        self._held = held
+        self._servant_id = servant_id
+        self._lease_seconds = lease_seconds
+        self._writes = writes
+        self._figures = figures
+        self._process = psutil.Process()
+        self.state = "active"
+
+    def beat(self) -> PassResult:
+        """Renew and report.
+
+        Raises:
+            DatabaseUnreachable, psycopg.Error: nothing was renewed; the next beat is soon enough.
+        """
+        # Under the lock that settling takes, so that a job settled meanwhile is not mistaken for a lost one.
+        with self._writes:
+            renewed = self._to_renew()
+            rows = self._database.fetch("heartbeat", self._params(renewed))
+        self._tell(renewed, {(row[0], row[1]): row[2] for row in rows})
+        return PassResult(len(renewed))
+
+    def _to_renew(self) -> list[HeldJob]:
+        """Running jobs, and waiting ones whose lease has grown old; the newest need nothing yet."""
+        old = time.monotonic() - self._lease_seconds / 6
+        return [held for held in self._held.snapshot() if held.started_at is not None or held.claimed_at < old]
+
+    def _params(self, renewed: Sequence[HeldJob]) -> dict[str, Any]:
+        jobs = [held.job for held in renewed]
+        return {
+            "servant_id": self._servant_id,
+            "lease_seconds": self._lease_seconds,
+            "state": self.state,
+            "busy": len(self._held.running()),
+            "memory_bytes": self._process.memory_info().rss,
+            "current_jobs": json.dumps([_shown(held) for held in renewed[:MAX_SHOWN_JOBS]]),
+            "ids": [held.facts.id for held in renewed],
+            "attempts": [held.facts.attempt for held in renewed],
+            "dones": [job.done if job else None for job in jobs],
+            "totals": [job.total if job else None for job in jobs],
+            **self._figures(),
+        }
+
+    def _tell(self, renewed: Sequence[HeldJob], answers: dict[tuple[int, int], bool]) -> None:
+        for held in renewed:
+            cancel_requested = answers.get((held.facts.id, held.facts.attempt))
+            if cancel_requested is None:
+                self._lose(held)
+            elif cancel_requested:
+                held.ask_to_stop(CANCELLED, time.monotonic())
+
+    def _lose(self, held: HeldJob) -> None:
+        if held.over:
+            return
+        log.warning("lease_lost", job=held.facts.id, attempt=held.facts.attempt, servant=self._servant_id)
+        held.abandoned = True
+        held.ask_to_stop(LEASE_LOST, time.monotonic())
+
+
+def _shown(held: HeldJob) -> dict[str, Any]:
+    job = held.job
+    return {
+        "job": held.facts.id,
+        "attempt": held.facts.attempt,
+        "account": held.facts.account_id,
+        "lane": held.facts.lane,
+        "seconds": round(time.monotonic() - (held.started_at or held.claimed_at), 1),
+        "done": job.done if job else None,
+        "total": job.total if job else None,
+    }

@@ -1,0 +1,73 @@
+"""The jobs this process holds: claimed, running, or finished and not yet settled."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from retinue.job import Job, JobFacts
+
+
+@dataclass(slots=True, eq=False)
+class HeldJob:
+    """A claimed job on its way through the process. Times are monotonic seconds."""
+
+    facts: JobFacts
+    payload_json: str
+    claimed_at: float
+    started_at: float | None = None
+    job: Job[Any] | None = None
+    #: When and why it was asked to stop; past the grace it is settled over its head.
+    asked_at: float | None = None
+    asked_why: str = ""
+    #: Nothing more is to be written: its outcome was settled by the watch or the drain, or its lease was lost.
+    abandoned: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to write: given up, lost, or completed in the job's own commit."""
+        return self.abandoned or (self.job is not None and self.job.settled)
+
+    def ask_to_stop(self, why: str, now: float) -> None:
+        """Ask the handler to stop; the first reason and its moment stay."""
+        if self.asked_at is None:
+            self.asked_at, self.asked_why = now, why
+        if self.job is not None:
+            self.job.cancelled.ask(self.asked_why)
+
+
+@dataclass
+class HeldJobs:
+    """All held jobs by ID, and a condition that is notified when one leaves."""
+
+    _jobs: dict[int, HeldJob] = field(default_factory=dict)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def add(self, jobs: Iterable[HeldJob]) -> None:
+        self._jobs.update((held.facts.id, held) for held in jobs)
+
+    def remove(self, jobs: Iterable[HeldJob]) -> None:
+        with self.changed:
+            for held in jobs:
+                # A later attempt of the same job may have been claimed here since.
+                if self._jobs.get(held.facts.id) is held:
+                    del self._jobs[held.facts.id]
+            self.changed.notify_all()
+
+    def snapshot(self) -> list[HeldJob]:
+        """All held jobs now; one bytecode, so it needs no lock."""
+        return list(self._jobs.values())
+
+    def running(self) -> list[HeldJob]:
+        """Those whose handler has begun, abandoned ones left out."""
+        return [held for held in self.snapshot() if held.started_at is not None and not held.abandoned]
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def wait_until_empty(self, timeout: float) -> bool:
+        """Wait until no job is held; False if some still are after `timeout` seconds."""
+        with self.changed:
+            return self.changed.wait_for(lambda: not self._jobs, timeout)

@@ -1,0 +1,111 @@
+"""Performs one job: builds what the handler receives, calls it, and turns what happened into a settlement."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from infra.logs import bind_context, get_logger
+from retinue.errors import JobError, LeaseLost
+from retinue.job import Job, JobServices
+from retinue.outcomes import Cancelled, Completed, Fail, Outcome, Retry
+from retinue.servant import ServantType
+from retinue.settlement import Settlement, outcome_of, settle
+from retinue.states import JobState
+from servants.runtime.held import HeldJob
+
+#: Why a job was asked to stop, as `job.cancelled.reason` and the outcome tell it.
+CANCELLED, TIMED_OUT, DRAINING, LEASE_LOST = "cancelled", "time limit passed", "servant draining", "lease lost"
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """A finished attempt. `settlement` is None where nothing is left to write."""
+
+    held: HeldJob
+    settlement: Settlement | None
+    run_seconds: float
+
+
+class Performer:
+    """Runs the handler of one type."""
+
+    def __init__(self, servant: ServantType[Any], services: JobServices, servant_id: int) -> None:
+        self._servant = servant
+        self._services = services
+        self._servant_id = servant_id
+
+    def perform(self, held: HeldJob) -> Performed:
+        """Run the job to its end. Never raises for what a handler does."""
+        started = held.started_at = time.monotonic()
+        facts = held.facts
+        with bind_context(
+            request=facts.request_id,
+            account=facts.account_id,
+            job=facts.id,
+            attempt=facts.attempt,
+            servant=self._servant_id,
+        ):
+            settlement = self._settlement(held)
+        return Performed(held, settlement, time.monotonic() - started)
+
+    def _settlement(self, held: HeldJob) -> Settlement | None:
+        if held.abandoned:
+            return None
+        try:
+            outcome = self._outcome(held)
+        except LeaseLost as lost:
+            log.warning("lease_lost", detail=lost.message)
+            return None
+        if held.over:
+            return None
+        settlement = settle(
+            held.facts.id,
+            held.facts.attempt,
+            outcome,
+            retry=self._servant.retry,
+            failures=held.facts.failures,
+            released=held.asked_why == DRAINING,
+        )
+        _report(settlement)
+        return settlement
+
+    def _outcome(self, held: HeldJob) -> Outcome:
+        try:
+            payload = self._servant.payload.model_validate_json(held.payload_json)
+        except ValidationError as error:
+            return Fail(f"The stored payload does not fit {self._servant.payload.__name__}: {error}", "InvalidPayload")
+        held.job = job = Job(held.facts, payload, self._services)
+        if held.asked_at is not None:
+            return Cancelled(f"{held.asked_why} before it began")
+        try:
+            outcome = self._servant.handler(job)
+        except LeaseLost:
+            raise
+        except Exception as error:
+            log.info("job_raised", error=str(error), exc_info=not isinstance(error, JobError))
+            outcome = outcome_of(error)
+        return _after_timeout(held, Completed() if outcome is None else outcome)
+
+
+def _after_timeout(held: HeldJob, outcome: Outcome) -> Outcome:
+    """A job that stopped because its time was up failed this attempt; it was not cancelled by anybody."""
+    if isinstance(outcome, Cancelled) and held.asked_why == TIMED_OUT:
+        return Retry(None, "the job passed its time limit and stopped", "JobTimeout")
+    return outcome
+
+
+def _report(settlement: Settlement) -> None:
+    level = log.debug if settlement.state is JobState.COMPLETED else log.info
+    level(
+        "job_performed",
+        state=settlement.state.value,
+        reason=settlement.reason.value,
+        delay=settlement.delay,
+        error=settlement.error,
+    )

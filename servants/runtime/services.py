@@ -1,0 +1,114 @@
+"""What a job may do while it runs: commit under its fence, open a connection, report an anomaly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from infra.logs import get_logger
+from infra.postgres.bell import Bell
+from infra.postgres.connect import Database
+from infra.postgres.settle import settle_jobs
+from infra.postgres.statements import statement
+from infra.secrets import Keyring, SecretError
+from retinue.connection import Connection
+from retinue.errors import CredentialError, LeaseLost, PermanentError
+from retinue.job import Job
+from retinue.outcomes import Completed
+from retinue.settlement import Settlement, completed
+
+log = get_logger(__name__)
+
+
+class FencedCommit:
+    """One transaction of one attempt: see `retinue.job.Commit`."""
+
+    def __init__(self, connection: psycopg.Connection, job: Job[Any]) -> None:
+        self.connection = connection
+        self._job = job
+        self._checkpoint: str | None = None
+        self._completed: Settlement | None = None
+        self.lanes_woken = False
+
+    def execute(self, query: Any, params: Any = None) -> psycopg.Cursor[Any]:
+        return self.connection.execute(query, params)
+
+    def checkpoint(self, value: Any) -> None:
+        self._checkpoint = json.dumps(value, allow_nan=False)
+
+    def complete(self, outcome: Completed) -> None:
+        self._completed = completed(self._job.id, self._job.attempt, outcome)
+
+    def hold_fence(self) -> None:
+        """Lock the job's row so that nobody can rescue it before this transaction ends.
+
+        The lock leaves room for heartbeats and for a request to cancel.
+        """
+        fence = {"id": self._job.id, "attempt": self._job.attempt}
+        if self.connection.execute(statement("hold_fence"), fence).fetchone() is None:
+            raise LeaseLost(f"attempt {self._job.attempt} no longer holds job {self._job.id}; nothing was written")
+
+    def write_job(self, shard: int) -> None:
+        """Write what was said about the job itself, last, so that its row is locked briefly."""
+        if self._checkpoint is not None:
+            params = {"id": self._job.id, "attempt": self._job.attempt, "checkpoint": self._checkpoint}
+            self.connection.execute(statement("save_checkpoint"), params)
+        if self._completed is not None:
+            settled = settle_jobs(self.connection, [(self._completed, None)], shard=shard)
+            self.lanes_woken = settled.lanes_woken
+
+    @property
+    def completes(self) -> bool:
+        """Whether this transaction settles the job."""
+        return self._completed is not None
+
+    def landed(self) -> None:
+        """The transaction has committed: a next commit of this attempt starts from its checkpoint."""
+        if self._checkpoint is not None:
+            self._job.checkpoint = json.loads(self._checkpoint)
+
+
+class Services:
+    """`JobServices` over PostgreSQL."""
+
+    def __init__(self, database: Database, keyring: Keyring, bell: Bell, *, servant_id: int) -> None:
+        self._database = database
+        self._keyring = keyring
+        self._bell = bell
+        self._servant_id = servant_id
+
+    @contextmanager
+    def commit(self, job: Job[Any]) -> Iterator[FencedCommit]:
+        try:
+            with self._database.transaction() as connection:
+                tx = FencedCommit(connection, job)
+                tx.hold_fence()
+                yield tx
+                tx.write_job(self._servant_id % 16)
+                # Said before the commit: a heartbeat that finds the row gone must not take the lease for lost.
+                job.settled = tx.completes
+        except BaseException:
+            job.settled = False
+            raise
+        tx.landed()
+        if tx.lanes_woken:
+            self._bell.ring()
+
+    def connection(self, job: Job[Any], connection_id: int) -> Connection:
+        params = {"connection_id": connection_id, "account_id": job.account_id}
+        rows = self._database.fetch("load_connection", params)
+        if not rows:
+            raise PermanentError(f"account {job.account_id} has no connection {connection_id}")
+        identity, account_id, provider, name, config, sealed = rows[0]
+        try:
+            credentials = json.loads(self._keyring.open(sealed, context=f"connection:{identity}"))
+        except SecretError as error:
+            raise CredentialError(f"the credentials of connection {identity} cannot be opened: {error}") from error
+        return Connection(identity, account_id, provider, name, config, credentials)
+
+    def anomaly(self, job: Job[Any], name: str, fields: Mapping[str, Any]) -> None:
+        log.warning("anomaly", anomaly=name, **fields)

@@ -1,0 +1,127 @@
+"""Writes outcomes in batches: one transaction for all that finished while the last one was being written."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+
+import psycopg
+
+from infra.logs import get_logger
+from infra.postgres.connect import Database, DatabaseUnreachable
+from infra.postgres.settle import settle_jobs
+from retinue.settlement import unwritable
+from retinue.states import Reason
+from servants.runtime.held import HeldJobs
+from servants.runtime.performer import Performed
+
+#: Outcomes written by one transaction.
+MAX_BATCH = 1000
+
+#: Waits between tries while the database is away, in seconds.
+_BACKOFF = (0.1, 0.2, 0.5, 1.0, 2.0)
+
+log = get_logger(__name__)
+
+
+class Settler:
+    """Collects what was performed and settles it; `put` never blocks."""
+
+    def __init__(
+        self,
+        database: Database,
+        held: HeldJobs,
+        *,
+        servant_id: int,
+        writes: threading.Lock,
+        on_settled: Callable[[int, bool], None],
+    ) -> None:
+        self._database = database
+        self._held = held
+        self._servant_id = servant_id
+        self._writes = writes
+        self._on_settled = on_settled
+        self._finished: SimpleQueue[Performed | None] = SimpleQueue()
+        self._given_up = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="settle", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, performed: Performed) -> None:
+        """Settle this attempt soon."""
+        self._finished.put(performed)
+
+    def stop(self, timeout: float) -> None:
+        """Settle what was put, and end; give up after `timeout` seconds: the leases then run out and are rescued."""
+        self._finished.put(None)
+        self._thread.join(timeout)
+        self._given_up.set()
+
+    def _serve(self) -> None:
+        open_ = True
+        while open_:
+            batch, open_ = self._next_batch()
+            if batch:
+                self._settle_until_written(batch)
+
+    def _next_batch(self) -> tuple[list[Performed], bool]:
+        """Wait for one outcome, then take whatever else is there; False once the queue has ended."""
+        batch: list[Performed] = []
+        performed = self._finished.get()
+        while performed is not None:
+            batch.append(performed)
+            if len(batch) >= MAX_BATCH:
+                return batch, True
+            try:
+                performed = self._finished.get_nowait()
+            except Empty:
+                return batch, True
+        return batch, False
+
+    def _settle_until_written(self, batch: Sequence[Performed]) -> None:
+        tries = 0
+        while not self._given_up.is_set():
+            try:
+                return self._settle(batch)
+            except (psycopg.OperationalError, DatabaseUnreachable) as error:
+                log.warning("settle_failed", jobs=len(batch), error=str(error))
+                self._given_up.wait(_BACKOFF[min(tries, len(_BACKOFF) - 1)])
+                tries += 1
+            except psycopg.Error as error:
+                return self._settle_apart(batch, error)
+        return None
+
+    def _settle_apart(self, batch: Sequence[Performed], error: psycopg.Error) -> None:
+        """One outcome in the batch cannot be stored: settle each alone, and that one as failed."""
+        if len(batch) > 1:
+            for performed in batch:
+                self._settle_until_written([performed])
+            return
+        (performed,) = batch
+        if performed.settlement is None or performed.settlement.reason is Reason.PERMANENT:
+            raise error
+        log.error("outcome_not_storable", job=performed.held.facts.id, error=str(error))
+        failed = replace(
+            performed, settlement=unwritable(performed.settlement, f"the outcome cannot be stored: {error}")
+        )
+        self._settle_until_written([failed])
+
+    def _settle(self, batch: Sequence[Performed]) -> None:
+        written = [performed for performed in batch if performed.settlement is not None]
+        with self._writes:
+            woken = self._write(written) if written else False
+            self._held.remove([performed.held for performed in batch])
+        self._on_settled(len(batch), woken)
+
+    def _write(self, batch: Sequence[Performed]) -> bool:
+        entries = [(p.settlement, p.run_seconds) for p in batch if p.settlement is not None]
+        with self._database.transaction() as connection:
+            settled = settle_jobs(connection, entries, shard=self._servant_id % 16)
+        for performed in batch:
+            facts = performed.held.facts
+            if (facts.id, facts.attempt) not in settled.done:
+                log.warning("outcome_superseded", job=facts.id, attempt=facts.attempt, servant=self._servant_id)
+        return settled.lanes_woken

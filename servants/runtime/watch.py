@@ -1,0 +1,61 @@
+"""Watches the running jobs' time limits, and settles over the head of a job that ignores being asked to stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from infra.logs import get_logger
+from infra.loop import PassResult
+from retinue.servant import ServantType
+from retinue.settlement import overrun
+from servants.runtime.held import HeldJob, HeldJobs
+from servants.runtime.performer import DRAINING, LEASE_LOST, TIMED_OUT, Performed
+
+log = get_logger(__name__)
+
+
+class Watch:
+    """Looks at every running job each time `look` is called."""
+
+    def __init__(
+        self,
+        servant: ServantType[Any],
+        held: HeldJobs,
+        *,
+        settle: Callable[[Performed], None],
+        on_overrun: Callable[[], None],
+    ) -> None:
+        self._timeout = servant.timeout.total_seconds()
+        self._grace = servant.grace.total_seconds()
+        self._held = held
+        self._settle = settle
+        self._on_overrun = on_overrun
+
+    @property
+    def interval_seconds(self) -> float:
+        """How often to look: often enough for the shortest limit, at most each second."""
+        return max(0.05, min(1.0, self._timeout / 4, self._grace / 4 or 1.0))
+
+    def look(self) -> PassResult:
+        """Ask jobs past their time limit to stop; give up those past their grace."""
+        now = time.monotonic()
+        running = self._held.running()
+        for held in running:
+            if held.asked_at is None and now - (held.started_at or now) > self._timeout:
+                log.warning("job_timed_out", job=held.facts.id, attempt=held.facts.attempt, limit_seconds=self._timeout)
+                held.ask_to_stop(TIMED_OUT, now)
+            elif held.asked_at is not None and held.asked_why != DRAINING and now - held.asked_at > self._grace:
+                self._give_up(held, now)
+        return PassResult(len(running))
+
+    def _give_up(self, held: HeldJob, now: float) -> None:
+        """A thread cannot be ended from outside: settle its job, and have the process replaced."""
+        held.abandoned = True
+        if held.asked_why != LEASE_LOST:
+            message = f"asked to stop ({held.asked_why}), it did not within its grace of {self._grace:g} s"
+            log.error("job_overran", job=held.facts.id, attempt=held.facts.attempt, reason=held.asked_why)
+            settlement = overrun(held.facts.id, held.facts.attempt, message)
+            self._settle(Performed(held, settlement, now - (held.started_at or now)))
+        self._on_overrun()
