@@ -171,7 +171,7 @@ class LoopRunner:
         while self._wait_until_due():
             try:
                 self.run_once()
-            except Exception:  # noqa: BLE001 - a loop outlives whatever its pass raises; it was counted and is logged
+            except Exception:  # a loop outlives whatever its pass raises, which was counted
                 log.exception("pass_failed", loop=self.name, **self._backing_off())
 
     def _wait_until_due(self) -> bool:

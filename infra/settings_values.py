@@ -31,9 +31,8 @@ def postgresql_url(value: str) -> str:
         raise ValueError("must begin with postgresql:// or postgresql+psycopg://")
     port = str(_libpq_parameters(url).get("port", ""))
     if any(not part.isdecimal() or not 0 < int(part) < 65_536 for part in port.split(",") if part):
-        raise ValueError(
-            f"has the port {port!r}, which is no number from 1 to 65535; is a / or @ in the password not encoded?"
-        )
+        # Not shown: with a / in the password it is a part of that.
+        raise ValueError("has a port that is no number from 1 to 65535; write / in a password as %2F, @ as %40")
     return url
 
 
@@ -46,7 +45,7 @@ def _libpq_parameters(url: str) -> Mapping[str, object]:
     except ProgrammingError as error:
         reason = str(error).partition('"')[0].strip(" :\n")  # what follows may quote the password
         raise ValueError(
-            f"is no URL that PostgreSQL's library reads: {reason} (write % as %25, @ as %40, / as %2F)"
+            f"is no URL that PostgreSQL's library reads: {reason} (in a password write % as %25, @ as %40, / as %2F)"
         ) from None
 
 
@@ -55,11 +54,11 @@ def http_url(value: str) -> str:
     try:
         parts = urlsplit(value)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError as error:
-        raise ValueError(f"is no URL: {error}") from None
+    except ValueError:  # its message may quote a password as the port
+        usable = False
     if not usable:
         raise ValueError("must be http://HOST:PORT or https://HOST:PORT")
-    if parts.username or parts.password:
+    if "@" in value:
         raise ValueError("must not hold a user or password")
     return value.rstrip("/")
 
