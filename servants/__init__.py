@@ -1,0 +1,1 @@
+"""What does the work: the runtime that takes jobs, and one folder per kind of work."""

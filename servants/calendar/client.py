@@ -1,0 +1,193 @@
+"""One account's requests to one CalDAV server: sign-in, redirects, time and size limits, errors.
+
+The `caldav` library is not used: it reads whole replies of any size before it looks at them, logs their text, and its
+redirects turn PROPFIND into GET.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from requests.auth import HTTPBasicAuth
+
+from retinue.clock import Clock, SystemClock
+from retinue.errors import PermanentError, TransientError
+from servants.calendar.faults import (
+    Refused,
+    ReplyTooLarge,
+    SyncTokenExpired,
+    network_fault,
+    resolve,
+    shown,
+    status_fault,
+    without_user,
+)
+from servants.calendar.multistatus import DAV, Multistatus, has_precondition
+
+MAX_REDIRECTS = 5
+CHUNK_BYTES = 64 * 1024
+
+#: How much of an error reply is read to find the precondition it names.
+ERROR_BODY_BYTES = 64 * 1024
+
+MULTI_STATUS = 207
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long and how much a server may talk. `reply_seconds` is for one whole reply, however slowly it drips."""
+
+    connect_seconds: float = 10
+    read_seconds: float = 60
+    reply_seconds: float = 120
+    reply_bytes: int = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Where to begin and as whom. The password shows in no `repr`."""
+
+    url: str
+    username: str
+    password: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith(("http://", "https://")) or not _host(self.url):
+            raise PermanentError(f"{shown(self.url)!r} is no CalDAV address; expected https://host/path.")
+        if without_user(self.url) != self.url:
+            raise PermanentError(f"Give user name and password apart from the address {shown(self.url)!r}, not in it.")
+
+
+class DavClient:
+    """Requests as one user; use it as a context manager. Not shared between threads.
+
+    `stop_if_cancelled` is called while a reply comes in and may raise.
+
+    Every method raises:
+        CredentialError, RateLimited, TransientError, PermanentError: see `servants.calendar.faults`.
+    """
+
+    def __init__(
+        self,
+        sign_in: SignIn,
+        *,
+        limits: Limits | None = None,
+        clock: Clock | None = None,
+        stop_if_cancelled: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.sign_in = sign_in
+        self._stop_if_cancelled = stop_if_cancelled
+        self._limits = limits or Limits()
+        self._clock = clock or SystemClock()
+        self._session = requests.Session()
+        # Bytes, because requests would encode text as Latin-1 and fail on the rest of Unicode.
+        self._session.auth = HTTPBasicAuth(sign_in.username.encode(), sign_in.password.encode())
+        self._session.headers.update({"Content-Type": "application/xml; charset=utf-8", "User-Agent": "Retinue"})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._session.close()
+
+    @contextmanager
+    def propfind(self, url: str, body: str, *, depth: int = 0) -> Iterator[tuple[str, Multistatus]]:
+        """Ask for properties; gives the address that answered, for relative hrefs, and the reply."""
+        with self._reply("PROPFIND", url, body, depth) as (answered, reply):
+            yield answered, reply
+
+    @contextmanager
+    def report(self, url: str, body: str, *, depth: int | None = None) -> Iterator[Multistatus]:
+        """Run a report on a calendar.
+
+        Raises:
+            SyncTokenExpired: the server refused the sync token in `body` (RFC 6578 §3.2, DAV:valid-sync-token).
+        """
+        with self._reply("REPORT", url, body, depth) as (_, reply):
+            yield reply
+
+    @contextmanager
+    def _reply(self, method: str, url: str, body: str, depth: int | None) -> Iterator[tuple[str, Multistatus]]:
+        deadline = self._clock.monotonic() + self._limits.reply_seconds
+        answered, response = self._follow(method, url, body, depth)
+        with response:
+            chunks = self._chunks(method, answered, response, deadline)
+            if response.status_code != MULTI_STATUS:
+                raise self._fault(method, answered, response, chunks)
+            yield answered, Multistatus(chunks, source=f"{method} {shown(answered)}")
+
+    def _follow(self, method: str, url: str, body: str, depth: int | None) -> tuple[str, requests.Response]:
+        for _ in range(MAX_REDIRECTS + 1):
+            response = self._send(method, url, body, depth)
+            if not response.is_redirect:
+                return url, response
+            response.close()
+            url = resolve(url, response.headers["Location"])
+        raise PermanentError(f"{method} {shown(url)}: more than {MAX_REDIRECTS} redirects.")
+
+    def _send(self, method: str, url: str, body: str, depth: int | None) -> requests.Response:
+        self._check_trusted(url)
+        try:
+            return self._session.request(
+                method,
+                url,
+                data=body.encode(),
+                headers={} if depth is None else {"Depth": str(depth)},
+                timeout=(self._limits.connect_seconds, self._limits.read_seconds),
+                allow_redirects=False,
+                stream=True,
+            )
+        except requests.RequestException as error:
+            raise network_fault(method, url, error) from error
+
+    def _check_trusted(self, url: str) -> None:
+        """The password goes where the customer said, and over TLS to hosts that this server names (RFC 6764 §5)."""
+        ours, theirs = urlsplit(self.sign_in.url), urlsplit(url)
+        same_plain_host = ours.scheme == theirs.scheme == "http" and ours.hostname == theirs.hostname
+        if theirs.scheme != "https" and not same_plain_host:
+            raise Refused(f"The server sends us to {shown(url)}; the password is not sent there without TLS.")
+
+    def _chunks(self, method: str, url: str, response: requests.Response, deadline: float) -> Iterator[bytes]:
+        size = 0
+        try:
+            # read1 returns what has arrived, so that a server which drips bytes meets the deadline.
+            while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
+                self._stop_if_cancelled()
+                size += len(chunk)
+                if size > self._limits.reply_bytes:
+                    raise ReplyTooLarge(f"{method} {shown(url)}: more than {self._limits.reply_bytes:,} bytes.")
+                if self._clock.monotonic() > deadline:
+                    raise TransientError(f"{method} {shown(url)}: no whole answer in {self._limits.reply_seconds:g} s.")
+                yield chunk
+        except urllib3.exceptions.HTTPError as error:
+            raise network_fault(method, url, error) from error
+
+    def _fault(self, method: str, url: str, response: requests.Response, chunks: Iterator[bytes]) -> Exception:
+        if 400 <= response.status_code < 500 and has_precondition(_beginning(chunks), f"{DAV}valid-sync-token"):
+            return SyncTokenExpired(f"{method} {shown(url)}: the server no longer knows the sync token.")
+        return status_fault(method, url, response, now=self._clock.now())
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
+def _beginning(chunks: Iterator[bytes]) -> bytes:
+    body = b""
+    for chunk in chunks:
+        body += chunk
+        if len(body) > ERROR_BODY_BYTES:
+            break
+    return body

@@ -1,0 +1,176 @@
+"""iCalendar text (RFC 5545) as typed rows: one for a series' master, one for each instance changed on its own.
+
+Text from the world's calendars is often wrong somewhere. What can be read is read; what cannot is named in `problem`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import icalendar
+from icalendar.timezone import tzp
+
+from servants.calendar import values
+from servants.calendar.values import Attendee, Unreadable
+
+MAX_PROBLEM_LENGTH = 500
+
+#: What a time zone's rule may say. A lookup counts through all its changes, so that finer rules would take for ever.
+_ZONE_RULE_PARTS = frozenset({"FREQ", "BYMONTH", "BYDAY", "BYMONTHDAY", "INTERVAL", "COUNT", "UNTIL", "WKST"})
+
+_parsing = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """One VEVENT.
+
+    A timed event has `starts_at` and `ends_at`, aware and in UTC; an all-day one has `start_date` and `end_date`, the
+    day after its last. `recurrence_id` is None for a master, else the instance it replaces: `2026-11-03T14:00:00Z` or
+    `2026-11-03`. `rdates` and `exdates` are written the same way, a period as `start/end`. `timezone` is the zone in
+    which the series recurs, None for floating times, which are read in the calendar's zone.
+    """
+
+    uid: str
+    recurrence_id: str | None
+    sequence: int
+    summary: str | None
+    description: str | None
+    location: str | None
+    url: str | None
+    status: str | None
+    transparency: str | None
+    starts_at: datetime | None
+    ends_at: datetime | None
+    start_date: date | None
+    end_date: date | None
+    timezone: str | None
+    rrule: str | None
+    rdates: tuple[str, ...]
+    exdates: tuple[str, ...]
+    organizer: str | None
+    attendees: tuple[Attendee, ...]
+    created_at: datetime | None
+    modified_at: datetime | None
+
+    @property
+    def all_day(self) -> bool:
+        return self.start_date is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedObject:
+    """One calendar object: its raw text, that text's SHA-256, and the rows read from it."""
+
+    raw: str
+    content_hash: str
+    uid: str | None
+    events: tuple[EventRow, ...]
+    problem: str | None
+
+
+def parse_object(raw: str, *, floating_zone: ZoneInfo | None = None) -> ParsedObject:
+    """Read one object's text; never raises.
+
+    `floating_zone` is what times without a zone mean, UTC where it is None.
+    """
+    problems: list[str] = []
+    rows: dict[str | None, EventRow] = {}
+    try:
+        for event in _components(raw):
+            _collect(event, floating_zone or ZoneInfo("UTC"), rows, problems)
+    except Exception as error:  # noqa: BLE001 - a parser meeting hostile text; the reason is kept with the object
+        problems.append(str(error) or type(error).__name__)
+    events = tuple(rows.values())
+    return ParsedObject(
+        raw=raw,
+        content_hash=hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest(),
+        uid=events[0].uid if events else None,
+        events=events,
+        problem="; ".join(problems)[:MAX_PROBLEM_LENGTH] or None,
+    )
+
+
+def _components(raw: str) -> list[icalendar.Component]:
+    """The VEVENTs in the text.
+
+    icalendar keeps the zones that files define in one cache for the whole process and would lend one customer's
+    "Customized Time Zone" to the next, so the cache is emptied before each file, one file at a time. It gets bytes,
+    because a string without a line break it would take for the name of a file to open.
+    """
+    with _parsing, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tzp.use_default()
+        calendars = icalendar.Calendar.from_ical(raw.encode(), multiple=True)
+    if not calendars:
+        raise Unreadable("there is no whole calendar in the text")
+    for zone in _walk(calendars, "VTIMEZONE"):
+        _check_zone(zone)
+    return list(_walk(calendars, "VEVENT"))
+
+
+def _walk(calendars: Sequence[icalendar.Component], name: str) -> Iterator[icalendar.Component]:
+    for calendar in calendars:
+        yield from calendar.walk(name)
+
+
+def _check_zone(zone: icalendar.Component) -> None:
+    for part in zone.subcomponents:
+        for rule in values.each(part, "RRULE"):
+            if rule.get("FREQ") != ["YEARLY"] or not _ZONE_RULE_PARTS.issuperset(rule):
+                raise Unreadable(f"time zone {zone.get('TZID')} changes by a rule that is not yearly")
+
+
+def _collect(event: icalendar.Component, zone: ZoneInfo, rows: dict[str | None, EventRow], problems: list[str]) -> None:
+    """Add the event's row and what is wrong with it.
+
+    One object holds one UID (RFC 4791 §4.1) and each instance once; the first UID and the highest SEQUENCE win.
+    """
+    problems += [f"{name or 'line'}: {reason}" for name, reason in event.errors]
+    problems += values.unknown_zones(event)
+    try:
+        row = _row(event, zone)
+    except Unreadable as error:
+        problems.append(str(error))
+        return
+    if not row.uid:
+        problems.append("an event has no UID")
+    present = rows.get(row.recurrence_id)
+    if any(other.uid != row.uid for other in rows.values()):
+        problems.append(f"event {row.uid!r} shares the object of another and was left out")
+    elif present is None or present.sequence <= row.sequence:
+        rows[row.recurrence_id] = row
+
+
+def _row(event: icalendar.Component, zone: ZoneInfo) -> EventRow:
+    span = values.span(event, zone)
+    instance = values.first(event, "RECURRENCE-ID")
+    return EventRow(
+        uid=values.text(event, "UID") or "",
+        recurrence_id=None if instance is None else values.moment_text(instance.dt, zone),
+        sequence=values.integer(event, "SEQUENCE"),
+        summary=values.text(event, "SUMMARY"),
+        description=values.text(event, "DESCRIPTION"),
+        location=values.text(event, "LOCATION"),
+        url=values.text(event, "URL"),
+        status=values.word(event, "STATUS"),
+        transparency=values.word(event, "TRANSP"),
+        starts_at=span.starts_at,
+        ends_at=span.ends_at,
+        start_date=span.start_date,
+        end_date=span.end_date,
+        timezone=values.zone_name(event),
+        rrule=values.rules(event),
+        rdates=values.moments(event, "RDATE", zone),
+        exdates=values.moments(event, "EXDATE", zone),
+        organizer=values.organizer(event),
+        attendees=values.attendees(event),
+        created_at=values.stamp(event, "CREATED", zone),
+        modified_at=values.stamp(event, "LAST-MODIFIED", zone) or values.stamp(event, "DTSTAMP", zone),
+    )

@@ -1,0 +1,125 @@
+"""A real CalDAV server for tests: Radicale in a process of its own, and an independent hand to change its calendars."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import requests
+
+from infra.local.caldav_server import HOST, prepare_users
+
+START_SECONDS = 20
+STOP_SECONDS = 10
+USERS = [f"tester{number}" for number in range(40)]
+
+_MKCALENDAR = """<?xml version="1.0" encoding="utf-8"?>
+<C:mkcalendar xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:set><D:prop>
+<D:displayname>{name}</D:displayname>
+<C:supported-calendar-component-set><C:comp name="{component}"/></C:supported-calendar-component-set>
+</D:prop></D:set></C:mkcalendar>"""
+
+
+@dataclass(frozen=True)
+class Hand:
+    """A customer's own program: changes one user's calendars through plain HTTP, with nothing of Retinue's in it."""
+
+    base_url: str
+    username: str
+    password: str = field(repr=False)
+
+    def make_calendar(self, slug: str, *, component: str = "VEVENT") -> str:
+        """Make a calendar; its URL."""
+        self._request("MKCALENDAR", f"{slug}/", _MKCALENDAR.format(name=slug.title(), component=component))
+        return f"{self.base_url}/{self.username}/{slug}/"
+
+    def put(self, path: str, text: str) -> None:
+        """Create or replace `calendar/name.ics`."""
+        self._request("PUT", path, text, {"Content-Type": "text/calendar; charset=utf-8"})
+
+    def delete(self, path: str) -> None:
+        """Delete `calendar/name.ics`, or a whole `calendar/`."""
+        self._request("DELETE", path)
+
+    def move(self, source: str, target: str) -> None:
+        """Move an event to another calendar."""
+        self._request("MOVE", source, headers={"Destination": f"{self.base_url}/{self.username}/{target}"})
+
+    def _request(self, method: str, path: str, body: str = "", headers: dict[str, str] | None = None) -> None:
+        url = f"{self.base_url}/{self.username}/{path}"
+        auth = (self.username, self.password)
+        reply = requests.request(method, url, data=body.encode(), headers=headers, auth=auth, timeout=10)
+        reply.raise_for_status()
+
+
+class RadicaleServer:
+    """The process; every test takes a user of its own with `hand()`."""
+
+    def __init__(self, data_dir: Path, *, token_age_seconds: int | None = None) -> None:
+        self.data_dir = data_dir
+        self.port = free_port()
+        self._token_age = token_age_seconds
+        self._passwords = prepare_users(data_dir, USERS)
+        self._unused = iter(USERS)
+        self.process = self._start()
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def hand(self) -> Hand:
+        """A user nobody has used yet."""
+        user = next(self._unused)
+        return Hand(self.url, user, self._passwords[user])
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit status."""
+        self.process.terminate()
+        return self.process.wait(STOP_SECONDS)
+
+    def restart(self) -> None:
+        """Stop and start on the same port and data."""
+        self.stop()
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "infra.local.caldav_server", "--port", str(self.port)]
+        command += ["--data", str(self.data_dir)]
+        command += [] if self._token_age is None else ["--token-age", str(self._token_age)]
+        process = subprocess.Popen(command)  # noqa: S603 - our own interpreter and arguments
+        wait_for_port(self.port, process)
+        return process
+
+
+@contextmanager
+def run_radicale(data_dir: Path, *, token_age_seconds: int | None = None) -> Iterator[RadicaleServer]:
+    """A running server."""
+    server = RadicaleServer(data_dir, token_age_seconds=token_age_seconds)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def free_port() -> int:
+    """A port nobody listens on at this moment."""
+    with socket.create_server((HOST, 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Return when something listens on `port`; fail when `process` ends first or the time is up."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex((HOST, port)) == 0:
+                return
+        time.sleep(0.02)  # a listening socket gives no signal to wait on
+    raise AssertionError(f"nothing listens on port {port}; the server's exit status is {process.poll()}")
