@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from pydantic import BaseModel
 
+from infra.postgres.arrays import moments, numbers, texts
 from infra.postgres.bell import Bell
 from infra.postgres.statements import statement
 from retinue.errors import InvalidPayload
@@ -88,9 +89,11 @@ def enqueue_many(session: Session | CoreConnection | psycopg.Connection, jobs: S
     """Make many jobs in the caller's transaction, in order; see `enqueue`."""
     rows = _rows(jobs)
     connection = driver_connection(session)
-    plain = [row for row in rows if row["unique_key"] is None]
-    ids = iter(_insert(connection, plain))
-    made = [Enqueued(next(ids), True) if row["unique_key"] is None else _insert_unique(connection, row) for row in rows]
+    ids = iter(_insert(connection, [row for job, row in zip(jobs, rows, strict=True) if job.unique_key is None]))
+    made = [
+        Enqueued(next(ids), True) if job.unique_key is None else _insert_unique(connection, row, job.unique_key)
+        for job, row in zip(jobs, rows, strict=True)
+    ]
     _ring_after_commit(session)
     return made
 
@@ -108,50 +111,52 @@ def driver_connection(session: Session | CoreConnection | psycopg.Connection) ->
     return driver
 
 
-def _rows(jobs: Sequence[NewJob]) -> list[dict[str, Any]]:
+#: A job's columns in the order of `_COLUMNS`: tuples, because a bulk enqueue makes very many of them.
+_Row = tuple[Any, ...]
+_COLUMNS = ("type", "account_id", "lane", "priority", "run_at", "payload", "request_id", "retry_of")
+_ARRAYS: tuple[Callable[[Any], str], ...] = (texts, numbers, texts, numbers, moments, texts, texts, numbers)
+
+
+def _rows(jobs: Sequence[NewJob]) -> list[_Row]:
     servants = {name: load_servant(name) for name in {job.type for job in jobs}}
     return [_row(servants[job.type], job) for job in jobs]
 
 
-def _row(servant: ServantType[Any], job: NewJob) -> dict[str, Any]:
+def _row(servant: ServantType[Any], job: NewJob) -> _Row:
     if job.priority not in PRIORITIES:
         raise InvalidPayload(f"priority is 0 (most urgent) to 9, got {job.priority!r}")
     if job.run_at is not None and job.run_at.tzinfo is None:
         raise InvalidPayload(f"run_at needs a time zone, got {job.run_at.isoformat()}")
     payload = validate_payload(job.type, servant.payload, job.payload)
-    return {
-        "type": job.type,
-        "account_id": job.account_id,
-        "lane": servant.lane_of(job.account_id, payload),
-        "priority": job.priority,
-        "run_at": job.run_at,
-        "payload": payload.model_dump_json(),
-        "request_id": job.request_id,
-        "retry_of": job.retry_of,
-        "unique_key": job.unique_key,
-    }
+    return (
+        job.type,
+        job.account_id,
+        servant.lane_of(job.account_id, payload),
+        job.priority,
+        job.run_at,
+        payload.model_dump_json(),
+        job.request_id,
+        job.retry_of,
+    )
 
 
-def _insert(connection: psycopg.Connection, rows: list[dict[str, Any]]) -> list[int]:
+def _insert(connection: psycopg.Connection, rows: Sequence[_Row]) -> list[int]:
     ids: list[int] = []
     for start in range(0, len(rows), BULK_ROWS):
-        columns = _columns(rows[start : start + BULK_ROWS])
-        ids.extend(row[0] for row in connection.execute(statement("enqueue_jobs"), columns))
+        columns = zip(*rows[start : start + BULK_ROWS], strict=True)
+        params = {name: array(column) for name, array, column in zip(_COLUMNS, _ARRAYS, columns, strict=True)}
+        ids.extend(row[0] for row in connection.execute(statement("enqueue_jobs"), params))
     return ids
 
 
-def _columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    names = ("type", "account_id", "lane", "priority", "run_at", "payload", "request_id", "retry_of")
-    return {name: [row[name] for row in rows] for name in names}
-
-
-def _insert_unique(connection: psycopg.Connection, row: dict[str, Any]) -> Enqueued:
+def _insert_unique(connection: psycopg.Connection, row: _Row, unique_key: str) -> Enqueued:
+    values = dict(zip(_COLUMNS, row, strict=True)) | {"unique_key": unique_key}
     while True:
-        made = connection.execute(statement("enqueue_unique_job"), row).fetchone()
+        made = connection.execute(statement("enqueue_unique_job"), values).fetchone()
         if made is not None:
             return Enqueued(made[0], True)
         # The holder of the key may finish between the two statements; then the key is free again.
-        held = connection.execute(statement("find_unique_job"), row).fetchone()
+        held = connection.execute(statement("find_unique_job"), values).fetchone()
         if held is not None:
             return Enqueued(held[0], False)
 

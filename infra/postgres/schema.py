@@ -6,6 +6,8 @@ Synced data has tables of its own in `infra.postgres.schema_calendar`. Every tab
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -58,9 +60,13 @@ def moment_column(name: str, *, nullable: bool = True, default_now: bool = False
     return Column(name, Moment, nullable=nullable, server_default=func.now() if default_now else None)
 
 
+def name_column(name: str, **options: Any) -> Column[str]:
+    """A type or a lane: an identifier, compared byte by byte, which is several times faster than a language's order."""
+    return Column(name, Text(collation="C"), nullable=False, **options)
+
+
 def _state_reason_check() -> str:
-    pairs = sorted((state.value, sorted(reasons)) for state, reasons in arrivals().items())
-    listed = {state: ", ".join(f"'{reason}'" for reason in reasons) for state, reasons in pairs}
+    listed = {state: ", ".join(f"'{reason}'" for reason in sorted(reasons)) for state, reasons in arrivals().items()}
     return " OR ".join(f"state = '{state}' AND reason IN ({reasons})" for state, reasons in listed.items())
 
 
@@ -69,12 +75,12 @@ def _transition_check() -> str:
     return " OR ".join(f"from_state = '{s}' AND to_state = '{t}' AND reason = '{r}'" for s, t, r in rows)
 
 
-def _job_columns() -> list[Column[object]]:
+def _job_columns() -> list[Column[Any]]:
     """What a job carries from the day it is made into its history."""
     return [
-        Column("type", Text, nullable=False),
+        name_column("type"),
         Column("account_id", BigInteger),
-        Column("lane", Text, nullable=False),
+        name_column("lane"),
         Column("priority", SmallInteger, nullable=False, server_default=text("5")),
         Column("state", job_state, nullable=False, server_default=JobState.PENDING.value),
         Column("reason", job_reason, nullable=False, server_default=Reason.ENQUEUE.value),
@@ -132,7 +138,7 @@ connections = Table(
 job_types = Table(
     "job_types",
     metadata,
-    Column("type", Text, primary_key=True),
+    name_column("type", primary_key=True),
     Column("slots", Integer, nullable=False),
     Column("timeout_seconds", Double, nullable=False),
     Column("lane_limit", Integer),
@@ -220,8 +226,8 @@ Index("job_events_by_job", job_events.c.job_id, job_events.c.at)
 lanes = Table(
     "lanes",
     metadata,
-    Column("type", Text, nullable=False),
-    Column("lane", Text, nullable=False),
+    name_column("type"),
+    name_column("lane"),
     Column("concurrency_limit", Integer),
     # The lane's turn: it is looked at when this has come. NULL: nothing is pending.
     moment_column("due_at"),
@@ -245,8 +251,8 @@ lane_wakes = Table(
     "lane_wakes",
     metadata,
     identity_column(),
-    Column("type", Text, nullable=False),
-    Column("lane", Text, nullable=False),
+    name_column("type"),
+    name_column("lane"),
     moment_column("due_at", nullable=False),
     postgresql_with={"autovacuum_vacuum_scale_factor": 0.02, "autovacuum_vacuum_threshold": 2000},
 )
@@ -256,7 +262,7 @@ schedules = Table(
     metadata,
     identity_column(),
     Column("account_id", BigInteger, ForeignKey("accounts.id", ondelete="CASCADE")),
-    Column("type", Text, nullable=False),
+    name_column("type"),
     Column("name", Text, nullable=False),
     Column("cron", Text),
     Column("every_seconds", Double),
@@ -265,7 +271,7 @@ schedules = Table(
     Column("catch_up", Integer, nullable=False, server_default=text("1")),
     Column("overlap", Text, nullable=False, server_default="skip"),
     Column("payload", JSONB, nullable=False, server_default=text("'{}'")),
-    Column("lane", Text, nullable=False),
+    name_column("lane"),
     Column("priority", SmallInteger, nullable=False, server_default=text("5")),
     Column("state", Text, nullable=False, server_default="active"),
     Column("problem", Text),
@@ -288,7 +294,7 @@ servants = Table(
     "servants",
     metadata,
     identity_column(),
-    Column("type", Text, nullable=False),
+    name_column("type"),
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
     Column("version", Text, nullable=False),
@@ -324,7 +330,7 @@ job_rollups = Table(
     "job_rollups",
     metadata,
     moment_column("minute", nullable=False),
-    Column("type", Text, nullable=False),
+    name_column("type"),
     Column("state", job_state, nullable=False),
     Column("shard", SmallInteger, nullable=False),
     Column("jobs", BigInteger, nullable=False),

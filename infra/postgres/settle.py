@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 
+from infra.postgres.arrays import moments, numbers, texts
 from infra.postgres.statements import statement
 from retinue.settlement import Settlement
 from retinue.states import TERMINAL, JobState, Reason
@@ -56,28 +57,28 @@ def _finish(
 def _finish_columns(entries: Sequence[Entry]) -> dict[str, Any]:
     settlements = [settlement for settlement, _ in entries]
     return {
-        "ids": [s.job_id for s in settlements],
-        "attempts": [s.attempt for s in settlements],
-        "states": [s.state.value for s in settlements],
-        "reasons": [s.reason.value for s in settlements],
-        "results": [s.result for s in settlements],
-        "errors": [_json(s.error) for s in settlements],
-        "failed_attempts": [int(s.failed_attempt) for s in settlements],
-        "run_seconds": [seconds for _, seconds in entries],
+        "ids": numbers(s.job_id for s in settlements),
+        "attempts": numbers(s.attempt for s in settlements),
+        "states": texts(s.state for s in settlements),
+        "reasons": texts(s.reason for s in settlements),
+        "results": texts(s.result for s in settlements),
+        "errors": texts(_json(s.error) for s in settlements),
+        "failed_attempts": numbers(int(s.failed_attempt) for s in settlements),
+        "run_seconds": numbers(seconds for _, seconds in entries),
     }
 
 
 def _put_back_columns(entries: Sequence[Entry]) -> dict[str, Any]:
     settlements = [settlement for settlement, _ in entries]
     return {
-        "ids": [s.job_id for s in settlements],
-        "attempts": [s.attempt for s in settlements],
-        "reasons": [s.reason.value for s in settlements],
-        "delays": [s.delay for s in settlements],
-        "untils": [s.until for s in settlements],
-        "errors": [_json(s.error) for s in settlements],
-        "failed_attempts": [int(s.failed_attempt) for s in settlements],
-        "parks": [s.park for s in settlements],
+        "ids": numbers(s.job_id for s in settlements),
+        "attempts": numbers(s.attempt for s in settlements),
+        "reasons": texts(s.reason for s in settlements),
+        "delays": numbers(s.delay for s in settlements),
+        "untils": moments(s.until for s in settlements),
+        "errors": texts(_json(s.error) for s in settlements),
+        "failed_attempts": numbers(int(s.failed_attempt) for s in settlements),
+        "parks": texts(s.park for s in settlements),
     }
 
 

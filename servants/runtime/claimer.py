@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 
 from infra.logs import get_logger
+from infra.postgres.arrays import numbers
 from infra.postgres.connect import Database, DatabaseUnreachable
 from retinue.job import JobFacts
 from servants.runtime.held import HeldJob
@@ -33,7 +34,7 @@ class Claimer:
         Raises:
             DatabaseUnreachable, psycopg.Error: nothing was claimed.
         """
-        rows = self._database.fetch("claim_jobs", {**self._lease, "ids": ids})
+        rows = self._database.fetch("claim_jobs", {**self._lease, "ids": numbers(ids)})
         now = time.monotonic()
         claimed = [HeldJob(self._facts(row), row[8], now) for row in rows]
         if len(claimed) < len(ids):

@@ -12,6 +12,7 @@ import psutil
 
 from infra.logs import get_logger
 from infra.loop import PassResult
+from infra.postgres.arrays import numbers
 from infra.postgres.connect import Database
 from servants.runtime.held import HeldJob, HeldJobs
 from servants.runtime.performer import CANCELLED, LEASE_LOST
@@ -71,10 +72,10 @@ class Heartbeat:
             "busy": len(self._held.running()),
             "memory_bytes": self._process.memory_info().rss,
             "current_jobs": json.dumps([_shown(held) for held in renewed[:MAX_SHOWN_JOBS]]),
-            "ids": [held.facts.id for held in renewed],
-            "attempts": [held.facts.attempt for held in renewed],
-            "dones": [job.done if job else None for job in jobs],
-            "totals": [job.total if job else None for job in jobs],
+            "ids": numbers(held.facts.id for held in renewed),
+            "attempts": numbers(held.facts.attempt for held in renewed),
+            "dones": numbers(job.done if job else None for job in jobs),
+            "totals": numbers(job.total if job else None for job in jobs),
             **self._figures(),
         }
 

@@ -1,7 +1,7 @@
 WITH offered AS (
     SELECT id
     FROM jobs
-    WHERE id = ANY(%(ids)s) AND type = %(type)s AND state = 'queued'
+    WHERE id = ANY(%(ids)s::bigint[]) AND type = %(type)s AND state = 'queued'
     ORDER BY id
     FOR UPDATE SKIP LOCKED
 )
