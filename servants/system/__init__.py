@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 from pydantic import Field
 
 from retinue import Completed, Exponential, Job, Outcome, Payload, PermanentError, TransientError, minutes, servant
@@ -9,10 +12,15 @@ from retinue.outcomes import Cancelled
 
 
 class Echo(Payload):
-    """What to say back. `effect` writes a row to `echoes` in the job's own commit; `fail` acts out a fault."""
+    """What to say back.
+
+    `effect` writes a row to `echoes` in the job's own commit, `stamp` reports when the handler began (seconds since the
+    epoch), `fail` acts out a fault.
+    """
 
     message: str = ""
     effect: bool = False
+    stamp: bool = False
     fail: str | None = Field(default=None, pattern="^(transient|permanent)$")
 
 
@@ -25,9 +33,10 @@ class Sleep(Payload):
 @servant("system.echo", slots=16, timeout=minutes(1), retry=Exponential(base=1, cap=60, attempts=5))
 def echo(job: Job[Echo]) -> Outcome:
     """Say the message back as the result."""
+    began = time.time()
     if job.payload.fail is not None:
         raise TransientError("asked to fail") if job.payload.fail == "transient" else PermanentError("asked to fail")
-    answer = Completed({"message": job.payload.message} if job.payload.message else None)
+    answer = Completed(_said(job.payload, began))
     if job.payload.effect:
         with job.commit() as tx:
             tx.execute(
@@ -44,3 +53,12 @@ def sleep(job: Job[Sleep]) -> Outcome:
     if job.cancelled.wait(job.payload.seconds):
         return Cancelled(job.cancelled.reason)
     return Completed()
+
+
+def _said(payload: Echo, began: float) -> dict[str, Any] | None:
+    said: dict[str, Any] = {}
+    if payload.message:
+        said["message"] = payload.message
+    if payload.stamp:
+        said["began"] = began
+    return said or None

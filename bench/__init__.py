@@ -1,0 +1,1 @@
+"""Measures Retinue against the numbers it holds: `make bench`."""

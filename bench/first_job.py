@@ -1,0 +1,34 @@
+"""From `retinue up` to the first job completed, with everything installed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+
+from infra.local.environment import local_environment
+from infra.settings import load_settings
+
+
+def seconds_to_first_job() -> float:
+    """A new data directory, the whole embedded stack, until the first job is in the history."""
+    with tempfile.TemporaryDirectory(prefix="retinue-up-") as name:
+        Path(name).chmod(0o711)
+        settings = load_settings(env_file=None, data_dir=Path(name) / "data")
+        command = [sys.executable, "-m", "cli.main"]
+        environment = os.environ | {"RETINUE_DATA_DIR": str(settings.data_dir)}
+        began = time.monotonic()
+        subprocess.run([*command, "up", "--detach"], env=environment, check=True, capture_output=True)
+        try:
+            url = local_environment(settings)["RETINUE_DATABASE_URL"]
+            with psycopg.connect(url, autocommit=True) as connection:
+                while connection.execute("SELECT 1 FROM job_rollups WHERE state = 'completed'").fetchone() is None:
+                    time.sleep(0.05)
+            return time.monotonic() - began
+        finally:
+            subprocess.run([*command, "down"], env=environment, check=True, capture_output=True)

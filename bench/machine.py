@@ -1,0 +1,118 @@
+"""A private machine for one measurement: PostgreSQL with durable settings, SQS, and Retinue's own processes on them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import psycopg
+
+from infra.local.ports import free_port
+from infra.local.postgres_server import database_url
+from infra.postgres.migrate import migrate
+
+START_SECONDS = 60
+
+
+@dataclass
+class Machine:
+    """The addresses of the servers, and the processes started on them."""
+
+    directory: Path
+    url: str
+    sqs_url: str
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _connection: psycopg.Connection | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return os.environ | {
+            "RETINUE_DATABASE_URL": self.url,
+            "RETINUE_SQS_ENDPOINT_URL": self.sqs_url,
+            "RETINUE_DATA_DIR": str(self.directory),
+            "RETINUE_LOG_FORMAT": "json",
+            "AWS_ACCESS_KEY_ID": "retinue",
+            "AWS_SECRET_ACCESS_KEY": "retinue",
+            "RETINUE_SECRET_KEY_FILE": str(self.directory / "keys"),
+        }
+
+    def start(self, name: str, *command: str) -> psutil.Process:
+        """Start one program; its output goes to a file of its own."""
+        with (self.directory / f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *command], env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+        self.processes[name] = process
+        return psutil.Process(process.pid)
+
+    def stop(self, name: str) -> None:
+        """End one program by SIGTERM, and by SIGKILL if it does not listen."""
+        process = self.processes.pop(name)
+        process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def connection(self) -> psycopg.Connection:
+        """The measurement's own autocommit connection, opened once."""
+        if self._connection is None:
+            self._connection = psycopg.connect(self.url, autocommit=True)
+        return self._connection
+
+    def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = START_SECONDS) -> None:
+        """Wait until `condition` holds; a program that ended, or the deadline, ends the measurement with its log."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            ended = [name for name, process in self.processes.items() if process.poll() is not None]
+            if ended or time.monotonic() > deadline:
+                logs = "\n".join((self.directory / f"{n}.log").read_text()[-2000:] for n in ended or self.processes)
+                raise RuntimeError(f"waited for {what}; ended: {ended or 'none'}\n{logs}")
+            time.sleep(0.02)
+
+
+@contextmanager
+def machine() -> Iterator[Machine]:
+    """PostgreSQL and SQS, up and migrated; everything ends with the block."""
+    with tempfile.TemporaryDirectory(prefix="retinue-bench-") as name:
+        directory = Path(name)
+        directory.chmod(0o711)
+        made = _machine(directory)
+        try:
+            yield made
+        finally:
+            for program in reversed(list(made.processes)):
+                made.stop(program)
+
+
+def _machine(directory: Path) -> Machine:
+    postgres_port, sqs_port = free_port(), free_port()
+    password = secrets.token_urlsafe(12)
+    (directory / "postgres-password").write_text(password)
+    url = database_url(port=postgres_port, password=password, database="postgres")
+    made = Machine(directory, url, f"http://127.0.0.1:{sqs_port}")
+    data = directory / "postgres"
+    made.start("postgres", "infra.local.postgres_server", "--data", str(data), "--port", str(postgres_port))
+    made.start("sqs", "infra.local.sqs_server", "--port", str(sqs_port))
+    made.wait_for(lambda: _answers(url), "PostgreSQL")
+    migrate(url)
+    return made
+
+
+def _answers(url: str) -> bool:
+    try:
+        psycopg.connect(url, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
