@@ -19,6 +19,7 @@ import psutil
 
 from infra.local.postgres_cluster import DATABASE, ROLE, embedded_binaries, ensure_cluster
 from infra.local.privileges import become, own_directory, server_user
+from infra.local.processes import MARK
 from infra.supervisor.exits import leave_misconfigured
 from retinue.errors import ConfigurationError
 
@@ -44,7 +45,7 @@ SETTINGS = {
 }
 
 #: What the server keeps of the environment: it has no use for Retinue's secrets.
-_KEPT_ENVIRONMENT = ("PATH", "LANG", "TMPDIR", "RETINUE_STACK", "SUPERVISOR_PROCESS_NAME")
+_KEPT_ENVIRONMENT = ("PATH", "LANG", "TMPDIR", MARK, "SUPERVISOR_PROCESS_NAME")
 
 
 def database_url(*, port: int, password: str, database: str = DATABASE) -> str:

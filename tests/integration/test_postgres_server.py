@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from infra.local.postgres_server import database_url
+from infra.local.processes import MARK
 from infra.supervisor.exits import CONFIGURATION_EXIT_CODE
 from tests.support.postgres import DatabaseServer, debian_server, free_port
 
@@ -92,12 +93,12 @@ def test_files_belong_to_an_unprivileged_user_and_nobody_else_reads_them(server:
 
 def test_the_server_does_not_inherit_secrets(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RETINUE_SECRET_KEY", "hush")
-    monkeypatch.setenv("RETINUE_STACK", "mark")
+    monkeypatch.setenv(MARK, "unix:///mark")
     server.start().close()
     assert server.process is not None
     environment = psutil.Process(server.process.pid).environ()
     assert "RETINUE_SECRET_KEY" not in environment
-    assert environment["RETINUE_STACK"] == "mark"
+    assert environment[MARK] == "unix:///mark"
 
 
 def test_sigint_stops_it_although_a_client_is_connected(server: Server) -> None:

@@ -1,0 +1,101 @@
+"""Whether a server of the stack is ready: each check returns None when it is, else what is missing."""
+
+from __future__ import annotations
+
+import http.client
+import time
+from urllib.parse import urlsplit
+
+import psycopg
+
+from infra.local.steps import StepFailed
+from infra.supervisor.client import ProcessInfo, ProcessState, Supervisor
+from infra.supervisor.exits import CONFIGURATION_EXIT_CODE
+
+_TIMEOUT_SECONDS = 3
+
+#: So many starts that end at once are taken for a fault that does not mend itself.
+_FAILED_STARTS = 2
+
+#: How often supervisord is asked, however often a check is made.
+_LOOK_SECONDS = 0.25
+
+
+def missing_database(url: str) -> str | None:
+    """Whether PostgreSQL at `url` answers a query."""
+    try:
+        with psycopg.connect(url, connect_timeout=_TIMEOUT_SECONDS) as connection:
+            connection.execute("SELECT 1")
+    except psycopg.OperationalError as error:
+        return str(error).strip()
+    return None
+
+
+def missing_answer(url: str, *, path: str = "/") -> str | None:
+    """Whether an HTTP server answers at all, be it with a refusal."""
+    status, text = _get(url, path)
+    return text if status is None else None
+
+
+def missing_ok(url: str, *, path: str) -> str | None:
+    """Whether an HTTP server answers 200."""
+    status, text = _get(url, path)
+    if status == http.client.OK:
+        return None
+    return text if status is None else f"{path} answers {status}: {text}"
+
+
+def _get(url: str, path: str) -> tuple[int | None, str]:
+    """The status and body, or no status and what went wrong."""
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=_TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", path)
+        reply = connection.getresponse()
+        return reply.status, reply.read(2000).decode(errors="replace").strip()
+    except (OSError, http.client.HTTPException) as error:
+        return None, f"{address.netloc} does not answer: {error}"
+    finally:
+        connection.close()
+
+
+class ProgramWatch:
+    """Notices that a program which should become ready has left instead."""
+
+    def __init__(self, supervisor: Supervisor, program: str) -> None:
+        self._supervisor = supervisor
+        self._program = program
+        self._failed_starts: set[tuple[str, int]] = set()
+        self._next_look = 0.0
+        self._starting: str | None = None
+
+    def starting(self) -> str | None:
+        """Which process supervisord does not count as started yet, None when it counts all.
+
+        Raises:
+            StepFailed: a process has left, or leaves as soon as it is started.
+        """
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + _LOOK_SECONDS
+            processes = self._supervisor.of_program(self._program)
+            for process in processes:
+                self._judge(process)
+            waiting = (process for process in processes if process.state is not ProcessState.RUNNING)
+            self._starting = next((f"{process.name} is {process.state.lower()}" for process in waiting), None)
+        return self._starting
+
+    def _judge(self, process: ProcessInfo) -> None:
+        if process.state.is_at_rest:
+            raise StepFailed(_farewell(process))
+        if process.state is ProcessState.BACKOFF:
+            self._failed_starts.add((process.name, process.started))
+        if len(self._failed_starts) >= _FAILED_STARTS:
+            raise StepFailed(f"{process.name} leaves as soon as it is started")
+
+
+def _farewell(process: ProcessInfo) -> str:
+    if process.exit_status == CONFIGURATION_EXIT_CODE:
+        return f"{process.name} finds its configuration wrong"
+    if process.state is ProcessState.EXITED:
+        return f"{process.name} left with exit status {process.exit_status}"
+    return f"{process.name} does not run: {process.error or process.state.lower()}"

@@ -1,0 +1,155 @@
+"""The programs of an installation, declared once: supervisord runs the same list locally and in production."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING, Literal
+
+from infra.supervisor.exits import START_SECONDS
+
+if TYPE_CHECKING:
+    from infra.local.ports import LocalPorts
+    from infra.settings import Settings
+
+#: How often a failed start is tried again, a second longer apart each time: eight minutes in all.
+START_RETRIES = 30
+
+#: Seconds between two edits of a demo calendar.
+DEMO_EDIT_SECONDS = 20
+
+#: What a servant needs, on top of its jobs' grace, to settle and leave.
+_SETTLE_SECONDS = 10
+
+
+class Tier(IntEnum):
+    """Lower tiers start first and stop last; programs of one tier do not need one another to start."""
+
+    GROUND = 100
+    ENGINE = 200
+    FRONT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One program and how supervisord keeps it. With `processes` above 1 each is named `name-0`, `name-1` …"""
+
+    name: str
+    description: str
+    command: tuple[str, ...]
+    tier: Tier
+    processes: int = 1
+    environment: Mapping[str, str] = field(default_factory=dict)
+    stop_signal: Literal["TERM", "INT"] = "TERM"
+    stop_seconds: int = 10
+    start_seconds: int = START_SECONDS
+    start_retries: int = START_RETRIES
+    only_local: bool = False
+
+    @property
+    def process_names(self) -> tuple[str, ...]:
+        """Its processes as supervisord names them."""
+        if self.processes == 1:
+            return (self.name,)
+        return tuple(f"{self.name}-{number}" for number in range(self.processes))
+
+
+def programs(settings: Settings, servant_types: Mapping[str, int], local: LocalPorts | None) -> list[Program]:
+    """All programs in the order in which they start; those of the embedded stack only with `local`.
+
+    `servant_types` says how many processes each job type gets. A type with none has no program.
+    """
+    embedded = [] if local is None else _embedded(settings, local)
+    servants = [_servant(settings, job_type, count) for job_type, count in sorted(servant_types.items()) if count]
+    ordered = [*embedded, _scheduler(), *servants, _manager()]
+    return sorted(ordered, key=lambda program: program.tier)
+
+
+def servant_program(job_type: str) -> str:
+    """The name of the program that performs jobs of this type."""
+    return f"servant-{job_type.replace('.', '-')}"
+
+
+def _scheduler() -> Program:
+    return Program(
+        name="scheduler",
+        description="decides which jobs run and when",
+        command=_retinue("scheduler"),
+        tier=Tier.ENGINE,
+        stop_seconds=15,
+    )
+
+
+def _servant(settings: Settings, job_type: str, count: int) -> Program:
+    return Program(
+        name=servant_program(job_type),
+        description=f"performs {job_type} jobs",
+        command=_retinue("servant", job_type),
+        tier=Tier.ENGINE,
+        processes=count,
+        stop_seconds=math.ceil(settings.drain_grace_seconds) + _SETTLE_SECONDS,
+    )
+
+
+def _manager() -> Program:
+    return Program(
+        name="manager",
+        description="shows jobs and servants to operators",
+        command=_retinue("manager"),
+        tier=Tier.FRONT,
+    )
+
+
+def _embedded(settings: Settings, ports: LocalPorts) -> list[Program]:
+    data = settings.data_dir
+    return [
+        Program(
+            name="postgres",
+            description="PostgreSQL",
+            command=_local("postgres_server", "--data", f"{data}/postgres", "--port", str(ports.postgres)),
+            tier=Tier.GROUND,
+            stop_signal="INT",
+            stop_seconds=60,
+            only_local=True,
+        ),
+        Program(
+            name="sqs",
+            description="SQS server",
+            command=_local("sqs_server", "--port", str(ports.sqs)),
+            tier=Tier.GROUND,
+            only_local=True,
+        ),
+        Program(
+            name="caldav",
+            description="CalDAV server with the demo calendars",
+            command=_local("caldav_server", "--port", str(ports.caldav), "--data", f"{data}/caldav"),
+            tier=Tier.GROUND,
+            only_local=True,
+        ),
+        Program(
+            name="demo-editor",
+            description="keeps editing the demo calendars",
+            command=_local(
+                *("demo_editor", "--url", f"http://127.0.0.1:{ports.caldav}", "--data", f"{data}/caldav"),
+                *("--interval", str(DEMO_EDIT_SECONDS)),
+            ),
+            tier=Tier.FRONT,
+            only_local=True,
+        ),
+    ]
+
+
+def _retinue(*arguments: str) -> tuple[str, ...]:
+    return (*_python("cli.main"), *arguments)
+
+
+def _local(module: str, *arguments: str) -> tuple[str, ...]:
+    return (*_python(f"infra.local.{module}"), *arguments)
+
+
+def _python(module: str) -> tuple[str, ...]:
+    """This interpreter, deaf to what lies in the working directory: a folder `manager` there must not be imported."""
+    return (sys.executable, "-P", "-m", module)
