@@ -2,7 +2,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: check
+.DEFAULT_GOAL := help
+.PHONY: help up down test check bench wheel lock proof-faults
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: $(READY) ## start the embedded stack: PostgreSQL, SQS, calendars, scheduler, servants, manager
+	@$(BIN)/retinue up
+
+down: $(READY) ## stop it
+	@$(BIN)/retinue down
 
 # The environment is built again whenever the lock or the distribution's description changes.
 $(READY): requirements.lock pyproject.toml
@@ -13,8 +23,23 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-check: $(READY)
+test: $(READY) ## run the tests
+	$(BIN)/python -m pytest $(PYTEST)
+
+check: $(READY) ## format, lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
+
+bench: $(READY) ## measure against the numbers to hold; BENCH="throughput --runs 1" for a part
+	$(BIN)/python -m bench $(BENCH)
+
+proof-faults: $(READY) ## 10,000 jobs while every process is killed in turn; takes minutes
+	$(BIN)/python -m pytest tests/faults -m proof $(PYTEST)
+
+wheel: $(READY) ## build the wheel into dist/
+	$(BIN)/python -m build --wheel --no-isolation
+
+lock: ## resolve the dependencies again (needs uv)
+	uv pip compile pyproject.toml --group dev --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header -o requirements.lock
