@@ -42,6 +42,7 @@ _METHODS = ("debug", "info", "warning", "error", "exception", "critical", "log",
 
 _loggers: dict[str, _Logger] = {}
 _lock = threading.Lock()
+_FIRST_STEPS: tuple[Processor, ...] = (merge_contextvars, add_log_level)
 
 
 def configure_logs(log_format: LogFormat, level: LogLevel, *, stream: TextIO | None = None) -> None:
@@ -50,17 +51,9 @@ def configure_logs(log_format: LogFormat, level: LogLevel, *, stream: TextIO | N
     May be called again: loggers from `get_logger` follow, loggers already bound with `.bind()` keep what they had.
     """
     writer = LineWriter(stream)
-    first: list[Processor] = [merge_contextvars, add_log_level]
-    last: list[Processor] = [format_exc_info, _redact_event, *_renderers(log_format, writer)]
     with _lock:
-        structlog.configure(
-            processors=[*first, *last],
-            wrapper_class=structlog.make_filtering_bound_logger(level),
-            logger_factory=lambda *_: writer,
-        )
-        for logger in _loggers.values():
-            logger.follow_configuration()
-        _configure_standard_library(writer, level, first=first, last=last)
+        _configure_structlog(writer, level, _last_steps(log_format, writer))
+        _configure_standard_library(writer, level, _last_steps(log_format, writer))
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
@@ -148,13 +141,21 @@ class _StandardHandler(logging.Handler):
             self.handleError(record)
 
 
-def _configure_standard_library(
-    writer: LineWriter, level: LogLevel, *, first: list[Processor], last: list[Processor]
-) -> None:
+def _configure_structlog(writer: LineWriter, level: LogLevel, last: list[Processor]) -> None:
+    structlog.configure(
+        processors=[*_FIRST_STEPS, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *_: writer,
+    )
+    for logger in _loggers.values():
+        logger.follow_configuration()
+
+
+def _configure_standard_library(writer: LineWriter, level: LogLevel, last: list[Processor]) -> None:
     handler = _StandardHandler(writer)
     handler.setFormatter(
         ProcessorFormatter(
-            foreign_pre_chain=[*first, _add_record_name, ExtraAdder()],
+            foreign_pre_chain=[*_FIRST_STEPS, _add_record_name, ExtraAdder()],
             processors=[ProcessorFormatter.remove_processors_meta, *last],
         )
     )
@@ -176,10 +177,12 @@ def _redact_event(_logger: object, _method: str, event: Event) -> Event:
     return {name: redact_field(name, value) for name, value in event.items()}
 
 
-def _renderers(log_format: LogFormat, writer: LineWriter) -> list[Processor]:
+def _last_steps(log_format: LogFormat, writer: LineWriter) -> list[Processor]:
+    steps: list[Processor] = [format_exc_info, _redact_event]
     if log_format == "json":
-        return [_render_logstash]
+        return [*steps, _render_logstash]
     return [
+        *steps,
         structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
         structlog.dev.ConsoleRenderer(colors=writer.colours, exception_formatter=structlog.dev.plain_traceback),
     ]
@@ -199,3 +202,9 @@ def _render_logstash(_logger: object, _method: str, event: Event) -> str:
     for name, value in event.items():
         line[f"{name}_" if name in _RESERVED else name] = value
     return json.dumps(line)
+
+
+# structlog's own default prints the variables of every frame of an exception: nothing is to be logged that way, however
+# early.
+_early_writer = LineWriter()
+_configure_structlog(_early_writer, "info", _last_steps("console", _early_writer))

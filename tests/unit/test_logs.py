@@ -3,6 +3,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 import threading
 import timeit
 from collections.abc import Iterator
@@ -24,6 +26,7 @@ from infra.logs import LineWriter, bind_context, configure_logs, get_logger
 from infra.redaction import mask_text, redact
 from retinue.payload import Payload, Sensitive
 
+ROOT = Path(__file__).parents[2]
 HIDDEN = "hunter2"
 
 log = get_logger("tests.logs")
@@ -209,6 +212,22 @@ class TestConfiguration:
 
     def test_the_same_name_is_the_same_logger(self) -> None:
         assert get_logger("tests.logs") is log
+
+    def test_before_any_configuration_no_secret_is_shown_either(self) -> None:
+        script = (
+            "from infra.logs import get_logger\n"
+            "def fail(secret):\n"
+            "    raise ValueError('password=hunter2')\n"
+            "try:\n"
+            "    fail('hunter' + '2')\n"
+            "except ValueError:\n"
+            "    get_logger('early').exception('failed', token='hunter2')\n"
+        )
+        run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 - own script
+        assert "ValueError: password=***" in run.stderr
+        assert HIDDEN not in run.stderr.replace("'hunter' + '2'", "").replace(
+            "raise ValueError('password=hunter2')", ""
+        )
 
     def test_structlogs_own_way_to_capture_works(self, stream: io.StringIO) -> None:
         configure_logs("json", "info", stream=stream)

@@ -56,6 +56,18 @@ class Gate:
         self._let_through.release(times)
 
 
+class WatchedCondition(threading.Condition):
+    """Counts how often the loop's own thread begins to wait."""
+
+    waits_of_loop = 0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if threading.current_thread().name == "dispatch":
+            self.waits_of_loop += 1
+            self.notify_all()
+        return super().wait(timeout)
+
+
 @pytest.fixture
 def make() -> Iterator[Make]:
     made: list[LoopRunner] = []
@@ -63,6 +75,7 @@ def make() -> Iterator[Make]:
     def make_runner(run_once: Run, **options: Any) -> LoopRunner:
         defaults: dict[str, Any] = {"interval_seconds": None, "clock": SystemClock(), "backoff": backoff()}
         made.append(LoopRunner("dispatch", run_once, **(defaults | options)))
+        made[-1]._changed = WatchedCondition()
         return made[-1]
 
     yield make_runner
@@ -74,10 +87,16 @@ def backoff(base: float = 0.02, cap: float = 1.0, floor: float = 0.0) -> Exponen
     return Exponential(base=base, cap=cap, floor=floor, draw=lambda low, high: high)
 
 
-def idle(runner: LoopRunner) -> bool:
-    """Whether the loop waits for something to happen, without having begun another run."""
-    probe = runner.stats.runs
-    return not runner.wait_for_runs(probe + 1, timeout=0.1)
+def stays_at(runner: LoopRunner, runs: int) -> bool:
+    """Whether there were so many runs and the loop, made to look again, finds nothing to do but to wait."""
+    changed = runner._changed
+    assert isinstance(changed, WatchedCondition)
+    assert runner.wait_for_runs(runs, DEADLINE)
+    with changed:
+        before = changed.waits_of_loop
+        changed.notify_all()
+        assert changed.wait_for(lambda: changed.waits_of_loop > before or runner._stats.runs > runs, DEADLINE)
+        return runner._stats.runs == runs
 
 
 class TestRunning:
@@ -91,8 +110,7 @@ class TestRunning:
     def test_without_an_interval_it_waits_for_a_wake(self, make: Make) -> None:
         runner = make(PassResult)
         runner.start()
-        assert runner.wait_for_runs(1, DEADLINE)
-        assert idle(runner)
+        assert stays_at(runner, 1)
         runner.wake()
         assert runner.wait_for_runs(2, DEADLINE)
 
@@ -107,15 +125,13 @@ class TestRunning:
         answers = [PassResult(again_after=0), PassResult(again_after=0)]
         runner = make(lambda: answers.pop() if answers else PassResult(), interval_seconds=3600)
         runner.start()
-        assert runner.wait_for_runs(3, DEADLINE)
-        assert idle(runner)
+        assert stays_at(runner, 3)
 
     def test_a_pass_may_ask_for_a_delay_other_than_the_interval(self, make: Make) -> None:
         answers = [PassResult(again_after=0.01)]
         runner = make(lambda: answers.pop() if answers else PassResult(again_after=3600), interval_seconds=0.01)
         runner.start()
-        assert runner.wait_for_runs(2, DEADLINE)
-        assert idle(runner)
+        assert stays_at(runner, 2)
 
     def test_waits_without_looking_about(self, make: Make) -> None:
         looked = threading.Event()
@@ -131,8 +147,7 @@ class TestRunning:
         clock = Watched()
         runner = make(PassResult, interval_seconds=3600, clock=clock)
         runner.start()
-        assert runner.wait_for_runs(1, DEADLINE)
-        assert idle(runner)
+        assert stays_at(runner, 1)
         clock.watched = True
         assert not looked.wait(0.2)
 
@@ -172,8 +187,7 @@ class TestWakes:
         for waker in wakers:
             waker.join(DEADLINE)
         gate.let_through(3)
-        assert runner.wait_for_runs(2, DEADLINE)
-        assert idle(runner)
+        assert stays_at(runner, 2)
         assert runner.stats.runs == 2
 
     def test_a_wake_in_the_last_moment_of_a_run_is_not_lost(self, make: Make) -> None:
@@ -189,8 +203,7 @@ class TestWakes:
 
         runner = make(PassResult, clock=WakesWhenTheRunIsCounted())
         runner.start()
-        assert runner.wait_for_runs(2, DEADLINE)
-        assert idle(runner)
+        assert stays_at(runner, 2)
 
     def test_a_wake_between_deciding_to_run_and_running_causes_another_run(self, make: Make) -> None:
         runner = make(PassResult)
@@ -206,8 +219,7 @@ class TestWakes:
 
         runner._wait_until_due = wake_after_deciding  # type: ignore[method-assign] # forces the interleaving
         runner.start()
-        assert runner.wait_for_runs(2, DEADLINE)
-        assert idle(runner)
+        assert stays_at(runner, 2)
 
     def test_under_a_storm_the_last_wake_is_followed_by_a_run_that_sees_it(self, make: Make) -> None:
         written = 0
@@ -226,15 +238,13 @@ class TestWakes:
         while seen < written:
             assert runner.wait_for_runs(runs + 1, DEADLINE), f"the wake after {seen} was lost"
             runs = runner.stats.runs
-        assert idle(runner)
         assert runner.stats.runs <= 2002
 
     def test_a_wake_before_the_start_is_the_first_run(self, make: Make) -> None:
         runner = make(PassResult)
         runner.wake()
         runner.start()
-        assert runner.wait_for_runs(1, DEADLINE)
-        assert idle(runner)
+        assert stays_at(runner, 1)
 
 
 class TestErrors:
@@ -307,7 +317,7 @@ class TestErrors:
 
         clock.seconds += 4.9
         runner.wake()
-        assert idle(runner)
+        assert stays_at(runner, 1)
 
         clock.seconds += 0.1
         runner.wake()
@@ -321,14 +331,12 @@ class TestErrors:
         gate.await_entry()
         runner.wake()
         gate.let_through(2)
-        assert runner.wait_for_runs(1, DEADLINE)
-        assert idle(runner)
+        assert stays_at(runner, 1)
 
     def test_a_pass_that_returns_no_result_is_an_error_too(self, make: Make) -> None:
         runner = make(lambda: None, backoff=backoff(base=60, cap=60))
         runner.start()
-        assert runner.wait_for_runs(1, DEADLINE)
-        assert idle(runner)
+        assert stays_at(runner, 1)
         assert runner.stats.consecutive_errors == 1
 
 
