@@ -65,6 +65,13 @@ class SignIn:
             raise PermanentError(f"Give user name and password apart from the address {shown(self.url)!r}, not in it.")
 
 
+class _Session(requests.Session):
+    """A session that leaves redirects to its caller: its own reading of them has no limit and turns PROPFIND to GET."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
+
+
 class DavClient:
     """Requests as one user; use it as a context manager. Not shared between threads.
 
@@ -86,7 +93,7 @@ class DavClient:
         self._stop_if_cancelled = stop_if_cancelled
         self._limits = limits or Limits()
         self._clock = clock or SystemClock()
-        self._session = requests.Session()
+        self._session = _Session()
         # Bytes, because requests would encode text as Latin-1 and fail on the rest of Unicode.
         self._session.auth = HTTPBasicAuth(sign_in.username.encode(), sign_in.password.encode())
         self._session.headers.update({"Content-Type": "application/xml; charset=utf-8", "User-Agent": "Retinue"})

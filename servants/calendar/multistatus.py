@@ -20,6 +20,7 @@ APPLE = "{http://apple.com/ns/ical/}"
 CALENDARSERVER = "{http://calendarserver.org/ns/}"
 
 OK = 200
+BAD_REQUEST = 400
 NOT_FOUND = 404
 INSUFFICIENT_STORAGE = 507
 

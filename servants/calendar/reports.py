@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 from servants.calendar.client import DavClient
 from servants.calendar.discovery import RemoteCalendar
 from servants.calendar.faults import ReplyTooLarge, UnexpectedReply, resolve, shown
-from servants.calendar.multistatus import CALDAV, DAV, INSUFFICIENT_STORAGE, NOT_FOUND, DavResponse
+from servants.calendar.multistatus import BAD_REQUEST, CALDAV, DAV, INSUFFICIENT_STORAGE, NOT_FOUND, DavResponse
 
 _SYNC_COLLECTION = """<?xml version="1.0" encoding="utf-8"?>
 <D:sync-collection xmlns:D="DAV:">
@@ -114,7 +114,7 @@ def _sync_collection(dav: DavClient, url: str, token: str) -> tuple[Changes, boo
                 continue
             if response.status == NOT_FOUND:
                 removed.add(href)
-            elif response.status < NOT_FOUND:
+            elif response.status < BAD_REQUEST:
                 etags[href] = response.text(f"{DAV}getetag") or ""
     return Changes(etags, frozenset(removed), reply.sync_token), truncated
 

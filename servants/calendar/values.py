@@ -59,7 +59,7 @@ def first(component: Component, name: str) -> Any:
 def text(component: Component, name: str) -> str | None:
     """A text property; None where it is absent or empty."""
     value = first(component, name)
-    return None if value is None else str(value).replace("\x00", "") or None
+    return None if value is None else str(value) or None
 
 
 def word(component: Component, name: str) -> str | None:
@@ -128,8 +128,10 @@ def zone_name(event: Component) -> str | None:
     """The zone in which the event recurs, by its Olson name where it has one; Windows names are translated."""
     start = first(event, "DTSTART")
     zone = getattr(getattr(start, "dt", None), "tzinfo", None)
-    name = getattr(zone, "key", None) or (_tzid(start) if zone else None)
-    return WINDOWS_TO_OLSON.get(name, name) if name else None
+    if zone is None:
+        return None
+    tzid = _tzid(start)
+    return getattr(zone, "key", None) or (WINDOWS_TO_OLSON.get(tzid, tzid) if tzid else None)
 
 
 def unknown_zones(event: Component) -> list[str]:

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +38,12 @@ class Hand:
         """Make a calendar; its URL."""
         self._request("MKCALENDAR", f"{slug}/", _MKCALENDAR.format(name=slug.title(), component=component))
         return f"{self.base_url}/{self.username}/{slug}/"
+
+    def upload_calendar(self, slug: str, texts: Sequence[str]) -> None:
+        """Make a calendar of these events at once, each at `UID.ics`, as Radicale allows: faster than one by one."""
+        events = "".join(text[text.index("BEGIN:VEVENT") : text.index("END:VCALENDAR")] for text in texts)
+        whole = f"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//test//EN\n{events}END:VCALENDAR\n"
+        self._request("PUT", f"{slug}/", whole, {"Content-Type": "text/calendar; charset=utf-8"})
 
     def put(self, path: str, text: str) -> None:
         """Create or replace `calendar/name.ics`."""

@@ -1,0 +1,123 @@
+"""A CalDAV server that misbehaves as told, on a thread of the test's own process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Literal
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the client sent."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What to answer. `then` is what happens to the body: all of it, nothing at all, one byte at a time, or cut off."""
+
+    status: int = 207
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    then: Literal["send", "hang", "drip", "cut"] = "send"
+
+
+def multistatus(*responses: str, token: str | None = None) -> Reply:
+    """A sound multistatus of these `<D:response>` elements."""
+    tail = "" if token is None else f"<D:sync-token>{token}</D:sync-token>"
+    namespaces = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"'
+    text = f'<?xml version="1.0"?><D:multistatus {namespaces}>{"".join(responses)}{tail}</D:multistatus>'
+    return Reply(body=text.encode(), headers={"Content-Type": "application/xml"})
+
+
+def response(href: str, *, properties: str = "", status: int | None = None) -> str:
+    """One `<D:response>`: with properties, or with a status of its own."""
+    if status is not None:
+        return f"<D:response><D:href>{href}</D:href><D:status>HTTP/1.1 {status} X</D:status></D:response>"
+    found = f"<D:propstat><D:prop>{properties}</D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>"
+    return f"<D:response><D:href>{href}</D:href>{found}</D:response>"
+
+
+class BadCalDavServer(ThreadingHTTPServer):
+    """Answers every request with what `answer` returns for it, and keeps the requests."""
+
+    daemon_threads = True
+
+    def __init__(self, answer: Callable[[Request], Reply]) -> None:
+        super().__init__((HOST, 0), _Handler)
+        self.answer = answer
+        self.requests: list[Request] = []
+        self.released = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.server_port}/"
+
+
+@contextmanager
+def bad_server(answer: Callable[[Request], Reply] | Reply) -> Iterator[BadCalDavServer]:
+    """A running server that answers always the same, or what a function says."""
+    server = BadCalDavServer(answer if callable(answer) else lambda _: answer)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.released.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: BadCalDavServer
+
+    def do_PROPFIND(self) -> None:
+        length = int(self.headers.get("Content-Length", 0))
+        request = Request(self.command, self.path, dict(self.headers), self.rfile.read(length).decode())
+        self.server.requests.append(request)
+        self._send(self.server.answer(request))
+
+    do_REPORT = do_PROPFIND  # noqa: N815 - the base class's way of naming methods
+
+    def _send(self, reply: Reply) -> None:
+        if reply.then == "hang":
+            self.server.released.wait()
+            self.close_connection = True
+            return
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(reply.body)))
+        self.end_headers()
+        try:
+            self._send_body(reply)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True  # the client had enough, which is what some tests are about
+
+    def _send_body(self, reply: Reply) -> None:
+        if reply.then == "drip":
+            for position in range(len(reply.body)):
+                self.wfile.write(reply.body[position : position + 1])
+                if self.server.released.wait(0.05):
+                    break
+            self.close_connection = True
+        elif reply.then == "cut":
+            self.wfile.write(reply.body[: len(reply.body) // 2])
+            self.close_connection = True
+        else:
+            self.wfile.write(reply.body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Say nothing: the tests read `requests`."""
