@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from infra.local.ports import free_port
+from infra.local.ports import HOST  # noqa
 from infra.local.postgres_server import database_url
 from infra.postgres.migrate import migrate
 
@@ -100,12 +100,15 @@ def _machine(directory: Path) -> Machine:
     postgres_port, sqs_port = free_port(), free_port()
     password = secrets.token_urlsafe(12)
     (directory / "postgres-password").write_text(password)
-    url = database_url(port=postgres_port, password=password, database="postgres")
+    maintenance = database_url(port=postgres_port, password=password, database="postgres")
+    url = database_url(port=postgres_port, password=password, database="bench")
     made = Machine(directory, url, f"http://127.0.0.1:{sqs_port}")
     data = directory / "postgres"
     made.start("postgres", "infra.local.postgres_server", "--data", str(data), "--port", str(postgres_port))
     made.start("sqs", "infra.local.sqs_server", "--port", str(sqs_port))
-    made.wait_for(lambda: _answers(url), "PostgreSQL")
+    made.wait_for(lambda: _answers(maintenance), "PostgreSQL")
+    with psycopg.connect(maintenance, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE bench")
     migrate(url)
     return made
 

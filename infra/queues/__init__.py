@@ -1,0 +1,1 @@
+"""Queues: hints that jobs wait. What is true stands in PostgreSQL."""
