@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from infra.cron import CronClock
 from retinue.errors import InvalidSchedule
 from retinue.schedule import Cron, Every, Rule
 
-#: Missed fires looked at one by one; a longer outage jumps to the present.
+#: Missed fires looked at one by one; after a longer outage they are looked for from the present backwards.
 MAX_MISSED = 1000
+
+#: How far back the first look goes.
+_LOOK_BACK = timedelta(minutes=10)
+
+#: Finds the first fire later than a moment.
+NextAfter = Callable[[datetime], datetime | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Fires:
-    """What is due now: the fire times to make jobs for, oldest first, and the next one after that, if there is one."""
+    """What is due now: the fire times to make jobs for, oldest first, and the next one after that, if there is one.
+
+    All in UTC.
+    """
 
     due: tuple[datetime, ...]
     next: datetime | None
@@ -35,30 +46,39 @@ class Trigger:
     def __init__(self, rule: Rule, *, timezone: str, starts_at: datetime) -> None:
         zone = _zone(timezone)
         self._starts_at = starts_at
-        if isinstance(rule, Cron):
-            self._trigger = _cron(rule, zone)
-        else:
-            self._trigger = _interval(rule, zone, starts_at)
+        self._next_after = _cron(rule, zone) if isinstance(rule, Cron) else _interval(rule, starts_at)
 
     def first(self) -> datetime | None:
         """The first fire time at or after the start."""
-        return self._next(None, self._starts_at)
+        return self._next_after(self._starts_at - timedelta(microseconds=1))
 
     def fires(self, next_fire_at: datetime, now: datetime, *, catch_up: int) -> Fires:
         """What is due from `next_fire_at` up to `now`: after an outage the `catch_up` newest of what was missed."""
+        earliest, now = next_fire_at.astimezone(UTC), now.astimezone(UTC)
         due: deque[datetime] = deque(maxlen=catch_up)
-        fire: datetime | None = next_fire_at
+        fire: datetime | None = earliest
         for _ in range(MAX_MISSED):
             if fire is None or fire > now:
                 return Fires(tuple(due), fire)
             due.append(fire)
-            fire = self._next(fire, fire)
-        return Fires(tuple(due), self._next(None, now))
+            fire = self._next_after(fire)
+        return Fires(self._newest(earliest, now, catch_up), self._next_after(now))
 
-    def _next(self, previous: datetime | None, now: datetime) -> datetime | None:
-        # After a previous fire APScheduler looks from the later of the two, so one microsecond on is strictly later.
-        found = self._trigger.get_next_fire_time(previous, now if previous is None else now + timedelta(microseconds=1))
-        return found if isinstance(found, datetime) else None
+    def _newest(self, earliest: datetime, now: datetime, count: int) -> tuple[datetime, ...]:
+        """The last `count` fires up to `now`: looks back twice as far until it sees enough of them."""
+        look_back = _LOOK_BACK
+        while True:
+            start = max(earliest, now - look_back)
+            due = deque(self._between(start, now), maxlen=count)
+            if len(due) == count or start == earliest:
+                return tuple(due)
+            look_back *= 2
+
+    def _between(self, start: datetime, end: datetime) -> Iterator[datetime]:
+        fire = self._next_after(start)
+        while fire is not None and fire <= end:
+            yield fire
+            fire = self._next_after(fire)
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -68,17 +88,24 @@ def _zone(name: str) -> ZoneInfo:
         raise InvalidSchedule(f"Unknown time zone {name!r}: use a name such as Europe/Berlin or UTC") from error
 
 
-def _cron(rule: Cron, zone: ZoneInfo) -> CronTrigger:
+@lru_cache(maxsize=4096)
+def _cron(rule: Cron, zone: ZoneInfo) -> NextAfter:
     try:
-        return CronTrigger.from_crontab(rule.expression, timezone=zone)
+        return CronClock(rule.expression, zone).next_after
     except ValueError as error:
         raise InvalidSchedule(
-            f"Cron expression {rule.expression!r}: {error}. It has five fields: minute hour day month weekday"
+            f"Cron expression {rule.expression!r}: {error}. Give five fields: minute hour day month weekday"
         ) from error
 
 
-def _interval(rule: Every, zone: ZoneInfo, starts_at: datetime) -> IntervalTrigger:
+def _interval(rule: Every, starts_at: datetime) -> NextAfter:
     seconds = rule.interval.total_seconds()
     if seconds < 1:
         raise InvalidSchedule(f"An interval is at least 1 second, got {seconds:g}")
-    return IntervalTrigger(seconds=int(seconds), start_date=starts_at, timezone=zone)
+    trigger = IntervalTrigger(seconds=seconds, start_date=starts_at, timezone=UTC)
+
+    def next_after(moment: datetime) -> datetime | None:
+        found = trigger.get_next_fire_time(None, moment + timedelta(microseconds=1))
+        return found if isinstance(found, datetime) else None
+
+    return next_after
