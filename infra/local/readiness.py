@@ -60,37 +60,34 @@ def _get(url: str, path: str) -> tuple[int | None, str]:
 
 
 class ProgramWatch:
-    """Notices that a program which should become ready has left instead."""
+    """Notices that a program which was started has left instead of becoming ready."""
 
-    def __init__(self, supervisor: Supervisor, program: str) -> None:
+    def __init__(self, supervisor: Supervisor, *, program: str | None = None) -> None:
+        """Watch one program, or all that were started."""
         self._supervisor = supervisor
         self._program = program
         self._failed_starts: set[tuple[str, int]] = set()
         self._next_look = 0.0
-        self._starting: str | None = None
 
-    def starting(self) -> str | None:
-        """Which process supervisord does not count as started yet, None when it counts all.
+    def require_alive(self) -> None:
+        """Look, unless that was done a moment ago.
 
         Raises:
             StepFailed: a process has left, or leaves as soon as it is started.
         """
         if time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + _LOOK_SECONDS
-            processes = self._supervisor.of_program(self._program)
-            for process in processes:
-                self._judge(process)
-            waiting = (process for process in processes if process.state is not ProcessState.RUNNING)
-            self._starting = next((f"{process.name} is {process.state.lower()}" for process in waiting), None)
-        return self._starting
+            for process in self._supervisor.processes():
+                if process.started and self._program in (None, process.program):
+                    self._judge(process)
 
     def _judge(self, process: ProcessInfo) -> None:
         if process.state.is_at_rest:
-            raise StepFailed(_farewell(process))
+            raise StepFailed(_farewell(process), process=process.name)
         if process.state is ProcessState.BACKOFF:
             self._failed_starts.add((process.name, process.started))
-        if len(self._failed_starts) >= _FAILED_STARTS:
-            raise StepFailed(f"{process.name} leaves as soon as it is started")
+            if len(self._failed_starts) >= _FAILED_STARTS:
+                raise StepFailed(f"{process.name} leaves as soon as it is started", process=process.name)
 
 
 def _farewell(process: ProcessInfo) -> str:

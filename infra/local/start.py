@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from infra.local.environment import Addresses, program_environment
 from infra.local.layout import Layout
 from infra.local.readiness import ProgramWatch, missing_answer, missing_database, missing_ok
-from infra.local.steps import Patience, StackError, Step, StepFailed
+from infra.local.steps import Patience, StackError, Step, StepFailed, reason
 from infra.supervisor.client import Supervisor, last_lines
 from infra.supervisor.programs import Program, Tier
 from infra.supervisor.render import Place, render_supervisord
 
 _LOG_LINES = 15
+
+#: How long the engine gets until it is ready, once everything below it is.
+READY_SECONDS = 30
 
 _SUPERVISOR = "supervisor"
 
@@ -51,13 +54,15 @@ class Stack:
         """All steps of the start, in the order in which they are shown."""
         return [_supervisor_step(self), *_ground_steps(self), *_data_steps(self), *_engine_steps(self)]
 
-    def explain(self, step: Step, reason: str) -> StackError:
+    def explain(self, step: Step, error: Exception) -> StackError:
         """The error for a step that failed, with the last lines of the log that tells most."""
-        log = self.layout.logs / f"{step.log or 'supervisord'}.log"
+        at_fault = error.process if isinstance(error, StepFailed) else None
+        process = at_fault or step.log
+        log = self.layout.logs / f"{process or 'supervisord'}.log"
         return StackError(
             step.name,
-            reason,
-            program=step.log,
+            reason(error),
+            program=process,
             log_tail=last_lines(log, _LOG_LINES),
             advice=f"{step.advice} The whole log is {log}".strip(),
         )
@@ -120,39 +125,57 @@ def _data_steps(stack: Stack) -> Iterator[Step]:
 
 def _engine_steps(stack: Stack) -> Iterator[Step]:
     needs = {"migrations", "sqs"}
-    engine = [program for program in stack.programs if program.tier is Tier.ENGINE]
-    for program in engine:
-        yield _program_step(stack, program.name, after=needs)
+    engine = [program.name for program in stack.programs if program.tier is Tier.ENGINE]
+    for name in engine:
+        yield _program_step(stack, name, after=needs)
     yield Step(
         "first heartbeats",
-        lambda patience: patience.until(lambda: stack.hooks.missing_servants(stack.addresses.database_url)),
-        after=frozenset(program.name for program in engine),
-        log=engine[-1].process_names[0],
+        _waiting(stack, lambda: stack.hooks.missing_servants(stack.addresses.database_url)),
+        after=frozenset(engine),
+        seconds=READY_SECONDS,
     )
     manager = stack.addresses.manager_url
-    yield _program_step(stack, "manager", lambda: missing_ok(manager, path="/readyz"), after=needs)
+    yield _program_step(stack, "manager", after=needs)
+    yield Step(
+        "manager ready",
+        _waiting(stack, lambda: missing_ok(manager, path="/readyz")),
+        after=frozenset({"manager"}),
+        log="manager",
+        seconds=READY_SECONDS,
+    )
 
 
 def _program_step(
     stack: Stack,
     name: str,
-    missing: Callable[[], str | None] | None = None,
+    missing: Callable[[], str | None] = lambda: None,
     *,
     after: Iterable[str] = (),
     seconds: float = 30,
     advice: str = "",
 ) -> Step:
-    """Start a program and wait until nothing is missing; without such a check, until it has stayed up for a moment."""
+    """Start a program, and wait until nothing is missing."""
 
     def run(patience: Patience) -> None:
-        watch = ProgramWatch(stack.supervisor, name)
-
-        def look() -> str | None:
-            starting = watch.starting()
-            return missing() if missing else starting
-
         stack.supervisor.start(name)
-        patience.until(look)
+        _waiting(stack, missing, program=name)(patience)
 
     log = next(program.process_names[0] for program in stack.programs if program.name == name)
     return Step(name, run, after=frozenset({_SUPERVISOR, *after}), log=log, seconds=seconds, advice=advice)
+
+
+def _waiting(
+    stack: Stack, missing: Callable[[], str | None], *, program: str | None = None
+) -> Callable[[Patience], None]:
+    """Wait until nothing is missing, as long as the program, or every one that was started, keeps running."""
+
+    def run(patience: Patience) -> None:
+        watch = ProgramWatch(stack.supervisor, program=program)
+
+        def look() -> str | None:
+            watch.require_alive()
+            return missing()
+
+        patience.until(look)
+
+    return run

@@ -15,7 +15,11 @@ _POLL_SECONDS = 0.05
 
 
 class StepFailed(RetinueError):
-    """A step of the start failed."""
+    """A step of the start failed; `process` names the one whose log says why, if not the step's own."""
+
+    def __init__(self, message: str, *, process: str | None = None) -> None:
+        super().__init__(message)
+        self.process = process
 
 
 class StackError(RetinueError):
@@ -83,11 +87,11 @@ class _Ended:
     error: Exception | None
 
 
-def run_steps(steps: Sequence[Step], reporter: Reporter, *, explain: Callable[[Step, str], StackError]) -> None:
+def run_steps(steps: Sequence[Step], reporter: Reporter, *, explain: Callable[[Step, Exception], StackError]) -> None:
     """Run every step as soon as those it comes `after` are done, side by side where that allows it.
 
     Raises:
-        StackError: what `explain` makes of the first step that failed and its reason; the other steps are given up.
+        StackError: what `explain` makes of the first step that failed and its error; the other steps are given up.
     """
     cancelled = Event()
     run = _Run(list(steps), reporter, cancelled)
@@ -98,14 +102,15 @@ def run_steps(steps: Sequence[Step], reporter: Reporter, *, explain: Callable[[S
             if ended.error is None:
                 run.finish(ended.step)
             else:
-                failure = explain(ended.step, _reason(ended.error))
+                failure = explain(ended.step, ended.error)
                 reporter.step_failed(ended.step.name, failure)
                 raise failure from ended.error
     finally:
         cancelled.set()
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What went wrong, for people."""
     return error.message if isinstance(error, RetinueError) else f"{type(error).__name__}: {error}"
 
 

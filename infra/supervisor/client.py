@@ -210,4 +210,6 @@ class _UnixTransport(xmlrpc.client.Transport):
         self._path = path
 
     def make_connection(self, host: xmlrpc.client._HostType) -> http.client.HTTPConnection:
-        return _UnixConnection(self._path)
+        connection = _UnixConnection(self._path)
+        self._connection = (host, connection)  # which `close` closes
+        return connection

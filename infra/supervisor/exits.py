@@ -23,5 +23,5 @@ def leave_misconfigured(message: str) -> NoReturn:
     sys.stderr.write(f"{message}\n")
     sys.stderr.flush()
     if os.environ.get("SUPERVISOR_ENABLED"):
-        time.sleep(START_SECONDS + 0.5)
+        time.sleep(START_SECONDS)
     raise SystemExit(CONFIGURATION_EXIT_CODE)

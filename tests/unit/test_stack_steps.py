@@ -5,7 +5,7 @@ from threading import Event
 
 import pytest
 
-from infra.local.steps import Patience, StackError, Step, StepFailed, _Run, run_steps
+from infra.local.steps import Patience, StackError, Step, StepFailed, _Run, reason, run_steps
 
 LONG = 10.0
 
@@ -37,8 +37,8 @@ def step(
     return Step(name, run, after=frozenset(after.split()), seconds=seconds)
 
 
-def explain(step: Step, reason: str) -> StackError:
-    return StackError(step.name, reason)
+def explain(step: Step, error: Exception) -> StackError:
+    return StackError(step.name, reason(error))
 
 
 def run(*steps: Step) -> Recorder:
