@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -13,11 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import psycopg
 
-from infra.local.ports import HOST  # noqa
+from infra.keys import write_key_file
 from infra.local.postgres_server import database_url
 from infra.postgres.migrate import migrate
 
@@ -32,7 +34,31 @@ class Machine:
     url: str
     sqs_url: str
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    #: How each program was started, so that one that was killed can be started again.
+    commands: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Settings beyond the machine's own.
+    extra: dict[str, str] = field(default_factory=dict)
     _connection: psycopg.Connection | None = None
+
+    @classmethod
+    def beside(cls, directory: Path) -> Machine:
+        """Addresses for servers that keep their files in `directory`."""
+        password = secrets.token_urlsafe(12)
+        (directory / "postgres-password").write_text(password)
+        url = database_url(port=free_port(), password=password, database="bench")
+        return cls(directory, url, f"http://127.0.0.1:{free_port()}")
+
+    def start_servers(self) -> None:
+        """PostgreSQL with a migrated database, and SQS."""
+        ports = [str(urlsplit(url).port) for url in (self.url, self.sqs_url)]
+        data = str(self.directory / "postgres")
+        self.start("postgres", "infra.local.postgres_server", "--data", data, "--port", ports[0])
+        self.start("sqs", "infra.local.sqs_server", "--port", ports[1])
+        maintenance = self.url.removesuffix("/bench") + "/postgres"
+        self.wait_for(lambda: _answers(maintenance), "PostgreSQL")
+        with psycopg.connect(maintenance, autocommit=True) as connection:
+            connection.execute("CREATE DATABASE bench")
+        migrate(self.url)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -44,11 +70,13 @@ class Machine:
             "AWS_ACCESS_KEY_ID": "retinue",
             "AWS_SECRET_ACCESS_KEY": "retinue",
             "RETINUE_SECRET_KEY_FILE": str(self.directory / "keys"),
+            **self.extra,
         }
 
     def start(self, name: str, *command: str) -> psutil.Process:
         """Start one program; its output goes to a file of its own."""
-        with (self.directory / f"{name}.log").open("wb") as log:
+        self.commands[name] = command
+        with (self.directory / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", *command], env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
@@ -88,29 +116,21 @@ def machine() -> Iterator[Machine]:
     with tempfile.TemporaryDirectory(prefix="retinue-bench-") as name:
         directory = Path(name)
         directory.chmod(0o711)
-        made = _machine(directory)
+        made = Machine.beside(directory)
         try:
+            made.start_servers()
+            write_key_file(directory / "keys")
             yield made
         finally:
             for program in reversed(list(made.processes)):
                 made.stop(program)
 
 
-def _machine(directory: Path) -> Machine:
-    postgres_port, sqs_port = free_port(), free_port()
-    password = secrets.token_urlsafe(12)
-    (directory / "postgres-password").write_text(password)
-    maintenance = database_url(port=postgres_port, password=password, database="postgres")
-    url = database_url(port=postgres_port, password=password, database="bench")
-    made = Machine(directory, url, f"http://127.0.0.1:{sqs_port}")
-    data = directory / "postgres"
-    made.start("postgres", "infra.local.postgres_server", "--data", str(data), "--port", str(postgres_port))
-    made.start("sqs", "infra.local.sqs_server", "--port", str(sqs_port))
-    made.wait_for(lambda: _answers(maintenance), "PostgreSQL")
-    with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE bench")
-    migrate(url)
-    return made
+def free_port() -> int:
+    """A port on 127.0.0.1 that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _answers(url: str) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -15,13 +17,14 @@ class Echo(Payload):
     """What to say back.
 
     `effect` writes a row to `echoes` in the job's own commit, `stamp` reports when the handler began (seconds since the
-    epoch), `fail` acts out a fault.
+    epoch), `seconds` is how long to think first, `fail` acts out a fault: `crash` ends the servant as SIGKILL would.
     """
 
     message: str = ""
     effect: bool = False
     stamp: bool = False
-    fail: str | None = Field(default=None, pattern="^(transient|permanent)$")
+    seconds: float = Field(default=0, ge=0, le=60)
+    fail: Literal["transient", "permanent", "crash"] | None = None
 
 
 class Sleep(Payload):
@@ -34,8 +37,9 @@ class Sleep(Payload):
 def echo(job: Job[Echo]) -> Outcome:
     """Say the message back as the result."""
     began = time.time()
-    if job.payload.fail is not None:
-        raise TransientError("asked to fail") if job.payload.fail == "transient" else PermanentError("asked to fail")
+    if job.payload.seconds:
+        time.sleep(job.payload.seconds)
+    _act_out(job.payload.fail)
     answer = Completed(_said(job.payload, began))
     if job.payload.effect:
         with job.commit() as tx:
@@ -53,6 +57,15 @@ def sleep(job: Job[Sleep]) -> Outcome:
     if job.cancelled.wait(job.payload.seconds):
         return Cancelled(job.cancelled.reason)
     return Completed()
+
+
+def _act_out(fault: Literal["transient", "permanent", "crash"] | None) -> None:
+    if fault == "transient":
+        raise TransientError("asked to fail")
+    if fault == "permanent":
+        raise PermanentError("asked to fail")
+    if fault == "crash":
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _said(payload: Echo, began: float) -> dict[str, Any] | None:

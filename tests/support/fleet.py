@@ -1,0 +1,101 @@
+"""Real processes for fault tests: PostgreSQL, SQS, a scheduler, servants; killed, stopped and started again."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+
+from bench.machine import Machine, machine
+from infra.postgres.bell import Bell
+from infra.postgres.enqueue import NewJob, enqueue_many
+
+ECHO = "system.echo"
+
+#: Short enough that a test sees a lease run out, long enough for a busy machine.
+TIMES = {
+    "RETINUE_LEASE_SECONDS": "4",
+    "RETINUE_HEARTBEAT_SECONDS": "1",
+    "RETINUE_QUEUED_TIMEOUT_SECONDS": "4",
+    "RETINUE_DRAIN_GRACE_SECONDS": "2",
+}
+
+WAIT_SECONDS = 90
+
+
+@dataclass
+class Fleet:
+    """The processes by name, and what the database says of their work."""
+
+    machine: Machine
+
+    def start_scheduler(self, name: str = "scheduler") -> None:
+        self.machine.start(name, "cli.main", "scheduler")
+
+    def start_servant(self, name: str, job_type: str = ECHO) -> None:
+        self.machine.start(name, "cli.main", "servant", job_type)
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        self.machine.processes[name].send_signal(number)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, and wait until the process is gone."""
+        process = self.machine.processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def restart(self, name: str) -> None:
+        """Start a killed process again as it was started before."""
+        self.machine.start(name, *self.machine.commands[name])
+
+    def exit_status(self, name: str) -> int:
+        """Wait until the process has ended by itself."""
+        return self.machine.processes.pop(name).wait(WAIT_SECONDS)
+
+    def log(self, name: str) -> str:
+        return (self.machine.directory / f"{name}.log").read_text()
+
+    def enqueue(self, *payloads: Mapping[str, object], job_type: str = ECHO) -> list[int]:
+        """One job for each payload, in one commit."""
+        with psycopg.connect(self.machine.url) as connection:
+            made = enqueue_many(connection, [NewJob(type=job_type, payload=p, account_id=1) for p in payloads])
+        bell = Bell(self.machine.url)
+        bell.ring()
+        bell.close()
+        return [job.id for job in made]
+
+    def rows(self, query: str, *params: object) -> list[tuple[object, ...]]:
+        with psycopg.connect(self.machine.url, autocommit=True, connect_timeout=5) as connection:
+            return connection.execute(query.encode(), params).fetchall()
+
+    def number(self, query: str, *params: object) -> int:
+        return int(str(self.rows(query, *params)[0][0]))
+
+    def wait(self, condition: Callable[[], object], what: str, seconds: float = WAIT_SECONDS) -> None:
+        """Wait until `condition` holds; the database may be away meanwhile."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                if condition():
+                    return
+            except psycopg.OperationalError:
+                pass  # it was killed on purpose; the deadline still counts
+            if time.monotonic() > deadline:
+                logs = "\n".join(f"== {name}\n{self.log(name)[-1500:]}" for name in self.machine.commands)
+                raise AssertionError(f"waited {seconds} s for {what}\n{logs}")
+            time.sleep(0.05)  # other processes' progress in the database gives no signal to wait on
+
+    def finished(self) -> int:
+        return self.number("SELECT count(*) FROM job_history")
+
+
+@contextmanager
+def fleet(**settings: str) -> Iterator[Fleet]:
+    """PostgreSQL and SQS up, nothing else yet; everything ends with the block."""
+    with machine() as host:
+        host.extra = TIMES | settings
+        yield Fleet(host)
