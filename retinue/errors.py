@@ -1,11 +1,12 @@
 """The error tree: what can go wrong, named for what happened.
 
-A handler raises a `JobError` to say what should become of its job; `retinue.classify` turns each class into an outcome.
-The class docstring is the message used when none is given.
+A handler raises a `JobError` to say what should become of its job; `retinue.settlement` turns each class into an
+outcome. The class docstring is the message used when none is given.
 """
 
 from __future__ import annotations
 
+import inspect
 from datetime import datetime
 
 
@@ -13,7 +14,7 @@ class RetinueError(Exception):
     """Something in Retinue went wrong."""
 
     def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or (type(self).__doc__ or "").strip().splitlines()[0])
+        super().__init__(message or (inspect.getdoc(type(self)) or type(self).__name__).splitlines()[0])
 
     @property
     def message(self) -> str:

@@ -17,9 +17,12 @@ class Sensitive:
 
 
 class Payload(BaseModel):
-    """Base for payloads: frozen, and an unknown field is an error, because it is most often a typing mistake."""
+    """Base for payloads: frozen, and an unknown field is an error, because it is most often a typing mistake.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    JSON has no word for infinity, so a number must be finite.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class NoPayload(Payload):
@@ -36,6 +39,18 @@ def validate_payload(job_type: str, model: type[P], value: Mapping[str, Any] | B
         return value
     try:
         return model.model_validate(value.model_dump() if isinstance(value, BaseModel) else value)
+    except ValidationError as error:
+        raise InvalidPayload(_explain(job_type, model, error)) from None
+
+
+def parse_payload(job_type: str, model: type[P], text: str) -> P:
+    """A payload as it was stored, which an earlier version of the model may have written.
+
+    Raises:
+        InvalidPayload: like `validate_payload`.
+    """
+    try:
+        return model.model_validate_json(text, by_alias=True, by_name=True)
     except ValidationError as error:
         raise InvalidPayload(_explain(job_type, model, error)) from None
 

@@ -107,7 +107,10 @@ class ServantRules(typing.TypedDict, total=False):
 
 
 def _payload_model(name: str, handler: Callable[[Job[P]], Outcome | None]) -> type[P]:
-    hints = typing.get_type_hints(handler)
+    try:
+        hints = typing.get_type_hints(handler)
+    except NameError as error:
+        raise ConfigurationError(f"@servant({name!r}): an annotation cannot be read when it runs: {error}") from error
     hints.pop("return", None)
     arguments = typing.get_args(next(iter(hints.values()), None))
     if len(arguments) == 1 and isinstance(arguments[0], type) and issubclass(arguments[0], BaseModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,9 @@ from retinue.states import JobState, Reason
 
 #: Longest error text kept with a job, in characters.
 MAX_ERROR_LENGTH = 2000
+
+#: A NUL character in JSON text: an escape whose backslash is not itself escaped. PostgreSQL keeps none.
+NUL_IN_JSON = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,15 @@ def outcome_of(error: BaseException) -> Outcome:
     return Retry(None, str(error) or _kind(error), _kind(error))
 
 
+def returned(value: object) -> Outcome:
+    """The outcome that a handler's return value stands for; nothing returned means completed."""
+    if value is None:
+        return Completed()
+    if isinstance(value, Outcome):
+        return value
+    return Fail(f"the handler returned {type(value).__name__}, which is no outcome", "InvalidOutcome")
+
+
 def settle(
     job_id: int, attempt: int, outcome: Outcome, *, retry: RetryPolicy, failures: int, released: bool = False
 ) -> Settlement:
@@ -72,7 +85,8 @@ def settle(
         case Snooze(until, message):
             return _back(job_id, attempt, Reason.SNOOZE, until=until, error=_error("Snooze", message))
         case Park(message, kind):
-            return _back(job_id, attempt, Reason.SNOOZE, error=_error(kind, message), park=message)
+            error = _error(kind, message)
+            return _back(job_id, attempt, Reason.SNOOZE, error=error, park=error["message"])
         case Fail(message, kind):
             return _failed(job_id, attempt, Reason.PERMANENT, _error(kind, message))
         case Cancelled() if released:
@@ -90,8 +104,8 @@ def settle(
 def completed(job_id: int, attempt: int, outcome: Completed) -> Settlement:
     """What completing writes; a result that is not JSON fails the job, because it could never be kept."""
     try:
-        result = None if outcome.result is None else json.dumps(outcome.result, allow_nan=False)
-    except (TypeError, ValueError) as error:
+        result = None if outcome.result is None else _json(outcome.result)
+    except (TypeError, ValueError, RecursionError) as error:
         message = f"the result cannot be written as JSON: {error}"
         return _failed(job_id, attempt, Reason.PERMANENT, _error("InvalidResult", message))
     return Settlement(job_id=job_id, attempt=attempt, state=JobState.COMPLETED, reason=Reason.COMPLETE, result=result)
@@ -130,10 +144,22 @@ def _back(job_id: int, attempt: int, reason: Reason, **changes: Any) -> Settleme
     return Settlement(job_id=job_id, attempt=attempt, state=JobState.PENDING, reason=reason, **changes)
 
 
+def _json(value: Mapping[str, Any]) -> str:
+    text = json.dumps(dict(value), allow_nan=False, ensure_ascii=False)
+    if NUL_IN_JSON.search(text):
+        raise ValueError("it holds a NUL character")
+    text.encode()
+    return text
+
+
 def _kind(error: BaseException) -> str:
     return type(error).__name__
 
 
 def _error(kind: str, message: str) -> dict[str, str]:
-    # PostgreSQL keeps no NUL in text.
-    return {"kind": kind, "message": message[:MAX_ERROR_LENGTH].replace("\0", "�")}
+    return {"kind": _storable(kind), "message": _storable(message)}
+
+
+def _storable(text: object) -> str:
+    """`text` as PostgreSQL can keep it: without NUL, and without the halves of characters that broken input leaves."""
+    return str(text)[:MAX_ERROR_LENGTH].replace("\0", "�").encode(errors="replace").decode()

@@ -6,14 +6,13 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from infra.logs import bind_context, get_logger
-from retinue.errors import JobError, LeaseLost
+from retinue.errors import InvalidPayload, JobError, LeaseLost
 from retinue.job import Job, JobServices
-from retinue.outcomes import Cancelled, Completed, Fail, Outcome, Retry
+from retinue.outcomes import Cancelled, Fail, Outcome, Retry
+from retinue.payload import parse_payload
 from retinue.servant import ServantType
-from retinue.settlement import Settlement, outcome_of, settle
+from retinue.settlement import Settlement, outcome_of, returned, settle
 from retinue.states import JobState
 from servants.runtime.held import HeldJob
 
@@ -64,33 +63,36 @@ class Performer:
             return None
         if held.over:
             return None
-        settlement = settle(
-            held.facts.id,
-            held.facts.attempt,
-            outcome,
-            retry=self._servant.retry,
-            failures=held.facts.failures,
-            released=held.asked_why == DRAINING,
-        )
+        settlement = self._settled(held, outcome)
         _report(settlement)
         return settlement
 
+    def _settled(self, held: HeldJob, outcome: Outcome) -> Settlement:
+        released = held.asked_why == DRAINING
+        facts, retry = held.facts, self._servant.retry
+        try:
+            return settle(facts.id, facts.attempt, outcome, retry=retry, failures=facts.failures, released=released)
+        except Exception as error:  # the retry policy is the servant author's code
+            log.exception("retry_policy_raised", job=facts.id)
+            failed = Fail(f"the retry policy raised {type(error).__name__}: {error}", "InvalidRetryPolicy")
+            return settle(facts.id, facts.attempt, failed, retry=retry, failures=facts.failures)
+
     def _outcome(self, held: HeldJob) -> Outcome:
         try:
-            payload = self._servant.payload.model_validate_json(held.payload_json)
-        except ValidationError as error:
-            return Fail(f"The stored payload does not fit {self._servant.payload.__name__}: {error}", "InvalidPayload")
+            payload = parse_payload(self._servant.name, self._servant.payload, held.payload_json)
+        except InvalidPayload as error:
+            return Fail(error.message, "InvalidPayload")
         held.job = job = Job(held.facts, payload, self._services)
         if held.asked_at is not None:
             return Cancelled(f"{held.asked_why} before it began")
         try:
-            outcome = self._servant.handler(job)
+            outcome = returned(self._servant.handler(job))
         except LeaseLost:
             raise
         except Exception as error:
             log.info("job_raised", error=str(error), exc_info=not isinstance(error, JobError))
             outcome = outcome_of(error)
-        return _after_timeout(held, Completed() if outcome is None else outcome)
+        return _after_timeout(held, outcome)
 
 
 def _after_timeout(held: HeldJob, outcome: Outcome) -> Outcome:

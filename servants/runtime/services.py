@@ -41,7 +41,11 @@ class FencedCommit:
         self._checkpoint = json.dumps(value, allow_nan=False)
 
     def complete(self, outcome: Completed) -> None:
-        self._completed = completed(self._job.id, self._job.attempt, outcome)
+        settlement = completed(self._job.id, self._job.attempt, outcome)
+        if settlement.error is not None:
+            # Raised, so that nothing lands: the job fails, and a later retry must not meet its half-kept effects.
+            raise PermanentError(settlement.error["message"])
+        self._completed = settlement
 
     def hold_fence(self) -> None:
         """Lock the job's row so that nobody can rescue it before this transaction ends.
