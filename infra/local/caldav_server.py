@@ -84,7 +84,8 @@ def serve(settings: config.Configuration) -> None:
     inner, outer = socket.socketpair()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: inner.close())
-    server.serve(settings, outer)
+    with inner, outer:
+        server.serve(settings, outer)
 
 
 def main(arguments: list[str] | None = None) -> int:

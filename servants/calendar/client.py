@@ -6,11 +6,11 @@ redirects turn PROPFIND into GET.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import requests
@@ -58,11 +58,36 @@ class SignIn:
     username: str
     password: str = field(repr=False)
 
+    @classmethod
+    def from_settings(cls, config: Mapping[str, Any], credentials: Mapping[str, str]) -> SignIn:
+        """From a connection's settings: `config` holds `url` and `username`, `credentials` holds `password`.
+
+        Raises:
+            PermanentError: one of them is missing, or the address cannot be one of CalDAV.
+        """
+        given = {"url": config.get("url"), "username": config.get("username"), "password": credentials.get("password")}
+        missing = [name for name, value in given.items() if not isinstance(value, str) or not value]
+        if missing:
+            raise PermanentError(f"The CalDAV connection has no {' and no '.join(missing)}; add it to the connection.")
+        return cls(str(given["url"]), str(given["username"]), str(given["password"]))
+
     def __post_init__(self) -> None:
-        if not self.url.startswith(("http://", "https://")) or not _host(self.url):
+        if not self.url.startswith(("http://", "https://")) or not _has_place(self.url):
             raise PermanentError(f"{shown(self.url)!r} is no CalDAV address; expected https://host/path.")
         if without_user(self.url) != self.url:
             raise PermanentError(f"Give user name and password apart from the address {shown(self.url)!r}, not in it.")
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        return urlsplit(self.url).port or (443 if self.uses_tls else 80)
+
+    @property
+    def uses_tls(self) -> bool:
+        return self.url.startswith("https://")
 
 
 class _Session(requests.Session):
@@ -184,11 +209,13 @@ class DavClient:
         return status_fault(method, url, response, now=self._clock.now())
 
 
-def _host(url: str) -> str | None:
+def _has_place(url: str) -> bool:
+    """Whether there is a host, and a port that can be one."""
     try:
-        return urlsplit(url).hostname
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
     except ValueError:
-        return None
+        return False
 
 
 def _beginning(chunks: Iterator[bytes]) -> bytes:

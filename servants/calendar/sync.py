@@ -40,6 +40,9 @@ from servants.calendar.values import zone_or_utc
 
 log = get_logger(__name__)
 
+#: The provider of the connections that this servant syncs.
+PROVIDER = "caldav"
+
 #: Objects fetched by one request and written by one commit.
 BATCH = 50
 
@@ -68,17 +71,14 @@ def sync_calendar(job: Job[CalendarSync]) -> Outcome:
 
 
 def sign_in(connection: Connection) -> SignIn:
-    """The address and user of a CalDAV connection: `config` has `url` and `username`, `credentials` has `password`.
+    """The address and user of a CalDAV connection.
 
     Raises:
         PermanentError: the connection is another provider's, or lacks one of them.
     """
-    if connection.provider != "caldav":
-        raise PermanentError(f"connection {connection.id} is for {connection.provider!r}, not for 'caldav'")
-    try:
-        return SignIn(connection.config["url"], connection.config["username"], connection.credentials["password"])
-    except KeyError as missing:
-        raise PermanentError(f"connection {connection.id} has no {missing.args[0]}; add it to the connection") from None
+    if connection.provider != PROVIDER:
+        raise PermanentError(f"connection {connection.id} is for {connection.provider!r}, not for {PROVIDER!r}.")
+    return SignIn.from_settings(connection.config, connection.credentials)
 
 
 @dataclass(frozen=True, slots=True)

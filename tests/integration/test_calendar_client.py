@@ -198,6 +198,7 @@ def test_a_server_that_hangs_up_is_transient() -> None:
         ("host.example", "is no CalDAV address"),
         ("https://", "is no CalDAV address"),
         ("http://[::1", "is no CalDAV address"),
+        ("http://host:99999/", "is no CalDAV address"),
         ("https://ann:secret@host/", "apart from the address 'https://host/'"),
         ("http://exa mple/", "this address cannot be used"),
     ],

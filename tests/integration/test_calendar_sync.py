@@ -359,5 +359,5 @@ def test_a_wrong_password_is_a_credential_error(database: Database, hand: Hand) 
 def test_a_connection_without_password_says_so(database: Database, hand: Hand) -> None:
     account = calendar_account(database, url=hand.base_url, username=hand.username, password="x")
     dict.clear(account.connection_value.credentials)  # type: ignore[arg-type]  # a dict in this double
-    with pytest.raises(PermanentError, match="has no password"):
+    with pytest.raises(PermanentError, match="The CalDAV connection has no password"):
         account.sync()
