@@ -17,8 +17,8 @@ from retinue.states import JobState, Reason
 #: Longest error text kept with a job, in characters.
 MAX_ERROR_LENGTH = 2000
 
-#: A NUL character in JSON text: an escape whose backslash is not itself escaped. PostgreSQL keeps none.
-NUL_IN_JSON = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+#: The escape of a NUL character, whose backslash is not itself escaped.
+_NUL_IN_JSON = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,11 @@ class Settlement:
     error: Mapping[str, Any] | None = None
     failed_attempt: bool = False
     park: str | None = None
+
+
+def holds_nul(text: str) -> bool:
+    """Whether this JSON holds a NUL character, which PostgreSQL cannot keep."""
+    return "\\u0000" in text and _NUL_IN_JSON.search(text) is not None
 
 
 def outcome_of(error: BaseException) -> Outcome:
@@ -146,7 +151,7 @@ def _back(job_id: int, attempt: int, reason: Reason, **changes: Any) -> Settleme
 
 def _json(value: Mapping[str, Any]) -> str:
     text = json.dumps(dict(value), allow_nan=False, ensure_ascii=False)
-    if NUL_IN_JSON.search(text):
+    if holds_nul(text):
         raise ValueError("it holds a NUL character")
     text.encode()
     return text

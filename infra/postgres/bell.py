@@ -29,41 +29,43 @@ class Bell:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._rung = threading.Event()
-        self._stopped = threading.Event()
-        self._starting = threading.Lock()
+        self._changed = threading.Condition()
+        self._rung = False
+        self._closed = False
         self._thread: threading.Thread | None = None
 
     def ring(self) -> None:
         """Wake the schedulers soon; rings that come close together become one."""
-        if self._thread is None:
-            self._start()
-        self._rung.set()
-
-    def close(self) -> None:
-        """Send what was rung and stop the thread."""
-        self._stopped.set()
-        self._rung.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _start(self) -> None:
-        with self._starting:
+        with self._changed:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._serve, name="bell", daemon=True)
                 self._thread.start()
+            self._rung = True
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Send what was rung and stop the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
 
     def _serve(self) -> None:
         connection: psycopg.Connection | None = None
-        while not self._stopped.is_set():
-            self._rung.wait()
-            self._rung.clear()
+        while self._wait_for_ring():
             connection = self._notify(connection)
-            self._stopped.wait(MIN_GAP_SECONDS)
-        if self._rung.is_set():
-            connection = self._notify(connection)
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed, MIN_GAP_SECONDS)
         if connection is not None:
             connection.close()
+
+    def _wait_for_ring(self) -> bool:
+        """False once the bell is closed and silent."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._rung or self._closed)
+            rung, self._rung = self._rung, False
+            return rung
 
     def _notify(self, connection: psycopg.Connection | None) -> psycopg.Connection | None:
         try:
@@ -72,6 +74,8 @@ class Bell:
             connection.execute(f"NOTIFY {CHANNEL}".encode())
         except (psycopg.Error, DatabaseUnreachable) as error:
             log.warning("bell_not_rung", error=str(error))
+            if connection is not None:
+                connection.close()
             return None
         return connection
 

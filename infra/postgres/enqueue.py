@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg.rows import tuple_row
 from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError
 
 from infra.postgres.arrays import moments, numbers, texts
 from infra.postgres.bell import Bell
@@ -17,6 +19,7 @@ from infra.postgres.statements import statement
 from retinue.errors import InvalidPayload
 from retinue.payload import validate_payload
 from retinue.servant import ServantType, load_servant
+from retinue.settlement import holds_nul
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection as CoreConnection
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 BULK_ROWS = 5000
 
 PRIORITIES = range(10)
+
+#: Characters of a lane, a unique key or a request ID: the first two are indexed.
+MAX_KEY_LENGTH = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +73,7 @@ def enqueue(
 
     Raises:
         UnknownType: no servant is registered for `type`.
-        InvalidPayload: the payload, priority or time does not fit.
+        InvalidPayload: the payload, or another argument, does not fit.
 
     Example:
         with Session(engine) as session, session.begin():
@@ -89,13 +95,13 @@ def enqueue_many(session: Session | CoreConnection | psycopg.Connection, jobs: S
     """Make many jobs in the caller's transaction, in order; see `enqueue`."""
     rows = _rows(jobs)
     connection = driver_connection(session)
-    ids = iter(_insert(connection, [row for job, row in zip(jobs, rows, strict=True) if job.unique_key is None]))
-    made = [
-        Enqueued(next(ids), True) if job.unique_key is None else _insert_unique(connection, row, job.unique_key)
-        for job, row in zip(jobs, rows, strict=True)
-    ]
+    plain = [n for n, job in enumerate(jobs) if job.unique_key is None]
+    made = dict(zip(plain, _insert(connection, [rows[n] for n in plain]), strict=True))
+    # In one order, so that two callers who bring the same keys wait for each other and do not deadlock.
+    for _, unique_key, n in sorted((job.type, job.unique_key, n) for n, job in enumerate(jobs) if job.unique_key):
+        made[n] = _insert_unique(connection, rows[n], unique_key)
     _ring_after_commit(session)
-    return made
+    return [made[n] for n in range(len(jobs))]
 
 
 def driver_connection(session: Session | CoreConnection | psycopg.Connection) -> psycopg.Connection:
@@ -123,42 +129,70 @@ def _rows(jobs: Sequence[NewJob]) -> list[_Row]:
 
 
 def _row(servant: ServantType[Any], job: NewJob) -> _Row:
-    if job.priority not in PRIORITIES:
-        raise InvalidPayload(f"priority is 0 (most urgent) to 9, got {job.priority!r}")
-    if job.run_at is not None and job.run_at.tzinfo is None:
-        raise InvalidPayload(f"run_at needs a time zone, got {job.run_at.isoformat()}")
     payload = validate_payload(job.type, servant.payload, job.payload)
+    lane = servant.lane_of(job.account_id, payload)
+    for fault in _faults(job, lane):
+        raise InvalidPayload(fault)
     return (
         job.type,
         job.account_id,
-        servant.lane_of(job.account_id, payload),
+        lane,
         job.priority,
         job.run_at,
-        payload.model_dump_json(),
+        _payload_json(job.type, payload),
         job.request_id,
         job.retry_of,
     )
 
 
-def _insert(connection: psycopg.Connection, rows: Sequence[_Row]) -> list[int]:
-    ids: list[int] = []
+def _faults(job: NewJob, lane: str) -> Iterator[str]:
+    if type(job.priority) is not int or job.priority not in PRIORITIES:
+        yield f"priority is 0 (most urgent) to 9, got {job.priority!r}"
+    if job.run_at is not None and job.run_at.tzinfo is None:
+        yield f"run_at needs a time zone, got {job.run_at.isoformat()}"
+    if job.account_id is not None and type(job.account_id) is not int:
+        yield f"account_id is a number, got {job.account_id!r}"
+    if job.unique_key == "":
+        yield "unique_key is empty: leave it out, or name what there may be one of"
+    for name, text in (("lane", lane), ("unique_key", job.unique_key), ("request_id", job.request_id)):
+        if text and (len(text) > MAX_KEY_LENGTH or not text.isprintable()):
+            yield f"{name} is at most {MAX_KEY_LENGTH} printable characters, got {len(text)}: {text[:40]!r}"
+
+
+def _payload_json(job_type: str, payload: BaseModel) -> str:
+    try:
+        text = payload.model_dump_json()
+    except PydanticSerializationError as error:
+        raise InvalidPayload(f"The payload for {job_type!r} cannot be written as JSON: {error}") from None
+    if holds_nul(text):
+        raise InvalidPayload(f"The payload for {job_type!r} holds a NUL character, which PostgreSQL cannot keep")
+    return text
+
+
+def _insert(connection: psycopg.Connection, rows: Sequence[_Row]) -> list[Enqueued]:
+    made: list[Enqueued] = []
     for start in range(0, len(rows), BULK_ROWS):
         columns = zip(*rows[start : start + BULK_ROWS], strict=True)
         params = {name: array(column) for name, array, column in zip(_COLUMNS, _ARRAYS, columns, strict=True)}
-        ids.extend(row[0] for row in connection.execute(statement("enqueue_jobs"), params))
-    return ids
+        made.extend(Enqueued(row[0], True) for row in _execute(connection, "enqueue_jobs", params))
+    return made
 
 
 def _insert_unique(connection: psycopg.Connection, row: _Row, unique_key: str) -> Enqueued:
     values = dict(zip(_COLUMNS, row, strict=True)) | {"unique_key": unique_key}
     while True:
-        made = connection.execute(statement("enqueue_unique_job"), values).fetchone()
+        made = _execute(connection, "enqueue_unique_job", values).fetchone()
         if made is not None:
             return Enqueued(made[0], True)
         # The holder of the key may finish between the two statements; then the key is free again.
-        held = connection.execute(statement("find_unique_job"), values).fetchone()
+        held = _execute(connection, "find_unique_job", values).fetchone()
         if held is not None:
             return Enqueued(held[0], False)
+
+
+def _execute(connection: psycopg.Connection, name: str, params: dict[str, Any]) -> psycopg.Cursor[tuple[Any, ...]]:
+    # The connection is the caller's, and so is the shape of the rows it gives.
+    return connection.cursor(row_factory=tuple_row).execute(statement(name), params)
 
 
 _bells: weakref.WeakKeyDictionary[Any, Bell] = weakref.WeakKeyDictionary()
@@ -189,5 +223,7 @@ def _tell_schedulers(session: Session) -> None:
 def _bell_of(engine: Any) -> Bell:
     if engine not in _bells:
         url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        _bells[engine] = Bell(url)
+        bell = _bells.setdefault(engine, Bell(url))
+        # Also when the program ends: what it rang for at last is still sent.
+        weakref.finalize(engine, bell.close)
     return _bells[engine]
