@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +24,7 @@ from servants.calendar.client import DavClient, Limits, SignIn
 from servants.calendar.discovery import PROPERTIES, find_calendars
 from servants.calendar.faults import ReplyTooLarge, ServerFailed, SyncTokenExpired, UnexpectedReply
 from servants.calendar.multistatus import DavResponse
-from tests.support.bad_caldav_server import Reply, Request, bad_server, multistatus, response
+from tests.support.bad_caldav_server import Reply, Request, bad_server, multistatus, response, self_signed
 from tests.support.radicale_server import free_port
 
 PASSWORD = "correct-horse"
@@ -176,6 +177,13 @@ def test_a_name_that_does_not_exist_is_transient() -> None:
 def test_plain_http_where_tls_is_expected_is_transient() -> None:
     with bad_server(Reply()) as server, pytest.raises(TransientError, match="the TLS handshake failed"):
         ask(server.url.replace("http:", "https:"))
+
+
+def test_a_certificate_nobody_vouches_for_is_transient_and_gets_no_password(tmp_path: Path) -> None:
+    with bad_server(Reply(), tls=self_signed(tmp_path)) as server:
+        with pytest.raises(TransientError, match=r"the TLS handshake failed \(.*self-signed certificate"):
+            ask(server.url.replace("http:", "https:"))
+        assert server.requests == []
 
 
 def test_a_server_that_hangs_up_is_transient() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from servants.calendar.client import Limits
 from servants.calendar.probe import ProbeReport, ProbeStep, probe
-from tests.support.bad_caldav_server import Reply, bad_server
+from tests.support.bad_caldav_server import Reply, bad_server, self_signed
 from tests.support.radicale_server import Hand, RadicaleServer, free_port, run_radicale
 
 STEPS = ["settings", "name", "network", "encryption", "sign-in", "calendars", "permissions"]
@@ -84,6 +85,12 @@ def test_https_where_there_is_none() -> None:
     with bad_server(Reply()) as server:
         step = failed_step(tried(server.url.replace("http:", "https:")))
     assert (step.name, "does not speak TLS" in step.message) == ("encryption", True)
+
+
+def test_a_certificate_nobody_vouches_for(tmp_path: Path) -> None:
+    with bad_server(Reply(), tls=self_signed(tmp_path)) as server:
+        step = failed_step(tried(server.url.replace("http:", "https:")))
+    assert (step.name, "is not trusted (self-signed certificate)" in step.message) == ("encryption", True)
 
 
 @pytest.mark.parametrize(

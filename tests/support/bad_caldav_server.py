@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 HOST = "127.0.0.1"
 
@@ -65,9 +74,13 @@ class BadCalDavServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def bad_server(answer: Callable[[Request], Reply] | Reply) -> Iterator[BadCalDavServer]:
-    """A running server that answers always the same, or what a function says."""
+def bad_server(
+    answer: Callable[[Request], Reply] | Reply, *, tls: ssl.SSLContext | None = None
+) -> Iterator[BadCalDavServer]:
+    """A running server that answers always the same, or what a function says; over TLS with a context."""
     server = BadCalDavServer(answer if callable(answer) else lambda _: answer)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
@@ -77,6 +90,22 @@ def bad_server(answer: Callable[[Request], Reply] | Reply) -> Iterator[BadCalDav
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def self_signed(directory: Path, host: str = HOST) -> ssl.SSLContext:
+    """A server's side of TLS with a certificate that nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    certificate = builder.sign(key, hashes.SHA256())
+    path = directory / "server.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context
 
 
 class _Handler(BaseHTTPRequestHandler):

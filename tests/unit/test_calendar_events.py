@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import infra.local
 from infra.local.demo_accounts import DEMO_ACCOUNTS, split_events
 from servants.calendar.events import EventRow, ParsedObject, parse_object
 
-DEMO_CALENDARS = Path("infra/local/demo_calendars")
+DEMO_CALENDARS = Path(infra.local.__path__[0]) / "demo_calendars"
 
 CUSTOM_ZONE = """BEGIN:VTIMEZONE
 TZID:Customized Time Zone
