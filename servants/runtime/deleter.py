@@ -6,9 +6,8 @@ import threading
 from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 
-from infra.queues.transport import MAX_BATCH, Message, Queues
-
 from infra.logs import get_logger
+from infra.queues.transport import MAX_BATCH, Message, Queues
 from retinue.errors import TransientError
 
 log = get_logger(__name__)

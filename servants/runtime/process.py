@@ -10,12 +10,12 @@ import time
 from typing import Any
 
 import psycopg
-from infra.queues.transport import Queues
 
 from infra.logs import get_logger
 from infra.loop import LoopRunner
 from infra.postgres.bell import Bell
 from infra.postgres.connect import Database, DatabaseUnreachable
+from infra.queues.transport import Queues
 from infra.secrets import Keyring
 from infra.settings import Settings
 from infra.version import VERSION

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 
 import psycopg
-from infra.queues.transport import MAX_BATCH, MAX_WAIT_SECONDS, Message, Queues
 
 from infra.logs import get_logger
+from infra.queues.transport import MAX_BATCH, MAX_WAIT_SECONDS, Message, Queues
 from retinue.errors import TransientError
 from servants.runtime.capacity import Capacity
 from servants.runtime.claimer import Claimer
