@@ -27,13 +27,14 @@ _SUPERVISOR = "supervisor"
 class Hooks:
     """What a start needs of the layers above: it calls these, and shows what they raise.
 
-    `migrate` gets the database's URL and `seed` every address. `missing_servants` gets the database's URL and returns
-    None when every servant has reported, else what is missing.
+    `migrate` gets the database's URL, `seed_calendars` and `seed_accounts` every address. `missing_servants` gets the
+    database's URL and returns None when every servant has reported, else what is missing.
     """
 
     servant_types: Mapping[str, int]
     migrate: Callable[[str], object]
-    seed: Callable[[Addresses], object]
+    seed_calendars: Callable[[Addresses], object]
+    seed_accounts: Callable[[Addresses], object]
     missing_servants: Callable[[str], str | None]
 
 
@@ -114,13 +115,20 @@ def _data_steps(stack: Stack) -> Iterator[Step]:
         seconds=60,
     )
     yield Step(
-        "demo accounts",
-        lambda _: stack.hooks.seed(stack.addresses),
-        after=frozenset({"migrations", "caldav"}),
+        "demo calendars",
+        lambda _: stack.hooks.seed_calendars(stack.addresses),
+        after=frozenset({"caldav"}),
         log="caldav",
         seconds=60,
     )
-    yield _program_step(stack, "demo-editor", after={"demo accounts"})
+    yield Step(
+        "demo accounts",
+        lambda _: stack.hooks.seed_accounts(stack.addresses),
+        after=frozenset({"migrations", "demo calendars"}),
+        log="postgres",
+        seconds=60,
+    )
+    yield _program_step(stack, "demo-editor", after={"demo calendars"})
 
 
 def _engine_steps(stack: Stack) -> Iterator[Step]:

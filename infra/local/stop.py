@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import shutil
 import time
 from collections.abc import Iterable
 
@@ -83,3 +84,5 @@ def _end_rest(layout: Layout, processes: list[psutil.Process], reporter: Reporte
 def _remove_traces(layout: Layout) -> None:
     for path in (layout.socket, layout.pidfile, layout.record):
         path.unlink(missing_ok=True)
+    if layout.socket.parent != layout.run and layout.socket.parent.exists():
+        shutil.rmtree(layout.socket.parent)

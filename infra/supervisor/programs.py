@@ -137,6 +137,7 @@ def _embedded(settings: Settings, ports: LocalPorts) -> list[Program]:
                 *("--interval", str(DEMO_EDIT_SECONDS)),
             ),
             tier=Tier.FRONT,
+            stop_seconds=20,
             only_local=True,
         ),
     ]

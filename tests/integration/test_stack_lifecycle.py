@@ -69,7 +69,8 @@ class Trial:
         self.hooks = Hooks(
             servant_types={"system.echo": 2},
             migrate=lambda url: self.calls.append("migrate"),
-            seed=lambda addresses: self.calls.append("seed"),
+            seed_calendars=lambda addresses: self.calls.append("seed_calendars"),
+            seed_accounts=lambda addresses: self.calls.append("seed_accounts"),
             missing_servants=lambda url: None,
         )
         monkeypatch.setattr(stack, "programs", self._programs)
@@ -144,9 +145,10 @@ def test_everything_starts_in_an_order_that_works(trial: Trial) -> None:
     place = {step: number for number, step in enumerate(recorder.done)}
     assert recorder.done[0] == "supervisor"
     assert place["postgres"] < place["migrations"] < place["scheduler"]
-    assert max(place["migrations"], place["caldav"]) < place["demo accounts"] < place["demo-editor"]
+    assert place["caldav"] < place["demo calendars"] < place["demo-editor"]
+    assert max(place["migrations"], place["demo calendars"]) < place["demo accounts"]
     assert max(place["scheduler"], place["servant-system-echo"]) < place["first heartbeats"]
-    assert trial.calls == ["migrate", "seed"]
+    assert sorted(trial.calls) == ["migrate", "seed_accounts", "seed_calendars"]
     assert not summary.was_up
     assert summary.addresses.manager_url == f"http://127.0.0.1:{trial.settings.manager_port}"
 
@@ -367,6 +369,7 @@ def test_a_deep_data_directory_gets_its_socket_elsewhere(tmp_path: Path, monkeyp
     finally:
         deep.down()
     assert stack_processes(deep.layout.socket) == []
+    assert not deep.layout.socket.parent.exists()
 
 
 def test_a_directory_with_odd_characters_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -420,6 +423,6 @@ def test_an_unusable_data_directory_is_named(tmp_path: Path, trial: Trial) -> No
 
 def test_addresses_reach_the_seed(trial: Trial) -> None:
     seen: list[Addresses] = []
-    summary = trial.up(seed=seen.append)
-    assert seen == [summary.addresses]
+    summary = trial.up(seed_calendars=seen.append, seed_accounts=seen.append)
+    assert seen == [summary.addresses] * 2
     assert seen[0].caldav_url == f"http://127.0.0.1:{trial.ports['caldav']}"
