@@ -39,15 +39,21 @@ class FetchedObject:
 
 
 _SAVE_CALENDARS = """
-INSERT INTO calendars (account_id, connection_id, url, name, color, timezone)
+INSERT INTO calendars AS calendar (account_id, connection_id, url, name, color, timezone)
 SELECT %(account_id)s, %(connection_id)s, remote.*
 FROM unnest(%(urls)s::text[], %(names)s::text[], %(colors)s::text[], %(timezones)s::text[]) AS remote
 ON CONFLICT (connection_id, url) DO UPDATE
 SET name = excluded.name, color = excluded.color, timezone = excluded.timezone, deleted_at = NULL,
     -- What a deleted calendar held is gone here, so it is listed in full when it returns.
-    sync_token = CASE WHEN calendars.deleted_at IS NULL THEN calendars.sync_token END,
-    ctag = CASE WHEN calendars.deleted_at IS NULL THEN calendars.ctag END
-RETURNING id, account_id, url, sync_token, ctag
+    sync_token = CASE WHEN calendar.deleted_at IS NULL THEN calendar.sync_token END,
+    ctag = CASE WHEN calendar.deleted_at IS NULL THEN calendar.ctag END
+WHERE (calendar.name, calendar.color, calendar.timezone, calendar.deleted_at)
+      IS DISTINCT FROM (excluded.name, excluded.color, excluded.timezone, NULL)
+"""
+
+_LOAD_CALENDARS = """
+SELECT id, account_id, url, sync_token, ctag FROM calendars
+WHERE connection_id = %(connection_id)s AND url = ANY(%(urls)s::text[])
 """
 
 
@@ -61,7 +67,8 @@ def save_calendars(tx: Commit, connection: Connection, remotes: Sequence[RemoteC
         "colors": [remote.color for remote in remotes],
         "timezones": [remote.timezone for remote in remotes],
     }
-    rows = [StoredCalendar(*row) for row in tx.execute(_SAVE_CALENDARS, params).fetchall()]
+    tx.execute(_SAVE_CALENDARS, params)
+    rows = [StoredCalendar(*row) for row in tx.execute(_LOAD_CALENDARS, params).fetchall()]
     return {row.url: row for row in rows}
 
 

@@ -123,7 +123,8 @@ class ConnectionSync:
                 self._sync(pair)
         with self._job.commit() as tx:
             store.mark_synced(tx, [pair.row.id for pair in pairs if pair.unchanged])
-            tx.checkpoint({"doubted": self._doubts})
+            if self._doubts or self._doubted:
+                tx.checkpoint({"doubted": self._doubts})
         if self._troubles:
             raise self._troubles[0]
         return dict(self._tally)
