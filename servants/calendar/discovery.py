@@ -59,7 +59,8 @@ def _calendars_from(dav: DavClient) -> list[RemoteCalendar]:
             return [_calendar(url, answer)]
         homes = _homes(url, answer) or _homes_of_principal(dav, url, answer)
         if homes:
-            return [calendar for home in homes for calendar in _listed(dav, home)]
+            # By address, because two homes, or a careless server, may name one calendar twice.
+            return list({calendar.url: calendar for home in homes for calendar in _listed(dav, home)}.values())
     raise PermanentError(
         f"No calendars found at {shown(dav.sign_in.url)}: it names neither a principal nor a calendar home. "
         "Give the address that the provider documents for CalDAV."

@@ -54,6 +54,7 @@ def test_discovery_goes_from_the_address_by_principal_and_home_to_the_calendars(
             "</C:supported-calendar-component-set>",
         ),
         response("/home/bare%20one/", properties=CALENDAR),
+        response("/home/bare%20one/", properties=CALENDAR),
     ]
     principal = "<D:current-user-principal><D:href>/me/</D:href></D:current-user-principal>"
     homes = "<C:calendar-home-set><D:href>/home/</D:href></C:calendar-home-set>"
