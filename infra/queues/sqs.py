@@ -3,34 +3,51 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-from botocore.session import Session
+from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.logs import get_logger
 from infra.queues.body import UnparsableMessage, pack, unpack
+from infra.queues.client import make_client, unreachable
 from infra.queues.names import DEAD_SUFFIX, queue_name
-from infra.queues.transport import MAX_BATCH, MAX_WAIT_SECONDS, Message, QueueDepth, QueueUnreachable, SendResult
-from infra.settings import Settings
+from infra.queues.polls import LongPolls, PollEnded
+from infra.queues.transport import (
+    MAX_BATCH,
+    MAX_BATCH_BYTES,
+    MAX_WAIT_SECONDS,
+    Message,
+    QueueDepth,
+    QueueOptions,
+    QueueUnreachable,
+    SendResult,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
 
-#: A received message stays hidden this long; claims take milliseconds, so a lost one is back soon.
-VISIBILITY_SECONDS = 30
+    from infra.settings import Settings
 
-#: Receives after which SQS moves a message to the dead-letter queue. The row is the count of attempts, not this.
-MAX_RECEIVES = 20
+__all__ = ["SqsQueues", "make_client"]
 
 #: Retention of the queue (SQS's default) and of what is dead (the most SQS keeps), in seconds.
 RETENTION_SECONDS = 4 * 24 * 3600
 DEAD_RETENTION_SECONDS = 14 * 24 * 3600
 
+#: Characters of a rejection's reason that are kept.
+MAX_REASON = 200
+
+# Errors have an old code, which botocore reports, and the name they have in the service's model.
 _MISSING = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
+_DIFFERS = ("QueueAlreadyExists", "QueueNameExists")
+
+_WAITING: Final = "ApproximateNumberOfMessages"
+_HIDDEN: Final = "ApproximateNumberOfMessagesNotVisible"
 
 T = TypeVar("T")
 log = get_logger(__name__)
@@ -39,12 +56,18 @@ log = get_logger(__name__)
 class SqsQueues:
     """`Queues` over one client that all threads share."""
 
-    def __init__(self, client: SQSClient, *, prefix: str, environment: str) -> None:
+    def __init__(
+        self, client: SQSClient, *, prefix: str, environment: str, options: QueueOptions | None = None
+    ) -> None:
         self._client = client
         self._prefix = prefix
         self._environment = environment
+        self._options = options or QueueOptions()
+        self._polls = LongPolls(client)
         self._urls: dict[str, str] = {}
         self._calls: Counter[str] = Counter()
+        self._calls_lock = threading.Lock()
+        client.meta.events.register("before-send.sqs", self._count)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> SqsQueues:
@@ -54,166 +77,175 @@ class SqsQueues:
 
     @property
     def calls(self) -> Mapping[str, int]:
-        return dict(self._calls)
+        with self._calls_lock:
+            return dict(self._calls)
 
     def ensure(self, job_type: str) -> None:
-        name = queue_name(self._prefix, self._environment, job_type)
-        dead_url = self._make(name + DEAD_SUFFIX, {"MessageRetentionPeriod": str(DEAD_RETENTION_SECONDS)})
-        arn = self._call(
-            "GetQueueAttributes",
-            lambda: self._client.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"]),
-        )["Attributes"]["QueueArn"]
-        attributes = {
-            "VisibilityTimeout": str(VISIBILITY_SECONDS),
-            "ReceiveMessageWaitTimeSeconds": str(MAX_WAIT_SECONDS),
-            "MessageRetentionPeriod": str(RETENTION_SECONDS),
-            "RedrivePolicy": json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVES}),
-        }
-        self._urls[job_type] = self._make(name, attributes)
+        with self._named_failures():
+            self._ensure(job_type)
 
     def send(self, job_type: str, batches: Sequence[Sequence[int]]) -> SendResult:
-        sent: list[int] = []
-        failed: list[int] = []
-        for entries in _chunks(batches):
-            bad = self._send_entries(job_type, entries)
-            for n, ids in enumerate(entries):
-                (failed if n in bad else sent).extend(ids)
-        return SendResult(tuple(sent), tuple(failed))
+        bodies = [pack(ids) for ids in batches]
+        sent: set[int] = set()
+        try:
+            for start in range(0, len(bodies), MAX_BATCH):
+                sent |= self._send_batch(job_type, dict(enumerate(bodies[start : start + MAX_BATCH], start)))
+        except QueueUnreachable as error:
+            if not sent:
+                raise
+            log.warning("send_broken_off", type=job_type, messages=len(bodies) - len(sent), problem=error.message)
+        return SendResult(
+            tuple(identity for n, ids in enumerate(batches) if n in sent for identity in ids),
+            tuple(identity for n, ids in enumerate(batches) if n not in sent for identity in ids),
+        )
 
     def receive(self, job_type: str, *, max_messages: int, wait_seconds: int) -> list[Message]:
-        reply = self._on_queue(
-            job_type,
-            "ReceiveMessage",
-            lambda url: self._client.receive_message(
+        def ask(url: str) -> Any:
+            return self._client.receive_message(
                 QueueUrl=url,
-                MaxNumberOfMessages=max_messages,
-                WaitTimeSeconds=wait_seconds,
+                MaxNumberOfMessages=min(max_messages, MAX_BATCH),
+                WaitTimeSeconds=min(wait_seconds, MAX_WAIT_SECONDS),
                 MessageSystemAttributeNames=["ApproximateReceiveCount"],
-            ),
-        )
+            )
+
+        try:
+            with self._polls.poll():
+                reply = self._on_queue(job_type, ask)
+        except PollEnded:
+            return []
         return [_message(job_type, received) for received in reply.get("Messages", [])]
 
     def delete(self, job_type: str, messages: Sequence[Message]) -> None:
-        for batch in _chunks(messages):
-            entries = [{"Id": str(n), "ReceiptHandle": message.receipt} for n, message in enumerate(batch)]
-            reply = self._on_queue(
-                job_type,
-                "DeleteMessageBatch",
-                lambda url, entries=entries: self._client.delete_message_batch(QueueUrl=url, Entries=entries),  # type: ignore[misc]
-            )
-            for failure in reply.get("Failed", []):
-                log.warning("message_not_deleted", type=job_type, problem=failure.get("Message"))
+        def ask(batch: Sequence[Message], url: str) -> Any:
+            entries: Any = [{"Id": str(n), "ReceiptHandle": message.receipt} for n, message in enumerate(batch)]
+            return self._client.delete_message_batch(QueueUrl=url, Entries=entries)
+
+        self._tidy(job_type, messages, ask, event="messages_not_deleted")
 
     def release(self, job_type: str, messages: Sequence[Message]) -> None:
-        for batch in _chunks(messages):
-            entries = [
+        def ask(batch: Sequence[Message], url: str) -> Any:
+            entries: Any = [
                 {"Id": str(n), "ReceiptHandle": message.receipt, "VisibilityTimeout": 0}
                 for n, message in enumerate(batch)
             ]
-            self._on_queue(
-                job_type,
-                "ChangeMessageVisibilityBatch",
-                lambda url, entries=entries: self._client.change_message_visibility_batch(  # type: ignore[misc]
-                    QueueUrl=url, Entries=entries
-                ),
-            )
+            return self._client.change_message_visibility_batch(QueueUrl=url, Entries=entries)
+
+        self._tidy(job_type, messages, ask, event="messages_not_released")
 
     def reject(self, job_type: str, message: Message, reason: str) -> None:
-        attribute = {"reason": {"DataType": "String", "StringValue": reason}}
+        said = readable_reason(reason)
+        attributes: Any = {"reason": {"DataType": "String", "StringValue": said}}
+        # The reason counts as part of the message: a body as large as SQS takes has to make room for it.
+        body = message.body.encode()[: MAX_BATCH_BYTES - 1024].decode(errors="ignore")
         self._on_queue(
             job_type,
-            "SendMessage",
             lambda url: self._client.send_message(
-                QueueUrl=url + DEAD_SUFFIX,
-                MessageBody=message.body,
-                MessageAttributes=attribute,  # type: ignore[arg-type]
+                QueueUrl=url + DEAD_SUFFIX, MessageBody=body, MessageAttributes=attributes
             ),
         )
         self.delete(job_type, [message])
 
     def depth(self, job_type: str) -> QueueDepth:
-        names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        own, dead = (
-            self._on_queue(
-                job_type,
-                "GetQueueAttributes",
-                lambda url, suffix=suffix: self._client.get_queue_attributes(  # type: ignore[misc]
-                    QueueUrl=url + suffix,
-                    AttributeNames=names,
-                ),
-            )["Attributes"]
-            for suffix in ("", DEAD_SUFFIX)
-        )
-        return QueueDepth(int(own[names[0]]), int(own[names[1]]), int(dead[names[0]]))
+        own = self._on_queue(job_type, self._figures)
+        dead = self._on_queue(job_type, lambda url: self._figures(url + DEAD_SUFFIX))
+        return QueueDepth(visible=int(own[_WAITING]), in_flight=int(own[_HIDDEN]), dead=int(dead[_WAITING]))
+
+    def interrupt(self) -> None:
+        self._polls.end()
 
     def close(self) -> None:
+        self.interrupt()
         self._client.close()
 
-    def _send_entries(self, job_type: str, batches: Sequence[Sequence[int]]) -> set[int]:
-        entries: Any = [{"Id": str(n), "MessageBody": pack(ids)} for n, ids in enumerate(batches)]
-        reply = self._on_queue(
-            job_type,
-            "SendMessageBatch",
-            lambda url: self._client.send_message_batch(QueueUrl=url, Entries=entries),
-        )
-        for failure in reply.get("Failed", []):
-            log.warning("message_not_sent", type=job_type, problem=failure.get("Message"))
-        return {int(failure["Id"]) for failure in reply.get("Failed", [])}
+    def _send_batch(self, job_type: str, bodies: Mapping[int, str]) -> set[int]:
+        """Send these bodies; the numbers of those that SQS took."""
+        entries: Any = [{"Id": str(n), "MessageBody": body} for n, body in bodies.items()]
+        reply = self._on_queue(job_type, lambda url: self._client.send_message_batch(QueueUrl=url, Entries=entries))
+        refused = reply.get("Failed", [])
+        if refused:
+            log.warning("messages_not_sent", type=job_type, messages=len(refused), problem=refused[0].get("Message"))
+        return set(bodies) - {int(entry["Id"]) for entry in refused}
 
-    def _make(self, name: str, attributes: dict[str, str]) -> str:
-        """Make a queue, or bring the attributes of one that stands in line."""
-        attrs: Any = attributes
+    def _tidy(
+        self, job_type: str, messages: Sequence[Message], ask: Callable[[Sequence[Message], str], Any], *, event: str
+    ) -> None:
+        """Ask for each ten of the messages. What fails comes back by itself, so it is only logged."""
+        for start in range(0, len(messages), MAX_BATCH):
+            try:
+                reply = self._on_queue(job_type, partial(ask, messages[start : start + MAX_BATCH]))
+            except QueueUnreachable as error:
+                log.warning(event, type=job_type, messages=len(messages) - start, problem=error.message)
+                return
+            if failed := reply.get("Failed", []):
+                log.warning(event, type=job_type, messages=len(failed), problem=failed[0].get("Message"))
+
+    def _on_queue(self, job_type: str, ask: Callable[[str], T]) -> T:
+        """Ask with the queue's URL; queues that are missing are made, once."""
+        with self._named_failures():
+            try:
+                return ask(self._url(job_type))
+            except ClientError as error:
+                if _code(error) not in _MISSING:
+                    raise
+            log.warning("queue_recreated", type=job_type)
+            self._ensure(job_type)
+            return ask(self._url(job_type))
+
+    def _url(self, job_type: str) -> str:
+        if job_type not in self._urls:
+            self._urls[job_type] = self._client.get_queue_url(QueueName=self._name(job_type))["QueueUrl"]
+        return self._urls[job_type]
+
+    def _ensure(self, job_type: str) -> None:
+        name = self._name(job_type)
+        dead_url = self._make(name + DEAD_SUFFIX, {"MessageRetentionPeriod": str(DEAD_RETENTION_SECONDS)})
+        dead = self._client.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"])["Attributes"]
+        redrive = {"deadLetterTargetArn": dead["QueueArn"], "maxReceiveCount": self._options.max_receives}
+        self._urls[job_type] = self._make(
+            name,
+            {
+                "VisibilityTimeout": str(self._options.visibility_seconds),
+                "ReceiveMessageWaitTimeSeconds": str(MAX_WAIT_SECONDS),
+                "MessageRetentionPeriod": str(RETENTION_SECONDS),
+                "RedrivePolicy": json.dumps(redrive),
+            },
+        )
+
+    def _make(self, name: str, attributes: Any) -> str:
+        """The URL of the queue, made or brought in line."""
         try:
-            return str(
-                self._call("CreateQueue", lambda: self._client.create_queue(QueueName=name, Attributes=attrs))[
-                    "QueueUrl"
-                ]
-            )
+            return self._client.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
         except ClientError as error:
-            if error.response["Error"]["Code"] not in ("QueueAlreadyExists", "QueueNameExists"):
+            if _code(error) not in _DIFFERS:
                 raise
-        url = str(self._call("GetQueueUrl", lambda: self._client.get_queue_url(QueueName=name))["QueueUrl"])
-        self._call("SetQueueAttributes", lambda: self._client.set_queue_attributes(QueueUrl=url, Attributes=attrs))
+        url = self._client.get_queue_url(QueueName=name)["QueueUrl"]
+        self._client.set_queue_attributes(QueueUrl=url, Attributes=attributes)
+        log.info("queue_brought_in_line", queue=name)
         return url
 
-    def _on_queue(self, job_type: str, action: str, call: Callable[[str], Any]) -> Any:
-        """Call with the queue's URL; a queue that vanished is made again, once."""
-        if job_type not in self._urls:
-            self.ensure(job_type)
+    def _figures(self, url: str) -> Any:
+        return self._client.get_queue_attributes(QueueUrl=url, AttributeNames=[_WAITING, _HIDDEN])["Attributes"]
+
+    def _name(self, job_type: str) -> str:
+        return queue_name(self._prefix, self._environment, job_type)
+
+    def _count(self, event_name: str, **_: Any) -> None:
+        """Each attempt, for SQS charges each: the event is `before-send.sqs.<action>`."""
+        with self._calls_lock:
+            self._calls[event_name.rpartition(".")[2]] += 1
+
+    @contextmanager
+    def _named_failures(self) -> Iterator[None]:
         try:
-            return self._call(action, lambda: call(self._urls[job_type]))
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in _MISSING:
-                raise QueueUnreachable(f"SQS refused {action}: {error}") from error
-        log.warning("queue_recreated", type=job_type)
-        self.ensure(job_type)
-        return self._call(action, lambda: call(self._urls[job_type]))
-
-    def _call(self, action: str, call: Callable[[], T]) -> T:
-        self._calls[action] += 1
-        try:
-            return call()
-        except ClientError:
-            raise
-        except (BotoCoreError, NoCredentialsError) as error:
-            raise QueueUnreachable(
-                f"SQS at {self._client.meta.endpoint_url} cannot be reached: {error}. Check RETINUE_SQS_ENDPOINT_URL, "
-                "the region and the AWS credentials."
-            ) from error
+            yield
+        except (BotoCoreError, ClientError) as error:
+            raise unreachable(error, self._client.meta.endpoint_url) from error
 
 
-def make_client(endpoint_url: str | None, region: str) -> SQSClient:
-    """A client with timeouts that outlast a long poll."""
-    config = Config(
-        connect_timeout=5,
-        read_timeout=MAX_WAIT_SECONDS + 10,
-        retries={"mode": "standard", "max_attempts": 2},
-        max_pool_connections=20,
-        tcp_keepalive=True,
-    )
-    made: Any = Session().create_client("sqs", region_name=region, endpoint_url=endpoint_url, config=config)
-    client: SQSClient = made
-    return client
+def readable_reason(reason: str) -> str:
+    """A reason as SQS takes it in an attribute: some text, not long, no control characters."""
+    text = "".join(character if character.isprintable() else " " for character in reason)
+    return text.strip()[:MAX_REASON] or "no reason given"
 
 
 def _message(job_type: str, received: Any) -> Message:
@@ -225,6 +257,5 @@ def _message(job_type: str, received: Any) -> Message:
         return Message(job_type, (), received["ReceiptHandle"], body, count, error.message)
 
 
-def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), MAX_BATCH):
-        yield items[start : start + MAX_BATCH]
+def _code(error: ClientError) -> str:
+    return error.response["Error"]["Code"]

@@ -1,4 +1,9 @@
-"""What Retinue asks of a queue, whatever carries it."""
+"""What Retinue asks of a queue, whatever carries it.
+
+A message is a hint that jobs wait (the truth stands in PostgreSQL), so a transport may lose, double, delay and reorder
+messages, and what it reports may be approximate. What it must do: deliver nearly every message once, soon, and to one
+receiver at a time; show a message again whose receiver neither deleted nor released it.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +13,17 @@ from typing import Protocol
 
 from retinue.errors import TransientError
 
-#: Entries of one batch call (Amazon SQS message quotas).
+#: Entries of one batch call (Amazon SQS Developer Guide, "Amazon SQS message quotas").
 MAX_BATCH = 10
 
-#: The longest long poll (Amazon SQS message quotas).
+#: The longest long poll in seconds (API Reference, `ReceiveMessage`: WaitTimeSeconds).
 MAX_WAIT_SECONDS = 20
+
+#: The longest that a received message can stay hidden, 12 hours ("Amazon SQS message quotas").
+MAX_VISIBILITY_SECONDS = 12 * 3600
+
+#: Bytes of one message, and of all messages of one batch call together ("Amazon SQS message quotas").
+MAX_BATCH_BYTES = 1024 * 1024
 
 
 class QueueUnreachable(TransientError):
@@ -48,26 +59,52 @@ class QueueDepth:
     dead: int
 
 
-class Queues(Protocol):
-    """One queue and one dead-letter queue for each job type. Threads may share it.
+@dataclass(frozen=True, slots=True)
+class QueueOptions:
+    """What a type's queues are made with.
 
-    Every method raises `QueueUnreachable` when nothing answers.
+    A received message stays hidden for `visibility_seconds`: a claim takes milliseconds, so a lost one is soon back.
+    After `max_receives` it goes to the dead-letter queue: the last resort against a message that ends every receiver.
+    """
+
+    visibility_seconds: int = 30
+    max_receives: int = 20
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.visibility_seconds <= MAX_VISIBILITY_SECONDS:
+            raise ValueError(f"visibility_seconds must be 1 to {MAX_VISIBILITY_SECONDS}, got {self.visibility_seconds}")
+        if self.max_receives < 1:
+            raise ValueError(f"max_receives must be at least 1, got {self.max_receives}")
+
+
+class Queues(Protocol):
+    """One queue and one dead-letter queue for each job type. All threads of a process share one of these.
+
+    A queue that is missing, because it was never made or because the server lost it, is made where it is needed.
+    A method that needs an answer raises `QueueUnreachable` when there is none; its message says what to check.
     """
 
     def ensure(self, job_type: str) -> None:
-        """Make the type's queues where they are missing and bring their attributes in line."""
+        """Make the type's queues where they are missing, and bring in line those whose attributes differ."""
 
     def send(self, job_type: str, batches: Sequence[Sequence[int]]) -> SendResult:
-        """Send one message for each batch of IDs."""
+        """Send one message for each batch of IDs.
+
+        Raises:
+            QueueUnreachable: nothing was sent. When the server is lost half-way, the rest is reported as failed.
+        """
 
     def receive(self, job_type: str, *, max_messages: int, wait_seconds: int) -> list[Message]:
-        """Wait up to `wait_seconds` for messages."""
+        """Some messages as soon as there are any; none when `wait_seconds` pass, or after `interrupt`.
+
+        Both arguments are cut to what the transport can do, ten messages and 20 seconds on SQS.
+        """
 
     def delete(self, job_type: str, messages: Sequence[Message]) -> None:
-        """Forget these messages; one that cannot be deleted comes back and is harmless."""
+        """Forget these messages. One that cannot be deleted is logged; it comes back and is harmless."""
 
     def release(self, job_type: str, messages: Sequence[Message]) -> None:
-        """Let another receive have them at once."""
+        """Let another receiver have them at once. One that cannot be released is logged; it reappears by itself."""
 
     def reject(self, job_type: str, message: Message, reason: str) -> None:
         """Move a message that cannot be read to the dead-letter queue, with the reason."""
@@ -77,7 +114,13 @@ class Queues(Protocol):
 
     @property
     def calls(self) -> Mapping[str, int]:
-        """Calls made so far, by action: what SQS charges for."""
+        """Requests made so far, by action: what SQS charges for."""
+
+    def interrupt(self) -> None:
+        """End every receive that waits; it and all later ones return nothing. Everything else goes on working.
+
+        What a drain begins with: deletes and releases are still to come.
+        """
 
     def close(self) -> None:
-        """Close every connection."""
+        """Interrupt, and close every connection."""
