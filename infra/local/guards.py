@@ -51,12 +51,12 @@ def _try_lock(descriptor: int) -> bool:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Take SIGTERM and SIGHUP for Ctrl-C: a container's end and a closed terminal send them."""
+    """Take SIGTERM and SIGHUP for Ctrl-C: a container's end and a closed terminal send them; but not under nohup."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handler = signal.default_int_handler
-    previous = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGHUP)}
+    heeded = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, signal.default_int_handler) for number in heeded}
     try:
         yield
     finally:

@@ -96,7 +96,7 @@ def prepare(layout: Layout) -> None:
     """Make the directories and the secrets that are missing.
 
     Raises:
-        ConfigurationError: the directory cannot be written to, or another user could tamper with the socket.
+        ConfigurationError: the directory cannot be written to.
     """
     with using(layout.root):
         # Below root's directory an unprivileged PostgreSQL needs to reach its own.
@@ -105,7 +105,6 @@ def prepare(layout: Layout) -> None:
             directory.mkdir(mode=0o700, exist_ok=True)
         for path in (layout.manager_password, layout.postgres_password):
             _write_once(path, secrets.token_urlsafe(15))
-        _prepare_socket_directory(layout)
         _require_space(layout.root)
     if not layout.secret_keys.exists():
         write_key_file(layout.secret_keys)
@@ -154,7 +153,12 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _prepare_socket_directory(layout: Layout) -> None:
+def prepare_socket(layout: Layout) -> None:
+    """Make the directory of the socket, if it is not that of the data.
+
+    Raises:
+        ConfigurationError: another user could tamper with the socket.
+    """
     directory = layout.socket.parent
     directory.mkdir(mode=0o700, exist_ok=True)
     status = directory.stat(follow_symlinks=False)

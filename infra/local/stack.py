@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from infra.local.environment import Addresses, addresses, layout_of, refuse_other_servers
 from infra.local.guards import interruptible, locked
-from infra.local.layout import Layout, keep_previous_logs, prepare, using
+from infra.local.layout import Layout, keep_previous_logs, prepare, prepare_socket, using
 from infra.local.ports import choose_ports, read_ports, write_ports
 from infra.local.start import Hooks, Stack
 from infra.local.steps import Reporter, run_steps
@@ -126,6 +126,7 @@ def _lay_out(settings: Settings, layout: Layout, *, hooks: Hooks, ports: Mapping
     refuse_other_servers(settings, local)
     write_ports(layout.ports, chosen)
     keep_previous_logs(layout)
+    prepare_socket(layout)
     return Stack(layout, local, programs(settings, hooks.servant_types, chosen), hooks)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from infra.keys import read_key_file
-from infra.local.layout import MAX_SOCKET_PATH_BYTES, Layout, keep_previous_logs, prepare
+from infra.local.layout import MAX_SOCKET_PATH_BYTES, Layout, keep_previous_logs, prepare, prepare_socket
 from retinue.errors import ConfigurationError
 
 
@@ -51,7 +51,7 @@ def test_a_socket_directory_that_others_may_enter_is_refused(tmp_path: Path, mon
     layout = Layout(tmp_path / ("x" * 100))
     layout.socket.parent.mkdir(mode=0o755)
     with pytest.raises(ConfigurationError, match="is not this user's alone"):
-        prepare(layout)
+        prepare_socket(layout)
 
 
 def test_a_full_disk_is_named(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
