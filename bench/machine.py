@@ -56,6 +56,7 @@ class Machine:
         self.start("sqs", "infra.local.sqs_server", "--port", ports[1])
         maintenance = self.url.removesuffix("/bench") + "/postgres"
         self.wait_for(lambda: _answers(maintenance), "PostgreSQL")
+        self.wait_for(lambda: _accepts(int(ports[1])), "SQS")
         with psycopg.connect(maintenance, autocommit=True) as connection:
             connection.execute("CREATE DATABASE bench")
         migrate(self.url)
@@ -124,6 +125,11 @@ def machine() -> Iterator[Machine]:
         finally:
             for program in reversed(list(made.processes)):
                 made.stop(program)
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def free_port() -> int:

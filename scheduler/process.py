@@ -11,12 +11,12 @@ from typing import Any
 
 import psycopg
 from apscheduler.schedulers.background import BackgroundScheduler
-from infra.queues.transport import Queues
 
 from infra.logs import get_logger
 from infra.loop import LoopRunner, LoopStats, PassResult
 from infra.postgres.bell import listen
 from infra.postgres.connect import Database, DatabaseUnreachable
+from infra.queues.transport import Queues
 from infra.settings import Settings
 from infra.version import VERSION
 from retinue.clock import SystemClock
@@ -42,6 +42,7 @@ class SchedulerProcess:
 
     def __init__(self, settings: Settings, *, database: Database, queues: Queues) -> None:
         self._database = database
+        self._queues = queues
         self._stopped = threading.Event()
         here = {"host": socket.gethostname(), "pid": os.getpid(), "version": VERSION}
         self.id = int(database.fetch("register_scheduler", here)[0][0])
@@ -91,7 +92,7 @@ class SchedulerProcess:
         for loop in self.loops.values():
             loop.stop()
         self._record_stop()
-        log.info("scheduler_stopped", scheduler=self.id)
+        log.info("scheduler_stopped", scheduler=self.id, sqs_calls=dict(self._queues.calls))
 
     def _loop(self, name: str, run_once: Any, seconds: float) -> LoopRunner:
         loop = LoopRunner(name, run_once, interval_seconds=None, clock=SystemClock())
@@ -126,6 +127,7 @@ def _figures(stats: LoopStats) -> dict[str, Any]:
     return {
         "runs": stats.runs,
         "errors": stats.errors,
+        "consecutive_errors": stats.consecutive_errors,
         "done": stats.done,
         "last_seconds": stats.last_seconds,
         "last_error": stats.last_error,

@@ -119,7 +119,7 @@ class ServantProcess:
         self._beats.stop()
         self._say_stopped()
         self._bell.close()
-        log.info("servant_stopped", servant=self.id, exit_code=self._exit_code)
+        log.info("servant_stopped", servant=self.id, exit_code=self._exit_code, sqs_calls=dict(self._queues.calls))
 
     def _ask_running_to_stop(self) -> None:
         """The grace is over: ask, wait a moment, then release over their heads. The fence keeps them harmless."""

@@ -44,7 +44,6 @@ class Receiver:
         #: When the last receive call returned, monotonic seconds: a servant that hears nothing any more shows by it.
         self.received_at = time.monotonic()
         self._stopped = threading.Event()
-        self._claiming = threading.Lock()
         self._thread = threading.Thread(target=self._serve, name="receive", daemon=True)
 
     def start(self) -> None:
@@ -52,14 +51,12 @@ class Receiver:
         self._thread.start()
 
     def stop(self, timeout: float) -> None:
-        """Claim nothing more. Returns when no claim is under way.
-
-        A long poll cannot be ended from outside; it is left alone, and what it still brings is handed back.
-        """
+        """Receive nothing more. Returns when no claim is under way, or after `timeout` seconds."""
         self._stopped.set()
         self._capacity.wake()
-        with self._claiming:
-            self._deleter.stop(timeout)
+        self._queues.interrupt()
+        self._thread.join(timeout)
+        self._deleter.stop(timeout)
 
     def _serve(self) -> None:
         while not self._stopped.is_set():
@@ -77,11 +74,9 @@ class Receiver:
         wanted = max(1, min(MAX_BATCH, int(room / self._ids_per_message)))
         messages = self._queues.receive(self._job_type, max_messages=wanted, wait_seconds=MAX_WAIT_SECONDS)
         self.received_at = time.monotonic()
-        with self._claiming:
-            if self._stopped.is_set():
-                self._queues.release(self._job_type, messages)
-            elif readable := [message for message in messages if self._is_readable(message)]:
-                self._claim(readable)
+        readable = [message for message in messages if self._is_readable(message)]
+        if readable:
+            self._claim(readable)
 
     def _is_readable(self, message: Message) -> bool:
         if message.problem is None:
