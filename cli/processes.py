@@ -1,0 +1,137 @@
+"""`retinue scheduler`, `servant` and `manager`: the processes that supervisord runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from cli.environment import current_settings
+
+if TYPE_CHECKING:
+    from infra.postgres.connect import Database
+    from infra.queues.sqs import SqsQueues
+    from infra.settings import Settings
+
+#: Processes that start side by side wait so long for the servers they need, in seconds.
+PATIENCE_SECONDS = 60.0
+
+_PAUSE_SECONDS = 1.0
+
+#: Database connections of a servant on top of one for each slot: claims, settling, heartbeats, the start.
+_OWN_CONNECTIONS = 4
+
+T = TypeVar("T")
+
+
+@click.command(short_help="Run a scheduler.")
+def scheduler() -> None:
+    """Run a scheduler: it plans, dispatches, rescues and retains until SIGTERM. Any number may run."""
+    with process_settings() as settings, servers(settings, "retinue-scheduler") as (database, queues):
+        from scheduler.process import SchedulerProcess
+
+        status = SchedulerProcess(settings, database=database, queues=queues).run()
+    raise SystemExit(status)
+
+
+@click.command(short_help="Run a servant of one type.")
+@click.argument("job_type", metavar="TYPE")
+def servant(job_type: str) -> None:
+    """Run a servant that performs jobs of TYPE; SIGTERM drains it."""
+    from retinue.servant import load_servant
+
+    with process_settings() as settings:
+        from infra.secrets import Keyring
+        from servants.runtime.process import ServantProcess
+
+        declared = load_servant(job_type)
+        keyring = Keyring.from_settings(settings)
+        most = declared.slots + _OWN_CONNECTIONS
+        with servers(settings, f"retinue-{job_type}", max_connections=most) as (database, queues):
+            patiently("queue_awaited", lambda: queues.ensure(job_type))
+            status = ServantProcess(declared, settings, database=database, queues=queues, keyring=keyring).run()
+    raise SystemExit(status)
+
+
+@click.command(short_help="Run the manager.")
+def manager() -> None:
+    """Run the manager: the pages that show operators jobs and servants."""
+    with process_settings() as settings, servers(settings, "retinue-manager") as (database, queues):
+        from manager.process import ManagerProcess
+
+        status = ManagerProcess(settings, database=database, queues=queues).run()
+    raise SystemExit(status)
+
+
+@contextmanager
+def process_settings() -> Iterator[Settings]:
+    """The settings, the logs configured by them. A wrong one ends the process in the way that supervisord heeds.
+
+    Raises:
+        SystemExit: with 78, after the message is on standard error.
+    """
+    from infra.logs import configure_logs
+    from infra.redaction import mask_text
+    from infra.supervisor.exits import leave_misconfigured
+    from retinue.errors import ConfigurationError, UnknownType
+
+    try:
+        settings = current_settings()
+        configure_logs(settings.log_format, settings.log_level)
+        yield settings
+    except (ConfigurationError, UnknownType) as error:
+        leave_misconfigured(f"Error: {mask_text(error.message)}")
+
+
+@contextmanager
+def servers(
+    settings: Settings, application_name: str, *, max_connections: int = 8
+) -> Iterator[tuple[Database, SqsQueues]]:
+    """The database, which answers and is at the newest schema, and the queues.
+
+    Raises:
+        DatabaseUnreachable: nothing answers, not within `PATIENCE_SECONDS` either.
+        SchemaMismatch: a migration is missing, or there is one too many.
+    """
+    from infra.postgres.connect import Database
+    from infra.queues.sqs import SqsQueues
+
+    patiently("database_awaited", lambda: _require_schema(settings.database_url))
+    database = Database(settings.database_url, application_name=application_name, max_connections=max_connections)
+    queues = SqsQueues.from_settings(settings)
+    try:
+        yield database, queues
+    finally:
+        queues.close()
+        database.close()
+
+
+def patiently(event: str, attempt: Callable[[], T], *, seconds: float = PATIENCE_SECONDS) -> T:
+    """What `attempt` returns, tried again while a server is not reachable yet; each failure is logged as `event`.
+
+    Raises:
+        TransientError: the last failure, once `seconds` have passed.
+    """
+    from infra.logs import get_logger
+    from retinue.errors import TransientError
+
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return attempt()
+        except TransientError as error:
+            if time.monotonic() + _PAUSE_SECONDS > deadline:
+                raise
+            get_logger(__name__).warning(event, problem=error.message, retry_seconds=_PAUSE_SECONDS)
+            time.sleep(_PAUSE_SECONDS)
+
+
+def _require_schema(database_url: str) -> None:
+    from infra.postgres.connect import connect
+    from infra.postgres.revision import require_head
+
+    with connect(database_url, application_name="retinue-start") as connection:
+        require_head(connection)

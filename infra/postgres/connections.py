@@ -1,0 +1,179 @@
+"""Connections: an account's authorised links to its providers, their credentials sealed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from infra.postgres.accounts import check_name
+from infra.postgres.rows import rows_as
+from infra.postgres.statements import statement
+from infra.redaction import mask_text, redact
+from infra.secrets import Keyring
+from retinue.connection import Connection
+from retinue.errors import NotAllowed, NotFound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewConnection:
+    """A connection to be made. `config` may be shown to people, `credentials` may not."""
+
+    account_id: int
+    provider: str
+    name: str
+    config: Mapping[str, Any]
+    credentials: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLine:
+    """One connection without its credentials. It is parked while a broken sign-in keeps one of its lanes paused."""
+
+    id: int
+    account_id: int
+    account_name: str
+    provider: str
+    name: str
+    config: Any
+    state: str
+    problem: str | None
+    created_at: datetime
+    updated_at: datetime
+    parked_at: datetime | None
+    parked_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SealedConnection:
+    """A connection as it is stored."""
+
+    id: int
+    account_id: int
+    provider: str
+    name: str
+    config: Any
+    credentials: bytes = field(repr=False)
+
+
+def context(connection_id: int) -> str:
+    """The place that the credentials of a connection are sealed for."""
+    return f"connection:{connection_id}"
+
+
+def add_connection(connection: psycopg.Connection, keyring: Keyring, new: NewConnection) -> int:
+    """Make a connection, its credentials sealed for it alone; returns its ID.
+
+    Raises:
+        InvalidName: the name is empty, too long, or cannot be shown.
+        NotAllowed: the account has one of this name at this provider.
+    """
+    check_name(new.name)
+    # The credentials are sealed for the ID, so that is taken before the row is made.
+    (identity,) = connection.execute(statement("reserve_connection_id")).fetchone() or (0,)
+    params = {
+        "id": identity,
+        "account_id": new.account_id,
+        "provider": new.provider,
+        "name": new.name,
+        "config": Jsonb(dict(new.config)),
+        "credentials": _seal(keyring, identity, new.credentials),
+    }
+    if connection.execute(statement("add_connection"), params).fetchone() is None:
+        raise NotAllowed(
+            f"Account {new.account_id} has a {new.provider} connection named {new.name!r} already: choose another name."
+        )
+    return int(identity)
+
+
+def list_connections(
+    connection: psycopg.Connection,
+    *,
+    account_id: int | None = None,
+    connection_id: int | None = None,
+    after: int = 0,
+    limit: int = 100,
+) -> list[ConnectionLine]:
+    """Connections in the order of their IDs, those beyond `after`."""
+    params = {"account_id": account_id, "connection_id": connection_id, "after": after, "limit": limit}
+    lines = rows_as(connection, ConnectionLine, "list_connections", params)
+    return [
+        replace(
+            line, config=redact(line.config), problem=_masked(line.problem), parked_reason=_masked(line.parked_reason)
+        )
+        for line in lines
+    ]
+
+
+def read_connection(connection: psycopg.Connection, connection_id: int) -> SealedConnection:
+    """A connection as it is stored.
+
+    Raises:
+        NotFound: there is no such connection.
+    """
+    found = rows_as(connection, SealedConnection, "read_connection", {"id": connection_id})
+    if not found:
+        raise _no_connection(connection_id)
+    return found[0]
+
+
+def open_connection(connection: psycopg.Connection, keyring: Keyring, connection_id: int) -> Connection:
+    """A connection with its credentials opened.
+
+    Raises:
+        NotFound: there is no such connection.
+        SecretError: its credentials do not open.
+    """
+    sealed = read_connection(connection, connection_id)
+    credentials = json.loads(keyring.open(sealed.credentials, context=context(connection_id)))
+    return Connection(sealed.id, sealed.account_id, sealed.provider, sealed.name, sealed.config, credentials)
+
+
+def update_connection(
+    connection: psycopg.Connection,
+    keyring: Keyring,
+    connection_id: int,
+    *,
+    config: Mapping[str, Any],
+    credentials: Mapping[str, str],
+) -> None:
+    """Give a connection another `config`, and seal other credentials for it.
+
+    Raises:
+        NotFound: there is no such connection.
+    """
+    sealed = _seal(keyring, connection_id, credentials)
+    params = {"id": connection_id, "config": Jsonb(dict(config)), "credentials": sealed}
+    if connection.execute(statement("update_connection"), params).fetchone() is None:
+        raise _no_connection(connection_id)
+
+
+def find_connection(connection: psycopg.Connection, account_id: int, provider: str, name: str) -> int | None:
+    """The ID of the account's connection of this name, if there is one."""
+    params = {"account_id": account_id, "provider": provider, "name": name}
+    row = connection.execute(statement("find_connection"), params).fetchone()
+    return None if row is None else int(row[0])
+
+
+def mark_active(connection: psycopg.Connection, connection_id: int) -> list[str]:
+    """Note that the connection works, and resume its parked lanes; returns the types that go on."""
+    connection.execute(statement("mark_connection_active"), {"id": connection_id})
+    resumed = connection.execute(statement("resume_lanes"), {"lane": f"connection_id:{connection_id}"})
+    return [row[0] for row in resumed]
+
+
+def _seal(keyring: Keyring, connection_id: int, credentials: Mapping[str, str]) -> bytes:
+    return keyring.seal(json.dumps(dict(credentials)).encode(), context=context(connection_id))
+
+
+def _no_connection(connection_id: int) -> NotFound:
+    return NotFound(f"There is no connection {connection_id}. `retinue connections list` shows all.")
+
+
+def _masked(text: str | None) -> str | None:
+    return None if text is None else mask_text(text)

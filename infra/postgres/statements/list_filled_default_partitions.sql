@@ -1,0 +1,3 @@
+SELECT 'job_history' WHERE EXISTS (SELECT FROM job_history_default)
+UNION ALL
+SELECT 'job_events' WHERE EXISTS (SELECT FROM job_events_default)

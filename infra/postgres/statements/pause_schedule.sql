@@ -1,0 +1,1 @@
+UPDATE schedules SET state = 'paused' WHERE id = %(id)s RETURNING id

@@ -1,0 +1,4 @@
+UPDATE connections
+SET config = %(config)s, credentials = %(credentials)s, updated_at = now()
+WHERE id = %(id)s
+RETURNING id

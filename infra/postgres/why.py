@@ -1,0 +1,285 @@
+"""Why a job is where it is: what a pending one waits for, who runs a running one, how a finished one ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import psycopg
+
+from infra.postgres.job_details import JobDetails, find_job, retry_policy
+from infra.postgres.rows import rows_as
+from infra.postgres.statements import statement
+from infra.redaction import mask_text
+from infra.words import duration, moment
+from retinue.states import TERMINAL, JobState, Reason
+
+#: Due jobs ahead are counted no further than this.
+COUNT_CAP = 1000
+
+#: Jobs named in one sentence.
+MAX_NAMED = 10
+
+
+class ReasonKind(StrEnum):
+    """What sort of reason it is."""
+
+    SCHEDULED = "scheduled"
+    RETRY = "retry"
+    SNOOZED = "snoozed"
+    RESCUED = "rescued"
+    TYPE_PAUSED = "type_paused"
+    LANE_PAUSED = "lane_paused"
+    LANE_LIMIT = "lane_limit"
+    NO_SERVANT = "no_servant"
+    NO_SCHEDULER = "no_scheduler"
+    SERVANTS_BUSY = "servants_busy"
+    TURN = "turn"
+    DISPATCH = "dispatch"
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCEL_REQUESTED = "cancel_requested"
+    FINISHED = "finished"
+
+
+#: A job does not start while one of these holds, however long that takes.
+BLOCKING = frozenset(
+    {
+        ReasonKind.TYPE_PAUSED,
+        ReasonKind.LANE_PAUSED,
+        ReasonKind.NO_SERVANT,
+        ReasonKind.NO_SCHEDULER,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WhyReason:
+    """One reason, as a sentence. `until` is when it ends if that is known; `jobs` are those it is about."""
+
+    kind: ReasonKind
+    sentence: str
+    until: datetime | None = None
+    jobs: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """All reasons, the one that lasts longest not necessarily first. `expected_start` is an estimate, None where none
+    can be made: something holds the job for an unknown time, or it has begun."""
+
+    job_id: int
+    state: JobState
+    reasons: list[WhyReason]
+    expected_start: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Situation:
+    """What dispatch would find. `rate` is jobs a second of all live servants of the type, None before they know."""
+
+    type_known: bool
+    type_paused_at: datetime | None
+    lane_paused_at: datetime | None
+    lane_paused_reason: str | None
+    lane_limit: int | None
+    servants: int
+    slots: int
+    rate: float | None
+    type_in_flight: int
+    schedulers: int
+
+
+def why(
+    connection: psycopg.Connection, job_id: int, *, now: datetime | None = None, alive_seconds: float = 30.0
+) -> Why:
+    """Why the job is where it is.
+
+    `now` is the database's time unless given. A process counts as live if its heartbeat is younger than
+    `alive_seconds`, which is the lease.
+
+    Raises:
+        NotFound: there is no such job.
+    """
+    job = find_job(connection, job_id)
+    at = now or job.seen_at
+    if job.state in TERMINAL:
+        return Why(job_id, job.state, [_finished(job)], None)
+    if job.state is JobState.RUNNING:
+        return Why(job_id, job.state, list(_running(job, at)), None)
+    situation = _situation(connection, job, at, alive_seconds)
+    if job.state is JobState.QUEUED:
+        return Why(job_id, job.state, list(_queued(job, situation, at)), None)
+    ahead = _count_before(connection, job, at)
+    reasons = list(_pending(connection, job, situation, at, ahead))
+    return Why(job_id, job.state, reasons, _expected_start(job, situation, reasons, at, ahead))
+
+
+def _situation(connection: psycopg.Connection, job: JobDetails, at: datetime, alive_seconds: float) -> _Situation:
+    params = {"type": job.type, "lane": job.lane, "now": at, "alive_seconds": alive_seconds}
+    return rows_as(connection, _Situation, "read_lane_situation", params)[0]
+
+
+def _count_before(connection: psycopg.Connection, job: JobDetails, at: datetime) -> int:
+    """Due jobs that go before this one in its lane, counted up to the cap."""
+    params = {"id": job.id, "type": job.type, "lane": job.lane, "priority": job.priority, "run_at": job.run_at}
+    row = connection.execute(statement("count_jobs_before"), params | {"now": at, "cap": COUNT_CAP}).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def _pending(
+    connection: psycopg.Connection, job: JobDetails, situation: _Situation, at: datetime, ahead: int
+) -> Iterator[WhyReason]:
+    is_due = job.run_at <= at
+    if not is_due:
+        yield _not_due(job)
+    yield from _paused(job, situation)
+    yield from _lane_limit(connection, job, situation.lane_limit)
+    yield from _nobody(job, situation)
+    if is_due:
+        yield _turn(job, situation, ahead)
+
+
+def _not_due(job: JobDetails) -> WhyReason:
+    error = _error(job)
+    until = moment(job.run_at)
+    match job.reason:
+        case Reason.RETRY:
+            policy = retry_policy(job.type)
+            of = f" of {policy.attempts}" if policy else ""
+            sentence = f"Waits until {until} for try {job.failures + 1}{of}, because the last one failed{error}."
+            return WhyReason(ReasonKind.RETRY, sentence, job.run_at)
+        case Reason.SNOOZE:
+            return WhyReason(ReasonKind.SNOOZED, f"Put back until {until}; no attempt was spent{error}.", job.run_at)
+        case Reason.RESCUE:
+            sentence = f"Waits until {until}, because the servant that ran it was lost{error}."
+            return WhyReason(ReasonKind.RESCUED, sentence, job.run_at)
+        case _:
+            return WhyReason(ReasonKind.SCHEDULED, f"Scheduled for {until}.", job.run_at)
+
+
+def _paused(job: JobDetails, situation: _Situation) -> Iterator[WhyReason]:
+    if situation.type_paused_at is not None:
+        sentence = f"The type {job.type} is paused since {moment(situation.type_paused_at)}; none of its jobs start."
+        yield WhyReason(ReasonKind.TYPE_PAUSED, sentence)
+    if situation.lane_paused_at is not None:
+        why_paused = mask_text(situation.lane_paused_reason or "").rstrip(".")
+        sentence = f"The lane {job.lane} is paused since {moment(situation.lane_paused_at)}: {why_paused}."
+        yield WhyReason(ReasonKind.LANE_PAUSED, sentence + _how_to_resume(job.lane))
+
+
+def _how_to_resume(lane: str) -> str:
+    key, _, identity = lane.partition(":")
+    if key != "connection_id":
+        return ""
+    return (
+        f" When it is mended, `retinue connections test {identity}` resumes the lane; "
+        f"`retinue connections password {identity}` takes a new password."
+    )
+
+
+def _lane_limit(connection: psycopg.Connection, job: JobDetails, limit: int | None) -> Iterator[WhyReason]:
+    if limit is None:
+        return
+    params = {"type": job.type, "lane": job.lane, "limit": limit}
+    holders = [row[0] for row in connection.execute(statement("list_lane_holders"), params)]
+    if len(holders) >= limit:
+        places = "1 job" if limit == 1 else f"{limit} jobs"
+        named = ", ".join(map(str, holders[:MAX_NAMED])) + (" and others" if len(holders) > MAX_NAMED else "")
+        sentence = f"The lane {job.lane} may run {places} at a time; held by {named}."
+        yield WhyReason(ReasonKind.LANE_LIMIT, sentence, jobs=holders)
+
+
+def _nobody(job: JobDetails, situation: _Situation) -> Iterator[WhyReason]:
+    if situation.schedulers == 0:
+        yield WhyReason(
+            ReasonKind.NO_SCHEDULER, "No scheduler is alive to dispatch it. Start one: `retinue scheduler`."
+        )
+    if situation.servants == 0:
+        never = "" if situation.type_known else ", nor ever was"
+        sentence = f"No servant of type {job.type} is alive{never}. Start one: `retinue servant {job.type}`."
+        yield WhyReason(ReasonKind.NO_SERVANT, sentence)
+
+
+def _turn(job: JobDetails, situation: _Situation, ahead: int) -> WhyReason:
+    before = "no due job goes" if ahead == 0 else "1 due job goes" if ahead == 1 else f"{ahead} due jobs go"
+    before = f"at least {before}" if ahead >= COUNT_CAP else before
+    if situation.servants and situation.type_in_flight >= situation.slots:
+        sentence = f"All {situation.slots} slots of type {job.type} are taken; in its lane {before} before it."
+        return WhyReason(ReasonKind.SERVANTS_BUSY, sentence)
+    if ahead:
+        return WhyReason(ReasonKind.TURN, f"It is due; in its lane {before} before it.")
+    return WhyReason(ReasonKind.DISPATCH, "It is due and the first of its lane.")
+
+
+def _expected_start(
+    job: JobDetails, situation: _Situation, reasons: list[WhyReason], at: datetime, ahead: int
+) -> datetime | None:
+    kinds = {reason.kind for reason in reasons}
+    if kinds & BLOCKING:
+        return None
+    if job.run_at > at:
+        return job.run_at
+    if kinds == {ReasonKind.DISPATCH}:
+        return at
+    if not situation.rate or ReasonKind.LANE_LIMIT in kinds or ahead >= COUNT_CAP:
+        return None
+    return at + timedelta(seconds=(ahead + situation.type_in_flight) / situation.rate)
+
+
+def _queued(job: JobDetails, situation: _Situation, at: datetime) -> Iterator[WhyReason]:
+    since = job.queued_at or job.run_at
+    sentence = f"On the queue for {duration(at - since)}, since {moment(since)}; a free servant takes it from there."
+    yield WhyReason(ReasonKind.QUEUED, sentence)
+    yield from (reason for reason in _nobody(job, situation) if reason.kind is ReasonKind.NO_SERVANT)
+
+
+def _running(job: JobDetails, at: datetime) -> Iterator[WhyReason]:
+    since = job.claimed_at or job.run_at
+    sentence = f"{_servant(job)} has run attempt {job.attempt} for {duration(at - since)}, since {moment(since)}"
+    yield WhyReason(ReasonKind.RUNNING, f"{sentence}{_progress(job)}.")
+    if job.cancel_requested_at is not None:
+        asked = moment(job.cancel_requested_at)
+        yield WhyReason(ReasonKind.CANCEL_REQUESTED, f"Asked to stop at {asked}; its servant hears it in a heartbeat.")
+    if job.lease_until is not None and job.lease_until < at:
+        sentence = f"Its lease ran out at {moment(job.lease_until)}; a scheduler takes it back."
+        yield WhyReason(ReasonKind.RESCUED, sentence)
+
+
+def _servant(job: JobDetails) -> str:
+    return f"Servant {job.servant_id}" + (f" (pid {job.servant_pid} on {job.servant_host})" if job.servant_pid else "")
+
+
+def _progress(job: JobDetails) -> str:
+    if job.progress_done is None:
+        return ""
+    return (
+        f"; {job.progress_done} of {job.progress_total} done" if job.progress_total else f"; {job.progress_done} done"
+    )
+
+
+_ENDINGS = {
+    Reason.COMPLETE: "Completed",
+    Reason.EXHAUSTED: "Failed, its attempts spent,",
+    Reason.PERMANENT: "Failed, because trying again cannot help,",
+    Reason.POISON: "Failed, because its servants kept dying with it,",
+    Reason.OVERRUN: "Failed, because it did not stop when asked,",
+    Reason.CANCEL: "Cancelled",
+}
+
+
+def _finished(job: JobDetails) -> WhyReason:
+    ended = moment(job.finished_at or job.seen_at)
+    ran = "" if job.run_seconds is None else f" after running for {duration(timedelta(seconds=job.run_seconds))}"
+    error = "" if job.state is JobState.COMPLETED else _error(job)
+    return WhyReason(ReasonKind.FINISHED, f"{_ENDINGS[job.reason]} at {ended}{ran}{error}.")
+
+
+def _error(job: JobDetails) -> str:
+    """`: TransientError: the server failed`, or nothing."""
+    if not isinstance(job.error, dict):
+        return ""
+    message = mask_text(str(job.error.get("message", ""))).rstrip(".")
+    return f": {job.error.get('kind', 'error')}: {message}" if message else f": {job.error.get('kind', 'error')}"
