@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from infra.queues.body import split
-from infra.queues.transport import Queues
 
 from infra.logs import get_logger
 from infra.loop import PassResult
 from infra.postgres.connect import Database
 from infra.postgres.statements import statement
+from infra.queues.body import split
+from infra.queues.transport import Queues
 from retinue.errors import TransientError
 from scheduler.room import Room, shares
 
@@ -59,18 +59,30 @@ class Dispatch:
 
         Raises:
             DatabaseUnreachable, psycopg.Error: nothing was dispatched.
+            TransientError: a queue did not take its jobs, which were put back; those of the other types were sent.
         """
         with self._database.transaction() as connection:
             rooms = self._rooms(connection)
             connection.execute(statement("fold_lane_wakes"), {"limit": MAX_WAKES})
             turns = _take_turns(connection, rooms)
             queued = _dispatch(connection, turns)
-        sent = sum(self._send(rooms[job_type], ids) for job_type, ids in queued.items())
+        sent = self._send_all(rooms, queued)
         return PassResult(sent, again_after=BUSY_SECONDS if turns else None)
 
     def _rooms(self, connection: psycopg.Connection) -> dict[str, Room]:
         rows = connection.execute(statement("read_dispatch_room"), {"alive_seconds": self._alive_seconds})
         return {row[0]: Room(*row) for row in rows}
+
+    def _send_all(self, rooms: dict[str, Room], queued: dict[str, list[int]]) -> int:
+        sent, failed = 0, None
+        for job_type, ids in queued.items():
+            try:
+                sent += self._send(rooms[job_type], ids)
+            except TransientError as error:
+                failed = error
+        if failed is not None:
+            raise failed
+        return sent
 
     def _send(self, room: Room, ids: Sequence[int]) -> int:
         try:

@@ -30,15 +30,14 @@ WITH turn AS (
         LIMIT greatest(turn.room, 0)
     ) AS head
 ), taken AS (
-    SELECT jobs.id
+    -- As arrays: the planner cannot know how few rows these are, and would read the whole table to join them.
+    SELECT id
     FROM jobs
-    JOIN picked ON picked.id = jobs.id
-    WHERE jobs.state = 'pending'
-    ORDER BY jobs.id
-    FOR UPDATE OF jobs SKIP LOCKED
+    WHERE id = ANY(ARRAY(SELECT id FROM picked)) AND state = 'pending'
+    ORDER BY id
+    FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs
 SET state = 'queued', reason = 'dispatch', queued_at = now()
-FROM taken
-WHERE jobs.id = taken.id
-RETURNING jobs.id, jobs.type
+WHERE id = ANY(ARRAY(SELECT id FROM taken))
+RETURNING id, type

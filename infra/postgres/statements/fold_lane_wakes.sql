@@ -4,6 +4,6 @@ WITH taken AS (
     RETURNING type, lane, due_at
 )
 INSERT INTO lanes (type, lane, due_at)
-SELECT type, lane, min(due_at) FROM taken GROUP BY type, lane ORDER BY type, lane
+SELECT type, lane, greatest(min(due_at), now()) FROM taken GROUP BY type, lane ORDER BY type, lane
 ON CONFLICT (type, lane) DO UPDATE
 SET due_at = least(lanes.due_at, excluded.due_at), "full" = false
