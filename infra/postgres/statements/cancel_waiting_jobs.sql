@@ -18,7 +18,7 @@ WITH waiting AS (
     SELECT id, attempt, account_id, state, 'cancelled', 'cancel' FROM gone
 ), counted AS (
     INSERT INTO job_rollups (minute, type, state, shard, jobs, run_seconds, wait_seconds)
-    SELECT date_trunc('minute', now()), type, 'cancelled', 0, count(*), 0, 0 FROM gone GROUP BY type
+    SELECT date_trunc('minute', now()), type, 'cancelled', 0, count(*), 0, 0 FROM gone GROUP BY type ORDER BY type
     ON CONFLICT (minute, type, state, shard) DO UPDATE SET jobs = job_rollups.jobs + excluded.jobs
 ), woken AS (
     INSERT INTO lane_wakes (type, lane, due_at)

@@ -25,6 +25,11 @@ WITH outcome AS (
         created_at, run_at, queued_at, claimed_at, servant_id, schedule_id, fire_at, retry_of, request_id, unique_key,
         payload, checkpoint, progress_done, progress_total, last_error, cancel_requested_at, now(), run_seconds, result
     FROM gone
+), noted AS (
+    INSERT INTO job_events (job_id, attempt, account_id, from_state, to_state, reason, detail)
+    SELECT id, attempt, account_id, 'running', to_state, to_reason, last_error
+    FROM gone
+    WHERE to_state <> 'completed'
 ), counted AS (
     INSERT INTO job_rollups (minute, type, state, shard, jobs, run_seconds, wait_seconds)
     SELECT
@@ -32,6 +37,7 @@ WITH outcome AS (
         coalesce(sum(extract(epoch FROM greatest(claimed_at - run_at, '0'))), 0)
     FROM gone
     GROUP BY type, to_state
+    ORDER BY type, to_state
     ON CONFLICT (minute, type, state, shard) DO UPDATE
     SET jobs = job_rollups.jobs + excluded.jobs,
         run_seconds = job_rollups.run_seconds + excluded.run_seconds,

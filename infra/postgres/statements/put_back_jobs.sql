@@ -34,7 +34,11 @@ WITH outcome AS (
     SELECT type, lane, min(run_at) FROM back GROUP BY type, lane
 ), parked AS (
     INSERT INTO lanes (type, lane, due_at, paused_at, paused_reason)
-    SELECT type, lane, min(run_at), now(), min(park) FROM back WHERE park IS NOT NULL GROUP BY type, lane
+    SELECT type, lane, min(run_at), now(), min(park)
+    FROM back
+    WHERE park IS NOT NULL
+    GROUP BY type, lane
+    ORDER BY type, lane
     ON CONFLICT (type, lane) DO UPDATE
     SET paused_at = excluded.paused_at, paused_reason = excluded.paused_reason
     WHERE lanes.paused_at IS NULL
