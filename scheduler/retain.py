@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 
 import psycopg
 from psycopg import sql
@@ -21,10 +22,16 @@ DAYS_AHEAD = 3
 #: Rows of servants and schedulers that ended are kept this long, in hours.
 ENDED_PROCESS_HOURS = 24
 
+#: How long a partition's making or dropping waits for a lock, in seconds.
+LOCK_TIMEOUT_SECONDS = 2
+
 #: One retention runs at a time, whatever the number of schedulers.
 _RETAIN_LOCK = 7_218_310_048
 
 log = get_logger(__name__)
+
+#: Does its part in the caller's transaction and returns how much it changed.
+_Step = Callable[[psycopg.Connection], int]
 
 
 class Retain:
@@ -40,27 +47,37 @@ class Retain:
         Raises:
             DatabaseUnreachable, psycopg.Error: the transaction that failed changed nothing.
         """
-        changed = 0
-        with self._database.transaction() as connection:
-            locked = connection.execute("SELECT pg_try_advisory_xact_lock(%s), now()", (_RETAIN_LOCK,)).fetchone()
-            if locked is None or not locked[0]:
-                return PassResult(0)
-            today = locked[1].astimezone(UTC).date()
-            for table in PARTITIONED:
-                changed += self._retain(connection, table, today)
-            _forget_ended_processes(connection)
-        return PassResult(changed)
+        # A transaction for each step: one that held the locks of two could deadlock with a settle.
+        steps: list[_Step] = [partial(_make, table=table) for table in PARTITIONED]
+        steps += [partial(self._drop, table=table) for table in PARTITIONED]
+        return PassResult(sum([self._alone(step) for step in [*steps, _forget]]))
 
-    def _retain(self, connection: psycopg.Connection, table: str, today: date) -> int:
-        standing = set(_days(connection, table))
-        coming = {today + timedelta(days=n) for n in range(DAYS_AHEAD + 1)}
-        old = {day for day in standing if day < today - timedelta(days=self._history_days)}
-        for day in sorted(coming - standing):
-            make_partition(connection, table, day)
-        for day in sorted(old):
-            log.info("partition_dropped", table=table, day=day.isoformat())
+    def _alone(self, step: _Step) -> int:
+        """Take the step in a transaction, or leave it to the scheduler that is at it."""
+        with self._database.transaction() as connection:
+            locked = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (_RETAIN_LOCK,)).fetchone()
+            if locked != (True,):
+                return 0
+            # Settles queue up behind a lock that is waited for: rather fail and try again than hold them up.
+            connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{LOCK_TIMEOUT_SECONDS}s",))
+            return step(connection)
+
+    def _drop(self, connection: psycopg.Connection, *, table: str) -> int:
+        oldest = _today(connection) - timedelta(days=self._history_days)
+        old = [day for day in _days(connection, table) if day < oldest]
+        for day in old:
             connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(_partition(table, day))))
-        return len(coming - standing) + len(old)
+            log.info("partition_dropped", table=table, day=day.isoformat())
+        return len(old)
+
+
+def _make(connection: psycopg.Connection, *, table: str) -> int:
+    today = _today(connection)
+    coming = {today + timedelta(days=n) for n in range(DAYS_AHEAD + 1)}
+    missing = sorted(coming - set(_days(connection, table)))
+    for day in missing:
+        make_partition(connection, table, day)
+    return len(missing)
 
 
 def make_partition(connection: psycopg.Connection, table: str, day: date) -> None:
@@ -73,6 +90,8 @@ def make_partition(connection: psycopg.Connection, table: str, day: date) -> Non
     start, end = (datetime.combine(day + timedelta(days=n), time(), UTC) for n in (0, 1))
     column = sql.Identifier(PARTITIONED[table])
     connection.execute(sql.SQL("CREATE TABLE {partition} (LIKE {table} INCLUDING ALL)").format(**names))
+    # Whoever is writing to the default partition ends first, and nobody adds to it between the move and the attach.
+    connection.execute(sql.SQL("LOCK TABLE {default} IN ACCESS EXCLUSIVE MODE").format(**names))
     move = sql.SQL(
         "WITH moved AS (DELETE FROM {default} WHERE {column} >= {start} AND {column} < {end} RETURNING *) "
         "INSERT INTO {partition} SELECT * FROM moved"
@@ -87,19 +106,26 @@ def _partition(table: str, day: date) -> str:
     return f"{table}_{day:%Y%m%d}"
 
 
-def _days(connection: psycopg.Connection, table: str) -> Iterator[date]:
+def _today(connection: psycopg.Connection) -> date:
+    now: datetime = connection.execute("SELECT now()").fetchall()[0][0]
+    return now.astimezone(UTC).date()
+
+
+def _days(connection: psycopg.Connection, table: str) -> list[date]:
+    """The days that have a partition, oldest first."""
     query = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass"
-    for (name,) in connection.execute(query, (table,)):
-        suffix = name.removeprefix(f"{table}_")
-        if suffix.isdigit():
-            yield datetime.strptime(suffix, "%Y%m%d").replace(tzinfo=UTC).date()
+    suffixes = (name.removeprefix(f"{table}_") for (name,) in connection.execute(query, (table,)))
+    return sorted(datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC).date() for day in suffixes if day.isdigit())
 
 
-def _forget_ended_processes(connection: psycopg.Connection) -> None:
+def _forget(connection: psycopg.Connection) -> int:
     params = {"hours": ENDED_PROCESS_HOURS}
-    connection.execute(
+    servants = connection.execute(
         "DELETE FROM servants WHERE state IN ('stopped', 'lost')"
         " AND heartbeat_at < now() - make_interval(hours => %(hours)s)",
         params,
     )
-    connection.execute("DELETE FROM schedulers WHERE heartbeat_at < now() - make_interval(hours => %(hours)s)", params)
+    schedulers = connection.execute(
+        "DELETE FROM schedulers WHERE heartbeat_at < now() - make_interval(hours => %(hours)s)", params
+    )
+    return servants.rowcount + schedulers.rowcount
