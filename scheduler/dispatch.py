@@ -22,7 +22,7 @@ from infra.postgres.statements import statement
 from infra.queues.body import split
 from infra.queues.transport import Queues
 from retinue.errors import TransientError
-from scheduler.room import Room, shares
+from scheduler.room import AHEAD_SECONDS, Room, shares
 
 #: Lanes of one type served by one pass.
 LANES_PER_TYPE = 200
@@ -67,7 +67,7 @@ class Dispatch:
             turns = _take_turns(connection, rooms)
             queued = _dispatch(connection, turns)
         sent = self._send_all(rooms, queued)
-        return PassResult(sent, again_after=BUSY_SECONDS if turns else None)
+        return PassResult(sent, again_after=_again_after(rooms, turns))
 
     def _rooms(self, connection: psycopg.Connection) -> dict[str, Room]:
         rows = connection.execute(statement("read_dispatch_room"), {"alive_seconds": self._alive_seconds})
@@ -99,6 +99,13 @@ class Dispatch:
     def _put_back(self, ids: Sequence[int]) -> None:
         """What was not sent waits in the table, not as `queued`."""
         self._database.fetch("put_back_unsent_jobs", {"ids": list(ids)})
+
+
+def _again_after(rooms: dict[str, Room], turns: Sequence[Turn]) -> float | None:
+    if turns:
+        return BUSY_SECONDS
+    # Nobody rings when a slot falls free; what was sent ahead lasts until the next look.
+    return AHEAD_SECONDS / 2 if any(room.jobs == 0 for room in rooms.values()) else None
 
 
 def _take_turns(connection: psycopg.Connection, rooms: dict[str, Room]) -> list[Turn]:

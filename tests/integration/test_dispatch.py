@@ -15,7 +15,7 @@ from infra.queues.memory import MemoryQueues
 from infra.queues.transport import QueueUnreachable, SendResult
 from retinue.outcomes import Completed, Fail, Park, Retry
 from scheduler.dispatch import Dispatch
-from scheduler.room import Room
+from scheduler.room import AHEAD_SECONDS, Room
 from tests.support.assertions import assert_consistent, assert_due_jobs_are_in_sight, events_of, row_of, states
 from tests.support.factories import (
     ECHO,
@@ -80,6 +80,17 @@ def test_an_idle_pass_asks_for_no_other_one(sql: psycopg.Connection, dispatch: D
     add_servant(sql)
     result = dispatch.run_once()
     assert (result.done, result.again_after) == (0, None)
+
+
+def test_a_pass_that_found_the_servants_busy_looks_again_before_they_run_dry(
+    sql: psycopg.Connection, dispatch: Dispatch
+) -> None:
+    add_servant(sql, slots=2)
+    add_jobs(sql, 50)
+    run_until_idle(dispatch)
+    again_after = dispatch.run_once().again_after
+    assert again_after is not None
+    assert 0 < again_after < AHEAD_SECONDS
 
 
 def test_a_type_without_a_live_servant_waits(sql: psycopg.Connection, dispatch: Dispatch) -> None:
