@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from rich.console import Group
     from rich.live import Live
 
     from infra.local.steps import Reporter, StackError
@@ -24,15 +23,18 @@ def reporter() -> Iterator[Reporter]:
         return
     from rich.live import Live
 
-    with Live(refresh_per_second=10, transient=False) as live:
-        yield LiveReporter(live)
+    drawing = LiveReporter(Live(refresh_per_second=10))
+    try:
+        yield drawing
+    finally:
+        drawing.close()
 
 
 class LineReporter:
     """One line for each step that ends and each notice."""
 
     def step_started(self, step: str) -> None:
-        pass  # its end is the news
+        """Its end is the news."""
 
     def step_done(self, step: str, seconds: float) -> None:
         click.echo(f"{step}: {seconds:.1f} s")
@@ -54,6 +56,8 @@ class LiveReporter:
     def step_started(self, step: str) -> None:
         from rich.spinner import Spinner
 
+        # Not before there is something to draw: it redraws many times a second.
+        self._live.start()
         self._draw(step, Spinner("dots", text=f" {step}", style="cyan"))
 
     def step_done(self, step: str, seconds: float) -> None:
@@ -69,11 +73,12 @@ class LiveReporter:
     def notice(self, text: str) -> None:
         self._live.console.print(text, markup=False, highlight=False)
 
-    def _draw(self, step: str, line: object) -> None:
-        self._lines[step] = line
-        self._live.update(self._group())
+    def close(self) -> None:
+        """Leave the lines as they are."""
+        self._live.stop()
 
-    def _group(self) -> Group:
+    def _draw(self, step: str, line: object) -> None:
         from rich.console import Group
 
-        return Group(*self._lines.values())  # type: ignore[arg-type] # rich's own texts and spinners
+        self._lines[step] = line
+        self._live.update(Group(*self._lines.values()))  # type: ignore[arg-type] # rich's own texts and spinners

@@ -40,7 +40,9 @@ def unreachable(url: str, error: BaseException) -> DatabaseUnreachable:
     """The error for people behind a failed connection."""
     where = conninfo_to_dict(url)
     address = f"{where.get('host', 'localhost')}:{where.get('port', 5432)}"
-    cause = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+    # libpq puts its advice on indented lines, and the last attempt's failure last.
+    causes = [line for line in str(error).splitlines() if line.strip() and not line[0].isspace()]
+    cause = causes[-1].rstrip(".") if causes else type(error).__name__
     return DatabaseUnreachable(
         f"The database {where.get('dbname', '')!r} at {address} cannot be reached as user {where.get('user', '')!r}: "
         f"{cause}. Is PostgreSQL running there, and is RETINUE_DATABASE_URL right?"
