@@ -1,0 +1,1 @@
+"""The manager: shows operators what Retinue does."""

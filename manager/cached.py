@@ -1,0 +1,70 @@
+"""One reader's answer, shared by all who ask at about the same time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from retinue.clock import Clock
+
+Value = TypeVar("Value")
+
+#: While someone reads, others are given an answer up to this old rather than made to wait, in seconds.
+STALE_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer(Generic[Value]):
+    at: float
+    value: Value | None = None
+    error: Exception | None = None
+
+    def give(self) -> Value:
+        if self.error is not None:
+            raise self.error
+        return self.value  # type: ignore[return-value] # it is the reader's own value where there is no error
+
+
+class Cached(Generic[Value]):
+    """Calls `read` at most once in `fresh_seconds`, in one thread at a time. An error is an answer too.
+
+    A database that hangs therefore holds up one of the server's threads, not all of them.
+    """
+
+    def __init__(self, read: Callable[[], Value], *, fresh_seconds: float, clock: Clock) -> None:
+        self._read = read
+        self._fresh_seconds = fresh_seconds
+        self._clock = clock
+        self._reading = threading.Lock()
+        self._answer: _Answer[Value] | None = None
+
+    def get(self) -> Value:
+        """The answer, read anew where it has grown old; raises what `read` raised."""
+        answer = self._answer
+        if answer is None or self._age(answer) >= self._fresh_seconds:
+            answer = self._renew(answer)
+        return answer.give()
+
+    def _renew(self, old: _Answer[Value] | None) -> _Answer[Value]:
+        must_wait = old is None or self._age(old) > STALE_SECONDS
+        if not self._reading.acquire(blocking=must_wait) and old is not None:
+            return old
+        try:
+            if self._answer is not None and self._answer is not old:
+                return self._answer  # read by someone else while this thread waited
+            self._answer = self._read_once()
+            return self._answer
+        finally:
+            self._reading.release()
+
+    def _read_once(self) -> _Answer[Value]:
+        try:
+            value = self._read()
+        except Exception as error:  # noqa: BLE001 - kept for everyone who asks, and raised to each
+            return _Answer(self._clock.monotonic(), error=error)
+        return _Answer(self._clock.monotonic(), value=value)
+
+    def _age(self, answer: _Answer[Value]) -> float:
+        return self._clock.monotonic() - answer.at

@@ -1,0 +1,45 @@
+"""What an operator should see to, said in one sentence each.
+
+The sentences hold no ages: they are read out as they change.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from manager.heartbeats import Heartbeat
+from manager.views import Problem, SchedulerView, ServantView, TypeView
+
+
+def find_problems(
+    types: Sequence[TypeView], servants: Sequence[ServantView], schedulers: Sequence[SchedulerView]
+) -> list[Problem]:
+    """The gravest first; none where nothing was ever started."""
+    if not types and not servants and not schedulers:
+        return []
+    return [
+        *_without_scheduler(schedulers),
+        *_without_servant(types),
+        *_silent(servants, Heartbeat.LOST, "servant_lost", "sent no heartbeat for too long and counts as lost"),
+        *_silent(servants, Heartbeat.LATE, "servant_late", "is late with its heartbeat"),
+    ]
+
+
+def _without_scheduler(schedulers: Sequence[SchedulerView]) -> Iterator[Problem]:
+    if all(scheduler.heartbeat is Heartbeat.LOST for scheduler in schedulers):
+        yield Problem("no_scheduler", "No scheduler is alive: due jobs wait until one is. Start one: retinue scheduler")
+
+
+def _without_servant(types: Sequence[TypeView]) -> Iterator[Problem]:
+    for view in types:
+        if view.jobs.unfinished and not view.live_servants:
+            message = f"{view.type} has unfinished jobs and no live servant. Start one: retinue servant {view.type}"
+            yield Problem("no_servant", message)
+
+
+def _silent(servants: Sequence[ServantView], heartbeat: Heartbeat, code: str, verdict: str) -> Iterator[Problem]:
+    counts = Counter(servant.type for servant in servants if servant.heartbeat is heartbeat)
+    for name, count in sorted(counts.items()):
+        which = f"A servant of {name}" if count == 1 else f"Each of {count} servants of {name}"
+        yield Problem(code, f"{which} {verdict}.")

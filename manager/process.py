@@ -1,0 +1,73 @@
+"""One manager process: the application, served."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from waitress.server import create_server
+
+from infra.logs import get_logger
+from infra.postgres.connect import Database
+from infra.queues.transport import Queues
+from infra.settings import Settings
+from manager.app import create_app
+from retinue.errors import ConfigurationError
+
+THREADS = 4
+
+#: More than any browser sends, in bytes.
+MAX_HEADER_BYTES = 32_768
+MAX_BODY_BYTES = 65_536
+
+log = get_logger(__name__)
+
+
+class ManagerProcess:
+    """Serves until it is told to stop."""
+
+    def __init__(self, settings: Settings, *, database: Database, queues: Queues) -> None:
+        """Raises ConfigurationError where the address cannot be listened on."""
+        self._settings = settings
+        app = create_app(settings, database=database, queues=queues)
+        self._server = _listen(app, settings.manager_host, settings.manager_port)
+
+    def run(self) -> int:
+        """Work until SIGTERM or SIGINT; returns the exit status."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _leave)
+        log.info("manager_started", host=self._settings.manager_host, port=self._settings.manager_port)
+        self._server.run()
+        log.info("manager_stopped")
+        return 0
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.close()
+
+
+def _leave(_number: int, _frame: object) -> None:
+    # Waitress ends its loop on this, lets its threads finish what they answer, and returns.
+    raise SystemExit
+
+
+def _listen(app: Any, host: str, port: int) -> Any:
+    try:
+        return create_server(
+            app,
+            host=host,
+            port=port,
+            threads=THREADS,
+            ident=None,
+            max_request_header_size=MAX_HEADER_BYTES,
+            max_request_body_size=MAX_BODY_BYTES,
+            # A proxy on this machine says whom it asks for, and whether over HTTPS.
+            trusted_proxy="127.0.0.1",
+            trusted_proxy_headers={"x-forwarded-for", "x-forwarded-proto"},
+            clear_untrusted_proxy_headers=True,
+        )
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"The manager cannot listen on {host}:{port}: {error}. Is another one running there? "
+            "Set RETINUE_MANAGER_HOST or RETINUE_MANAGER_PORT to a free address."
+        ) from error
