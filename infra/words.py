@@ -17,7 +17,8 @@ def duration(length: timedelta) -> str:
     seconds = max(0.0, length.total_seconds())
     if seconds < 10:
         return f"{seconds:.1f} s" if seconds else "0 s"
-    rest, parts = round(seconds), []
+    parts: list[str] = []
+    rest = round(seconds)
     for unit, size in _UNITS:
         count, rest = divmod(rest, size)
         if count or parts:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel
 
@@ -18,9 +17,8 @@ from retinue.outcomes import Completed
 P = TypeVar("P", bound=BaseModel)
 
 
-@dataclass(frozen=True, slots=True)
-class JobFacts:
-    """A claimed job's row, as far as its handler and the log lines need it."""
+class JobFacts(NamedTuple):
+    """A claimed job's row, as far as its handler and the log lines need it; in the order of `claim_jobs`."""
 
     id: int
     type: str
@@ -60,16 +58,40 @@ class JobServices(Protocol):
     def anomaly(self, job: Job[Any], name: str, fields: Mapping[str, Any]) -> None: ...
 
 
-class Cancellation(threading.Event):
-    """Set when a person cancels, the time limit passes, the lease is lost or the servant drains: `reason` says why."""
+class Cancellation:
+    """Set when a person cancels, the time limit passes, the lease is lost or the servant drains: `reason` says why.
 
-    reason: str = ""
+    The event behind it is made when somebody waits: most jobs never do, and making one costs more than an idle job.
+    """
+
+    __slots__ = ("_event", "reason")
+
+    #: Guards the making of an event; held for a moment.
+    _making = threading.Lock()
+
+    def __init__(self) -> None:
+        self.reason = ""
+        self._event: threading.Event | None = None
+
+    def is_set(self) -> bool:
+        """Whether the job was asked to stop."""
+        return bool(self.reason)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the job is asked to stop, at most `timeout` seconds; whether it was."""
+        with self._making:
+            if self._event is None:
+                self._event = threading.Event()
+            if self.reason:
+                self._event.set()
+        return self._event.wait(timeout)
 
     def ask(self, reason: str) -> None:
         """Ask the job to stop; the first reason stays."""
-        if not self.is_set():
-            self.reason = reason
-            self.set()
+        with self._making:
+            self.reason = self.reason or reason
+            if self._event is not None:
+                self._event.set()
 
 
 class Job(Generic[P]):

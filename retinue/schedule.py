@@ -6,6 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+#: The shortest and the longest interval of a schedule.
+MIN_INTERVAL = timedelta(seconds=1)
+MAX_INTERVAL = timedelta(days=366)
+
+#: A job starts at most this long after its fire time.
+MAX_JITTER = timedelta(days=1)
+
 
 class ScheduleState(StrEnum):
     """Whether a schedule makes jobs."""

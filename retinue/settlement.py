@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from retinue.errors import CredentialError, JobCancelled, LeaseLost, PermanentError, RateLimited
 from retinue.outcomes import Cancelled, Completed, Fail, Outcome, Park, Retry, Snooze
@@ -21,8 +20,7 @@ MAX_ERROR_LENGTH = 2000
 _NUL_IN_JSON = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class Settlement(NamedTuple):
     """What settling one attempt writes.
 
     `delay` is seconds from the database's now, `until` a moment; both None means at once. `result` is JSON text.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
 
 import psycopg
 
@@ -36,7 +35,7 @@ class Claimer:
         """
         rows = self._database.fetch("claim_jobs", {**self._lease, "ids": numbers(ids)})
         now = time.monotonic()
-        claimed = [HeldJob(self._facts(row), row[8], now) for row in rows]
+        claimed = [HeldJob(JobFacts._make(row[:-1]), row[-1], now) for row in rows]
         if len(claimed) < len(ids):
             self._report_missed(ids, claimed)
         return claimed
@@ -50,10 +49,6 @@ class Claimer:
                 log.warning("database_away", type=self._job_type, error=str(error))
             else:
                 return
-
-    def _facts(self, row: tuple[Any, ...]) -> JobFacts:
-        identity, attempt, account_id, lane, failures, checkpoint, request_id, fire_at, _ = row
-        return JobFacts(identity, self._job_type, attempt, account_id, lane, failures, checkpoint, request_id, fire_at)
 
     def _report_missed(self, ids: list[int], claimed: list[HeldJob]) -> None:
         found = {held.facts.id for held in claimed}

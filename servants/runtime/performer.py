@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from infra.logs import bind_context, get_logger
+from infra.logs import enter_context, get_logger
 from retinue.errors import InvalidPayload, JobError, LeaseLost
 from retinue.job import Job, JobServices
 from retinue.outcomes import Cancelled, Fail, Outcome, Retry
@@ -22,8 +21,7 @@ CANCELLED, TIMED_OUT, DRAINING, LEASE_LOST = "cancelled", "time limit passed", "
 log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Performed:
+class Performed(NamedTuple):
     """A finished attempt. `settlement` is None where nothing is left to write."""
 
     held: HeldJob
@@ -43,14 +41,14 @@ class Performer:
         """Run the job to its end. Never raises for what a handler does."""
         started = held.started_at = time.monotonic()
         facts = held.facts
-        with bind_context(
+        enter_context(
             request=facts.request_id,
             account=facts.account_id,
             job=facts.id,
             attempt=facts.attempt,
             servant=self._servant_id,
-        ):
-            settlement = self._settlement(held)
+        )
+        settlement = self._settlement(held)
         return Performed(held, settlement, time.monotonic() - started)
 
     def _settlement(self, held: HeldJob) -> Settlement | None:

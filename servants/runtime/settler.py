@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from queue import Empty, SimpleQueue
 
 import psycopg
@@ -104,10 +103,8 @@ class Settler:
         if performed.settlement is None or performed.settlement.reason is Reason.PERMANENT:
             raise error
         log.error("outcome_not_storable", job=performed.held.facts.id, error=str(error))
-        failed = replace(
-            performed, settlement=unwritable(performed.settlement, f"the outcome cannot be stored: {error}")
-        )
-        self._settle_until_written([failed])
+        failed = unwritable(performed.settlement, f"the outcome cannot be stored: {error}")
+        self._settle_until_written([performed._replace(settlement=failed)])
 
     def _settle(self, batch: Sequence[Performed]) -> None:
         written = [performed for performed in batch if performed.settlement is not None]

@@ -102,7 +102,7 @@ def claim_jobs(
     """Claim what is still queued of these."""
     params = {"ids": list(ids), "type": job_type, "servant_id": servant_id, "lease_seconds": lease_seconds}
     rows = sql.execute(statement("claim_jobs"), params).fetchall()
-    return [Held(row[0], row[1], servant_id) for row in rows]
+    return [Held(row[0], row[2], servant_id) for row in rows]
 
 
 def run_jobs(

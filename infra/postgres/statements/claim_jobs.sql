@@ -15,5 +15,5 @@ SET state = 'running',
 FROM offered
 WHERE jobs.id = offered.id
 RETURNING
-    jobs.id, jobs.attempt, jobs.account_id, jobs.lane, jobs.failures, jobs.checkpoint, jobs.request_id, jobs.fire_at,
-    jobs.payload::text
+    jobs.id, jobs.type, jobs.attempt, jobs.account_id, jobs.lane, jobs.failures, jobs.checkpoint, jobs.request_id,
+    jobs.fire_at, jobs.payload::text
