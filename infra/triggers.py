@@ -13,7 +13,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from infra.cron import CronClock
 from retinue.errors import InvalidSchedule
-from retinue.schedule import Cron, Every, Rule
+from retinue.schedule import MAX_INTERVAL, MIN_INTERVAL, Cron, Every, Rule
 
 #: Missed fires looked at one by one; after a longer outage they are looked for from the present backwards.
 MAX_MISSED = 1000
@@ -100,8 +100,8 @@ def _cron(rule: Cron, zone: ZoneInfo) -> NextAfter:
 
 def _interval(rule: Every, starts_at: datetime) -> NextAfter:
     seconds = rule.interval.total_seconds()
-    if seconds < 1:
-        raise InvalidSchedule(f"An interval is at least 1 second, got {seconds:g}")
+    if not MIN_INTERVAL <= rule.interval <= MAX_INTERVAL:
+        raise InvalidSchedule(f"An interval is 1 second to {MAX_INTERVAL.days} days, got {seconds:g} seconds")
     trigger = IntervalTrigger(seconds=seconds, start_date=starts_at, timezone=UTC)
 
     def next_after(moment: datetime) -> datetime | None:

@@ -18,7 +18,7 @@ from infra.redaction import mask_text
 from infra.triggers import Trigger
 from retinue.errors import InvalidSchedule, NotAllowed, NotFound
 from retinue.payload import validate_payload
-from retinue.schedule import Cron, Every, Rule, ScheduleState
+from retinue.schedule import MAX_JITTER, Cron, Every, Rule, ScheduleState
 from retinue.servant import load_servant
 
 OVERLAPS = ("skip", "allow")
@@ -186,8 +186,8 @@ def _lock(connection: psycopg.Connection, schedule_id: int) -> _LockedSchedule:
 
 
 def _check_options(new: NewSchedule) -> None:
-    if new.jitter < timedelta(0):
-        raise InvalidSchedule(f"jitter cannot be negative, got {new.jitter.total_seconds():g} s")
+    if not timedelta(0) <= new.jitter <= MAX_JITTER:
+        raise InvalidSchedule(f"jitter is 0 to {MAX_JITTER.days} day, got {new.jitter.total_seconds():g} s")
     if new.catch_up not in CATCH_UPS:
         raise InvalidSchedule(f"catch-up is 1 to {CATCH_UPS[-1]}, got {new.catch_up}")
     if new.overlap not in OVERLAPS:

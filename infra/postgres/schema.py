@@ -281,8 +281,9 @@ schedules = Table(
     moment_column("created_at", nullable=False, default_now=True),
     UniqueConstraint("account_id", "type", "name", postgresql_nulls_not_distinct=True),
     CheckConstraint("(cron IS NULL) <> (every_seconds IS NULL)", name="one_rule"),
-    CheckConstraint("every_seconds >= 1", name="every_seconds"),
-    CheckConstraint("jitter_seconds >= 0", name="jitter"),
+    # The upper bounds are `retinue.schedule`'s; they keep out infinity and NaN, which is more than any number.
+    CheckConstraint("every_seconds BETWEEN 1 AND 31622400", name="every_seconds"),
+    CheckConstraint("jitter_seconds BETWEEN 0 AND 86400", name="jitter"),
     CheckConstraint("catch_up BETWEEN 1 AND 100", name="catch_up"),
     CheckConstraint("overlap IN ('skip', 'allow')", name="overlap"),
     CheckConstraint("state IN ('active', 'paused')", name="state"),

@@ -1,0 +1,182 @@
+"""What the database itself refuses, and what one account's reader sees."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.errors import CheckViolation, InsufficientPrivilege, UniqueViolation
+
+from infra.postgres.ddl import PARTITIONED
+from infra.postgres.schema import ACCOUNT_ROLE, ACCOUNT_TABLES, metadata
+from retinue.states import TRANSITIONS, JobState, Reason, Transition, arrivals
+from tests.support.catalog import constraint
+from tests.support.factories import ECHO, add_account, add_jobs, add_schedule, run_jobs, settle_one
+
+
+def quoted(text: str) -> list[str]:
+    return re.findall(r"'(\w+)'::job_(?:state|reason)", text)
+
+
+@pytest.mark.parametrize("name", ["jobs_state_reason", "job_history_state_reason"])
+def test_the_reasons_of_each_state_are_those_of_the_table(sql: psycopg.Connection, name: str) -> None:
+    alternatives = (quoted(part) for part in constraint(sql, name).split(" OR "))
+    found = {JobState(state): frozenset(map(Reason, reasons)) for state, *reasons in alternatives}
+    assert found == arrivals()
+
+
+def test_the_noted_transitions_are_those_of_the_table(sql: psycopg.Connection) -> None:
+    alternatives = [quoted(part) for part in constraint(sql, "job_events_transition").split(" OR ")]
+    assert {Transition(JobState(s), JobState(t), Reason(r)) for s, t, r in alternatives} == TRANSITIONS
+
+
+def test_the_enums_are_those_of_the_code(sql: psycopg.Connection) -> None:
+    states = sql.execute("SELECT unnest(enum_range(NULL::job_state))").fetchall()
+    reasons = sql.execute("SELECT unnest(enum_range(NULL::job_reason))").fetchall()
+    assert [row[0] for row in states] == [state.value for state in JobState]
+    assert [row[0] for row in reasons] == [reason.value for reason in Reason]
+
+
+@pytest.mark.parametrize(
+    ("change", "violated"),
+    [
+        ("state = 'queued', reason = 'claim'", "jobs_state_reason"),
+        ("state = 'pending', reason = 'complete'", "jobs_state_reason"),
+        ("state = 'completed', reason = 'complete'", "jobs_unfinished"),
+        ("state = 'running', reason = 'claim'", "jobs_lease"),
+        ("lease_until = now()", "jobs_lease"),
+        ("state = 'running', reason = 'claim', lease_until = now()", "jobs_lease"),
+        ("priority = 10", "jobs_priority"),
+        ("priority = -1", "jobs_priority"),
+        ("schedule_id = 1", "jobs_fire"),
+        ("fire_at = now()", "jobs_fire"),
+    ],
+)
+def test_a_job_that_cannot_be_is_refused(sql: psycopg.Connection, change: str, violated: str) -> None:
+    add_jobs(sql)
+    with pytest.raises(CheckViolation, match=violated):
+        sql.execute(f"UPDATE jobs SET {change}".encode())  # noqa: S608 - from the list above
+
+
+@pytest.mark.parametrize(
+    ("columns", "violated"),
+    [
+        ({"cron": "* * * * *", "every_seconds": 60}, "schedules_one_rule"),
+        ({"every_seconds": 0.5}, "schedules_every_seconds"),
+        ({"every_seconds": float("nan")}, "schedules_every_seconds"),
+        ({"every_seconds": float("inf")}, "schedules_every_seconds"),
+        ({"jitter_seconds": -1}, "schedules_jitter"),
+        ({"jitter_seconds": float("inf")}, "schedules_jitter"),
+        ({"catch_up": 0}, "schedules_catch_up"),
+        ({"catch_up": 101}, "schedules_catch_up"),
+        ({"overlap": "queue"}, "schedules_overlap"),
+        ({"state": "off"}, "schedules_state"),
+        ({"priority": 11}, "schedules_priority"),
+    ],
+)
+def test_a_schedule_that_cannot_be_is_refused(sql: psycopg.Connection, columns: dict[str, Any], violated: str) -> None:
+    with pytest.raises(CheckViolation, match=violated):
+        add_schedule(sql, **columns)
+
+
+@pytest.mark.parametrize(
+    ("statement", "violated"),
+    [
+        ("INSERT INTO lanes (type, lane, concurrency_limit) VALUES ('a.b', 'x', 0)", "lanes_concurrency_limit"),
+        ("INSERT INTO lanes (type, lane, paused_at) VALUES ('a.b', 'x', now())", "lanes_pause_has_reason"),
+        ("INSERT INTO lanes (type, lane, paused_reason) VALUES ('a.b', 'x', 'why')", "lanes_pause_has_reason"),
+        ("INSERT INTO accounts (name) VALUES ('')", "accounts_name_length"),
+        (
+            "INSERT INTO connections (account_id, provider, name, config, credentials, state)"
+            " VALUES (1, 'p', 'n', '{}', '', 'broken')",
+            "connections_broken_has_problem",
+        ),
+    ],
+)
+def test_other_rows_that_cannot_be_are_refused(sql: psycopg.Connection, statement: str, violated: str) -> None:
+    with pytest.raises(CheckViolation, match=violated):
+        sql.execute(statement.encode())
+
+
+def test_a_noted_change_must_be_legal(sql: psycopg.Connection) -> None:
+    with pytest.raises(CheckViolation, match="job_events_transition"):
+        sql.execute(
+            "INSERT INTO job_events (job_id, attempt, from_state, to_state, reason)"
+            " VALUES (1, 1, 'completed', 'pending', 'retry')"
+        )
+
+
+def test_an_account_has_one_schedule_of_a_type_and_name_and_so_has_the_system(sql: psycopg.Connection) -> None:
+    account_id = add_account(sql)
+    add_schedule(sql, "nightly", account_id=account_id)
+    add_schedule(sql, "nightly")
+    for owner in (account_id, None):
+        with pytest.raises(UniqueViolation):
+            add_schedule(sql, "nightly", account_id=owner)
+
+
+def test_every_table_with_account_data_is_under_row_level_security(sql: psycopg.Connection) -> None:
+    carrying = {table.name for table in metadata.sorted_tables if "account_id" in table.columns}
+    assert carrying == set(ACCOUNT_TABLES)
+    guarded = sql.execute("SELECT relname FROM pg_class WHERE relrowsecurity").fetchall()
+    assert {row[0] for row in guarded} == set(ACCOUNT_TABLES)
+
+
+@pytest.fixture
+def reader(database_url: str) -> Iterator[psycopg.Connection]:
+    """A connection as the role that sees one account."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(f"SET ROLE {ACCOUNT_ROLE}".encode())
+        yield connection
+
+
+def test_a_reader_sees_its_own_account_and_nothing_without_one(
+    sql: psycopg.Connection, reader: psycopg.Connection
+) -> None:
+    for account_id in (7, 8, None):
+        add_jobs(sql, 2, account_id=account_id)
+    count = "SELECT count(*), min(account_id), max(account_id) FROM jobs"
+    assert reader.execute(count).fetchone() == (0, None, None)
+    reader.execute("SET retinue.account_id = '7'")
+    assert reader.execute(count).fetchone() == (2, 7, 7)
+    reader.execute("SET retinue.account_id = ''")
+    assert reader.execute(count).fetchone() == (0, None, None)
+
+
+def test_a_reader_of_the_history_sees_its_own_account_in_every_partition(
+    sql: psycopg.Connection, reader: psycopg.Connection
+) -> None:
+    for held in run_jobs(sql, 2):
+        sql.execute("UPDATE jobs SET account_id = %s WHERE id = %s", (held.id, held.id))
+        settle_one(sql, held)
+    own = sql.execute("SELECT min(id) FROM job_history").fetchall()[0][0]
+    reader.execute("SELECT set_config('retinue.account_id', %s, false)", (str(own),))
+    assert reader.execute("SELECT id FROM job_history").fetchall() == [(own,)]
+    with pytest.raises(InsufficientPrivilege):
+        reader.execute("SELECT id FROM job_history_default")
+
+
+def test_a_reader_changes_nothing_and_sees_no_credentials(sql: psycopg.Connection, reader: psycopg.Connection) -> None:
+    account_id = add_account(sql)
+    sql.execute(
+        "INSERT INTO connections (account_id, provider, name, config, credentials) VALUES (%s, 'p', 'n', '{}', 'x')",
+        (account_id,),
+    )
+    reader.execute("SELECT set_config('retinue.account_id', %s, false)", (str(account_id),))
+    assert reader.execute("SELECT name FROM connections").fetchall() == [("n",)]
+    for forbidden in ("SELECT credentials FROM connections", "DELETE FROM connections", "SELECT * FROM accounts"):
+        with pytest.raises(InsufficientPrivilege):
+            reader.execute(forbidden.encode())
+
+
+def test_the_partitioned_tables_take_rows_of_any_day(sql: psycopg.Connection) -> None:
+    (held,) = run_jobs(sql)
+    settle_one(sql, held)
+    sql.execute("UPDATE job_history SET finished_at = '2001-01-01Z'")
+    assert sql.execute("SELECT type, tableoid::regclass::text FROM job_history").fetchall() == [
+        (ECHO, "job_history_default")
+    ]
+    assert set(PARTITIONED) == {"job_history", "job_events"}
