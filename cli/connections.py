@@ -58,7 +58,7 @@ def password_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
-@add.command("caldav")
+@add.command("caldav", short_help="Add a CalDAV server and sync its calendars.")
 @click.option("--account", metavar="ID|NAME", required=True, help="The account, by ID or by name.")
 @click.option("--url", required=True, help="The server's address, or that of the user's principal or calendar home.")
 @click.option("--username", required=True, help="The user to sign in as.")

@@ -60,7 +60,7 @@ def show_job(job_id: int, as_json: bool) -> None:
     print_job(job, as_json=as_json)
 
 
-@jobs.command("why")
+@jobs.command("why", short_help="Say what a job waits for, who runs it, how it ended.")
 @click.argument("job_id", metavar="ID", type=ID)
 @json_option
 def why(job_id: int, as_json: bool) -> None:
@@ -105,7 +105,7 @@ def enqueue(job_type: str, payload: dict[str, Any] | None, as_json: bool, **opti
     print_enqueued(made, job_type, as_json=as_json)
 
 
-@jobs.command("retry")
+@jobs.command("retry", short_help="Run failed or cancelled jobs again.")
 @click.argument("job_ids", metavar="ID...", type=ID, nargs=-1, required=True)
 @json_option
 def retry(job_ids: tuple[int, ...], as_json: bool) -> None:

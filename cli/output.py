@@ -79,7 +79,7 @@ def console() -> Console:
 
 def one_line(value: object, *, width: int = 80) -> str:
     """`value` on one line, cut where it is longer than `width`."""
-    text = " ".join(_shown(value).split())
+    text = _shown(" ".join(str(value).split()))
     return text if len(text) <= width else f"{text[: width - 1]}…"
 
 

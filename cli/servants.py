@@ -19,7 +19,7 @@ def servants() -> None:
     """Look at servants."""
 
 
-@servants.command("list")
+@servants.command("list", short_help="List servants and what they are doing.")
 @click.option("--type", "job_type", metavar="TYPE", help="Only this type.")
 @click.option("--all", "ended", is_flag=True, help="Those too that stopped or were lost, for a day.")
 @json_option
