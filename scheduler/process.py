@@ -46,11 +46,13 @@ class SchedulerProcess:
         self._stopped = threading.Event()
         here = {"host": socket.gethostname(), "pid": os.getpid(), "version": VERSION}
         self.id = int(database.fetch("register_scheduler", here)[0][0])
+        # A dispatch that a crash undoes leaves its jobs pending, and its messages claim nothing: no harm, so no wait.
+        self._hurried = Database(database.url, application_name="retinue-dispatch", max_connections=2, durable=False)
         lease = settings.lease_seconds
         passes = {
             "plan": (Plan(database).run_once, PLAN_SECONDS),
             "dispatch": (
-                Dispatch(database, queues, alive_seconds=lease).run_once,
+                Dispatch(self._hurried, queues, alive_seconds=lease).run_once,
                 settings.dispatch_poll_seconds,
             ),
             "rescue": (
@@ -92,6 +94,7 @@ class SchedulerProcess:
         for loop in self.loops.values():
             loop.stop()
         self._record_stop()
+        self._hurried.close()
         log.info("scheduler_stopped", scheduler=self.id, sqs_calls=dict(self._queues.calls))
 
     def _loop(self, name: str, run_once: Any, seconds: float) -> LoopRunner:

@@ -58,10 +58,19 @@ class Database:
     """A small pool of connections, opened as they are needed, shared by a process's threads."""
 
     def __init__(
-        self, url: str, *, application_name: str, max_connections: int = 4, idle_in_transaction_seconds: float = 60
+        self,
+        url: str,
+        *,
+        application_name: str,
+        max_connections: int = 4,
+        idle_in_transaction_seconds: float = 60,
+        durable: bool = True,
     ) -> None:
+        """With `durable=False` a commit does not wait for the disk: a crash of the server may undo the last second."""
         self.url = url
         limits = f"-c idle_in_transaction_session_timeout={int(idle_in_transaction_seconds * 1000)}"
+        if not durable:
+            limits += " -c synchronous_commit=off"
         self._pool = ConnectionPool(
             url,
             kwargs={**_options(application_name), "options": limits},
