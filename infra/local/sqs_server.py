@@ -29,7 +29,9 @@ MAX_CONNECTIONS = 1000
 def main() -> None:
     """Serve until SIGTERM or Ctrl-C; exits with 1 and one line when the port cannot be used."""
     parser = argparse.ArgumentParser(description="moto's SQS server for the embedded stack")
-    parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1; 0 takes a free one and says which")
+    parser.add_argument(
+        "--port", type=_port, required=True, help="port on 127.0.0.1; 0 takes a free one and says which"
+    )
     port = parser.parse_args().port
     for wish in (signal.SIGTERM, signal.SIGINT):
         signal.signal(wish, _leave)
@@ -53,8 +55,15 @@ def _listen(port: int) -> waitress.server.BaseWSGIServer:
             channel_request_lookahead=1,
             asyncore_use_poll=True,
         )
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         sys.exit(f"SQS server: port {port} on {HOST} cannot be used: {error}. Is something else listening there?")
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65_535:
+        raise argparse.ArgumentTypeError(f"{port} is no port")
+    return port
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:

@@ -14,6 +14,9 @@ MAX_IDS_PER_MESSAGE = 1000
 #: PostgreSQL's largest bigint.
 MAX_ID = 2**63 - 1
 
+#: Characters of a rejection's reason that are kept.
+MAX_REASON = 200
+
 VERSION = 1
 
 
@@ -52,6 +55,12 @@ def unpack(text: str) -> tuple[int, ...]:
     if fault := _fault(ids):
         raise UnparsableMessage(fault)
     return tuple(ids)
+
+
+def readable_reason(reason: str) -> str:
+    """Why a message was rejected, as a message attribute takes it: some text, not long, no control characters."""
+    text = "".join(character if character.isprintable() else " " for character in reason)
+    return text.strip()[:MAX_REASON] or "no reason given"
 
 
 def _read(text: str) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from infra.logs import get_logger
-from infra.queues.body import UnparsableMessage, pack, unpack
+from infra.queues.body import UnparsableMessage, pack, readable_reason, unpack
 from infra.queues.transport import (
     MAX_BATCH,
     MAX_WAIT_SECONDS,
@@ -84,12 +84,9 @@ class MemoryQueues:
         bodies = [pack(ids) for ids in batches]
         with self._changed:
             self._called("SendMessageBatch", times=_calls_for(bodies))
-            refused = {n for n, body in enumerate(bodies) if self.refuse(body)}
-            self._put(job_type, [body for n, body in enumerate(bodies) if n not in refused])
-        return SendResult(
-            tuple(identity for n, ids in enumerate(batches) if n not in refused for identity in ids),
-            tuple(identity for n, ids in enumerate(batches) if n in refused for identity in ids),
-        )
+            sent = [n for n, body in enumerate(bodies) if not self.refuse(body)]
+            self._put(job_type, [bodies[n] for n in sent])
+        return SendResult.of(batches, sent)
 
     def put(self, job_type: str, body: str) -> None:
         """Send a body as it is, readable or not."""
@@ -127,7 +124,7 @@ class MemoryQueues:
     def reject(self, job_type: str, message: Message, reason: str) -> None:
         with self._changed:
             self._called("SendMessage")
-            self._queue(job_type).dead.append(DeadLetter(message.body, reason))
+            self._queue(job_type).dead.append(DeadLetter(message.body, readable_reason(reason)))
         self.delete(job_type, [message])
 
     def depth(self, job_type: str) -> QueueDepth:
@@ -188,7 +185,8 @@ class MemoryQueues:
     def _called(self, action: str, *, times: int = 1) -> None:
         if self.outage is not None:
             raise QueueUnreachable(self.outage)
-        self._calls[action] += times
+        if times:
+            self._calls[action] += times
 
     def _tidies(self, action: str, messages: Sequence[Message]) -> bool:
         """Whether these can be deleted or released; as with SQS, it is only logged when they cannot."""

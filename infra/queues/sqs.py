@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.logs import get_logger
-from infra.queues.body import UnparsableMessage, pack, unpack
+from infra.queues.body import UnparsableMessage, pack, readable_reason, unpack
 from infra.queues.client import make_client, unreachable
 from infra.queues.names import DEAD_SUFFIX, queue_name
 from infra.queues.polls import LongPolls, PollEnded
@@ -38,9 +38,6 @@ __all__ = ["SqsQueues", "make_client"]
 #: Retention of the queue (SQS's default) and of what is dead (the most SQS keeps), in seconds.
 RETENTION_SECONDS = 4 * 24 * 3600
 DEAD_RETENTION_SECONDS = 14 * 24 * 3600
-
-#: Characters of a rejection's reason that are kept.
-MAX_REASON = 200
 
 # Errors have an old code, which botocore reports, and the name they have in the service's model.
 _MISSING = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
@@ -94,10 +91,7 @@ class SqsQueues:
             if not sent:
                 raise
             log.warning("send_broken_off", type=job_type, messages=len(bodies) - len(sent), problem=error.message)
-        return SendResult(
-            tuple(identity for n, ids in enumerate(batches) if n in sent for identity in ids),
-            tuple(identity for n, ids in enumerate(batches) if n not in sent for identity in ids),
-        )
+        return SendResult.of(batches, sent)
 
     def receive(self, job_type: str, *, max_messages: int, wait_seconds: int) -> list[Message]:
         def ask(url: str) -> Any:
@@ -133,8 +127,7 @@ class SqsQueues:
         self._tidy(job_type, messages, ask, event="messages_not_released")
 
     def reject(self, job_type: str, message: Message, reason: str) -> None:
-        said = readable_reason(reason)
-        attributes: Any = {"reason": {"DataType": "String", "StringValue": said}}
+        attributes: Any = {"reason": {"DataType": "String", "StringValue": readable_reason(reason)}}
         # The reason counts as part of the message: a body as large as SQS takes has to make room for it.
         body = message.body.encode()[: MAX_BATCH_BYTES - 1024].decode(errors="ignore")
         self._on_queue(
@@ -240,12 +233,6 @@ class SqsQueues:
             yield
         except (BotoCoreError, ClientError) as error:
             raise unreachable(error, self._client.meta.endpoint_url) from error
-
-
-def readable_reason(reason: str) -> str:
-    """A reason as SQS takes it in an attribute: some text, not long, no control characters."""
-    text = "".join(character if character.isprintable() else " " for character in reason)
-    return text.strip()[:MAX_REASON] or "no reason given"
 
 
 def _message(job_type: str, received: Any) -> Message:

@@ -7,7 +7,7 @@ receiver at a time; show a message again whose receiver neither deleted nor rele
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,6 +48,14 @@ class SendResult:
 
     sent_ids: tuple[int, ...]
     failed_ids: tuple[int, ...]
+
+    @classmethod
+    def of(cls, batches: Sequence[Sequence[int]], sent: Collection[int]) -> SendResult:
+        """The result when the batches numbered in `sent` went out."""
+        return cls(
+            sent_ids=tuple(identity for n, ids in enumerate(batches) if n in sent for identity in ids),
+            failed_ids=tuple(identity for n, ids in enumerate(batches) if n not in sent for identity in ids),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,109 @@
+"""The two transports as the conformance suite sees them: the queues under test, and a hand behind their back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from infra.queues.memory import MemoryQueues
+from infra.queues.names import DEAD_SUFFIX, queue_name
+from infra.queues.sqs import SqsQueues, make_client
+from infra.queues.transport import QueueOptions, Queues
+from tests.support.moto_server import REGION, MotoServer
+
+ENVIRONMENT = "test"
+
+
+class Trial(Protocol):
+    """A transport on trial."""
+
+    @property
+    def queues(self) -> Queues: ...
+
+    def put(self, job_type: str, body: str) -> None:
+        """Send a body that no sender of ours would."""
+
+    def refuse(self, identity: int) -> None:
+        """From now on the server refuses each message that holds this ID."""
+
+    def lose_everything(self) -> None:
+        """The server restarts with an empty memory."""
+
+    def dead_letters(self, job_type: str) -> list[tuple[str, str | None]]:
+        """Body and reason of what is in the dead-letter queue."""
+
+    def close(self) -> None: ...
+
+
+class MemoryTrial:
+    """The in-memory twin."""
+
+    def __init__(self, options: QueueOptions) -> None:
+        self.queues = MemoryQueues(options=options)
+
+    def put(self, job_type: str, body: str) -> None:
+        self.queues.put(job_type, body)
+
+    def refuse(self, identity: int) -> None:
+        self.queues.refuse = lambda body: identity in json.loads(body)["ids"]
+
+    def lose_everything(self) -> None:
+        self.queues.forget()
+
+    def dead_letters(self, job_type: str) -> list[tuple[str, str | None]]:
+        return [(letter.body, letter.reason) for letter in self.queues.dead_letters(job_type)]
+
+    def close(self) -> None:
+        self.queues.close()
+
+
+class SqsTrial:
+    """The real client on moto's server."""
+
+    def __init__(self, server: MotoServer, prefix: str, options: QueueOptions) -> None:
+        self.server = server
+        self.prefix = prefix
+        self.client = make_client(server.url, REGION)
+        self.queues = SqsQueues(self.client, prefix=prefix, environment=ENVIRONMENT, options=options)
+
+    def put(self, job_type: str, body: str) -> None:
+        self.server.ask("SendMessage", QueueUrl=self.url(job_type), MessageBody=body)
+
+    def refuse(self, identity: int) -> None:
+        def delay_too_long(params: Any, **_: object) -> None:
+            for entry in params["Entries"]:
+                if identity in json.loads(entry["MessageBody"])["ids"]:
+                    entry["DelaySeconds"] = 1000  # what moto refuses entry by entry
+
+        self.client.meta.events.register("provide-client-params.sqs.SendMessageBatch", delay_too_long)
+
+    def lose_everything(self) -> None:
+        self.server.restart()
+
+    def dead_letters(self, job_type: str) -> list[tuple[str, str | None]]:
+        url = self.url(job_type) + DEAD_SUFFIX
+        reply = self.server.ask(
+            "ReceiveMessage", QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], WaitTimeSeconds=0
+        )
+        return [(letter["Body"], _reason(letter)) for letter in reply.get("Messages", [])]
+
+    def attributes(self, job_type: str, suffix: str = "") -> dict[str, str]:
+        """What the queue was made with."""
+        reply = self.server.ask("GetQueueAttributes", QueueUrl=self.url(job_type) + suffix, AttributeNames=["All"])
+        return dict(reply["Attributes"])
+
+    def url(self, job_type: str) -> str:
+        return f"{self.server.url}/123456789012/{queue_name(self.prefix, ENVIRONMENT, job_type)}"
+
+    def close(self) -> None:
+        self.queues.close()
+
+
+#: Makes a transport on trial with these options.
+MakeTrial = Callable[[QueueOptions], Trial]
+
+
+def _reason(letter: dict[str, Any]) -> str | None:
+    attribute = letter.get("MessageAttributes", {}).get("reason")
+    return str(attribute["StringValue"]) if attribute else None
