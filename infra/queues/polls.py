@@ -46,7 +46,7 @@ class LongPolls:
         """
         thread = threading.get_ident()
         with self._lock:
-            self._require_wanted()
+            self._raise_if_ended()
             self._waiting[thread] = None
         try:
             yield
@@ -70,20 +70,20 @@ class LongPolls:
         """The answer begins: the connection may soon serve another thread."""
         self._note(None)
 
-    def require_wanted(self) -> None:
+    def raise_if_unwanted(self) -> None:
         """Raise `PollEnded` in a thread whose poll was ended."""
         with self._lock:
             if threading.get_ident() in self._waiting:
-                self._require_wanted()
+                self._raise_if_ended()
 
     def _note(self, connection: Any) -> None:
         thread = threading.get_ident()
         with self._lock:
             if thread in self._waiting:
-                self._require_wanted()
+                self._raise_if_ended()
                 self._waiting[thread] = connection
 
-    def _require_wanted(self) -> None:
+    def _raise_if_ended(self) -> None:
         if self._ended:
             raise PollEnded
 
@@ -101,7 +101,7 @@ def _watched(pool: Any, polls: LongPolls) -> Any:
             try:
                 response = super().getresponse(*args, **kwargs)
             except Exception:
-                polls.require_wanted()
+                polls.raise_if_unwanted()
                 raise
             polls.answered()
             return response
