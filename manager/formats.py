@@ -10,6 +10,8 @@ from markupsafe import Markup
 #: U+202F: groups the digits of a number and keeps it on one line.
 _THIN_SPACE = "\u202f"
 
+_NO_BREAK = "\u00a0"
+
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
@@ -28,12 +30,13 @@ def duration(seconds: float) -> str:
     """The largest unit, and the next where it says something: 8 s, 3 min 20 s, 5 h 2 min, 12 d."""
     whole = max(0, round(seconds))
     if whole < 60:
-        return f"{whole} s"
+        return f"{whole}{_NO_BREAK}s"
     smaller = {86_400: (3_600, "h"), 3_600: (60, "min"), 60: (1, "s")}
     size_, unit = next(pair for pair in _UNITS if whole >= pair[0])
     count, rest = divmod(whole, size_)
     part, part_unit = rest // smaller[size_][0], smaller[size_][1]
-    return f"{count} {unit} {part} {part_unit}" if part and count < 10 else f"{count} {unit}"
+    words = [count, unit, part, part_unit] if part and count < 10 else [count, unit]
+    return _NO_BREAK.join(map(str, words))
 
 
 def iso(value: datetime) -> str:
@@ -48,7 +51,7 @@ def moment(value: datetime) -> Markup:
 
 def since(value: datetime, now: datetime) -> Markup:
     """How long ago, with the moment itself in the title."""
-    return _time(value, f"{duration((now - value).total_seconds())} ago")
+    return _time(value, f"{duration((now - value).total_seconds())}{_NO_BREAK}ago")
 
 
 def _time(value: datetime, text: str) -> Markup:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import socket
 from typing import Any
 
+from flask import Flask
 from waitress.server import create_server
 
 from infra.logs import get_logger
@@ -30,7 +32,7 @@ class ManagerProcess:
         """Raises ConfigurationError where the address cannot be listened on."""
         self._settings = settings
         app = create_app(settings, database=database, queues=queues)
-        self._server = _listen(app, settings.manager_host, settings.manager_port)
+        self._server = _server(app, _listen(settings.manager_host, settings.manager_port))
 
     def run(self) -> int:
         """Work until SIGTERM or SIGINT; returns the exit status."""
@@ -38,12 +40,9 @@ class ManagerProcess:
             signal.signal(number, _leave)
         log.info("manager_started", host=self._settings.manager_host, port=self._settings.manager_port)
         self._server.run()
+        self._server.close()
         log.info("manager_stopped")
         return 0
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._server.close()
 
 
 def _leave(_number: int, _frame: object) -> None:
@@ -51,23 +50,27 @@ def _leave(_number: int, _frame: object) -> None:
     raise SystemExit
 
 
-def _listen(app: Any, host: str, port: int) -> Any:
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return create_server(
-            app,
-            host=host,
-            port=port,
-            threads=THREADS,
-            ident=None,
-            max_request_header_size=MAX_HEADER_BYTES,
-            max_request_body_size=MAX_BODY_BYTES,
-            # A proxy on this machine says whom it asks for, and whether over HTTPS.
-            trusted_proxy="127.0.0.1",
-            trusted_proxy_headers={"x-forwarded-for", "x-forwarded-proto"},
-            clear_untrusted_proxy_headers=True,
-        )
-    except (OSError, ValueError) as error:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
         raise ConfigurationError(
-            f"The manager cannot listen on {host}:{port}: {error}. Is another one running there? "
+            f"The manager cannot listen on {host}:{port}: {error.strerror or error}. Is another one running there? "
             "Set RETINUE_MANAGER_HOST or RETINUE_MANAGER_PORT to a free address."
         ) from error
+
+
+def _server(app: Flask, listening: socket.socket) -> Any:
+    return create_server(
+        app,
+        sockets=[listening],
+        threads=THREADS,
+        ident=None,
+        max_request_header_size=MAX_HEADER_BYTES,
+        max_request_body_size=MAX_BODY_BYTES,
+        # A proxy on this machine says whom it asks for, and whether over HTTPS.
+        trusted_proxy="127.0.0.1",
+        trusted_proxy_headers={"x-forwarded-for", "x-forwarded-proto"},
+        clear_untrusted_proxy_headers=True,
+    )

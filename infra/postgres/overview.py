@@ -95,10 +95,10 @@ class Overview:
     """Everything at one moment of the database's clock. `servants_left_out` had no place in the list."""
 
     at: datetime
-    types: list[TypeFigures]
     servants: list[ServantRow]
     servants_left_out: int
     schedulers: list[SchedulerRow]
+    types: list[TypeFigures]
 
 
 @dataclass(slots=True)
@@ -121,10 +121,10 @@ class OverviewReader:
             servants = _servants(connection)
             return Overview(
                 at=at.astimezone(UTC),
-                types=self._types(connection, at),
                 servants=[row for row, _ in servants],
                 servants_left_out=servants[0][1] - len(servants) if servants else 0,
                 schedulers=_schedulers(connection),
+                types=self._types(connection, at),
             )
 
     def _types(self, connection: psycopg.Connection, at: datetime) -> list[TypeFigures]:
@@ -159,8 +159,9 @@ def _of(name: str, counts: Mapping[tuple[str, JobState], int]) -> Figures:
 
 
 def _unfinished(connection: psycopg.Connection) -> dict[str, tuple[int | None, datetime | None, Figures]]:
-    # Unprepared, so that the plan knows the limit.
-    rows = connection.execute(statement("overview_types"), {"count_limit": COUNT_CAP + 1}, prepare=False)
+    # For the rest of the transaction; statistics that are out of date could make a plan that reads a whole backlog.
+    connection.execute(statement("count_along_indexes"))
+    rows = connection.execute(statement("overview_types"), {"count_limit": COUNT_CAP + 1})
     return {
         name: (slots, paused_at, dict(zip(UNFINISHED, counts, strict=True))) for name, slots, paused_at, *counts in rows
     }

@@ -38,6 +38,7 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-dev-shm-usage",
     "--disable-gpu",
+    "--disable-lcd-text",
     "--hide-scrollbars",
 )
 
@@ -132,14 +133,15 @@ class Page:
         self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def press(self, key: str, *, code: int) -> None:
-        """Press and release a key, such as `Tab` (code 9)."""
+        """Press and release a key, such as `Tab` (code 9) or `Enter` (code 13)."""
+        text = "\r" if key == "Enter" else ""
         for kind in ("keyDown", "keyUp"):
-            self.command("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code)
+            self.command("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, text=text)
 
-    def screenshot(self, path: Path) -> None:
-        """Save the whole page as PNG."""
+    def screenshot(self, path: Path, *, height: float | None = None) -> None:
+        """Save the page as PNG: all of it, or its upper part of that height."""
         size = self.command("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": height or size["height"], "scale": 1}
         picture = self.command("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
         path.write_bytes(base64.b64decode(picture["data"]))
 
@@ -147,6 +149,16 @@ class Page:
         """What the browser has logged as an error so far, such as a breach of the page's security policy."""
         entries = [event["params"]["entry"] for event in self._browser.events if event["method"] == "Log.entryAdded"]
         return [f"{entry['text']} {entry.get('url', '')}" for entry in entries if entry["level"] == "error"]
+
+    def forget_complaints(self, expected: str) -> None:
+        """Drop the complaints that hold these words."""
+        self._browser.events = [event for event in self._browser.events if expected not in json.dumps(event)]
+
+    def text(self) -> str:
+        """The words of the page, read without its scripts."""
+        strings = self.command("DOMSnapshot.captureSnapshot", computedStyles=[])
+        names = strings["strings"]
+        return "\n".join(names[index] for index in strings["documents"][0]["layout"]["text"] if index >= 0)
 
 
 class _Connection:

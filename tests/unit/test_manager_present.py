@@ -58,7 +58,7 @@ def view(
     types: list[TypeFigures], servants: list[ServantRow], schedulers: list[SchedulerRow] | None = None
 ) -> OverviewView:
     rows = [scheduler()] if schedulers is None else schedulers
-    return present(Overview(AT, types, servants, 0, rows), manager_settings())
+    return present(Overview(AT, servants, 0, rows, types), manager_settings())
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ WITH RECURSIVE pending_type (type) AS (
 SELECT known.type, job_types.slots, job_types.paused_at, pending.jobs, queued.jobs, running.jobs
 FROM known
 LEFT JOIN job_types ON job_types.type = known.type
--- In the order of an index: whatever the statistics say, a type's jobs are counted there, and no further than asked.
+-- In the order of an index, so that a type's jobs are counted along it, and no further than asked.
 CROSS JOIN LATERAL (
     SELECT count(*) AS jobs FROM (
         SELECT FROM jobs WHERE jobs.type = known.type AND jobs.state = 'pending'
