@@ -8,7 +8,7 @@ import math
 import re
 import secrets
 
-from flask import Blueprint, Flask, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, make_response, redirect, render_template, request, session, url_for
 from flask.sessions import SecureCookieSessionInterface
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
@@ -140,17 +140,8 @@ def auth_blueprint(gate: Gate) -> Blueprint:
         return _form()
 
     @blueprint.post("/sign-in")
-    def sign_in() -> BaseResponse | tuple[str, int] | tuple[str, int, dict[str, str]]:
-        try:
-            admitted = gate.admits(request.form.get("user", ""), request.form.get("password", ""))
-        except TooManyRequests as refusal:
-            return _form(refusal.description), 429, {"Retry-After": str(refusal.retry_after)}
-        if not admitted:
-            return _form("The name or the password is wrong."), 401
-        session.clear()
-        session["user"], session.permanent = gate.user, True
-        log.info("signed_in", user=gate.user, client=request.remote_addr)
-        return redirect(_next_path(), 303)
+    def sign_in() -> BaseResponse:
+        return _sign_in(gate)
 
     @blueprint.post("/sign-out")
     def sign_out() -> BaseResponse:
@@ -158,6 +149,19 @@ def auth_blueprint(gate: Gate) -> Blueprint:
         return redirect(url_for("auth.sign_in_form"), 303)
 
     return blueprint
+
+
+def _sign_in(gate: Gate) -> BaseResponse:
+    try:
+        admitted = gate.admits(request.form.get("user", ""), request.form.get("password", ""))
+    except TooManyRequests as refusal:
+        return make_response(_form(refusal.description), 429, {"Retry-After": str(refusal.retry_after)})
+    if not admitted:
+        return make_response(_form("The name or the password is wrong."), 401)
+    session.clear()
+    session["user"], session.permanent = gate.user, True
+    log.info("signed_in", user=gate.user, client=request.remote_addr)
+    return redirect(_next_path(), 303)
 
 
 def _form(problem: str | None = None) -> str:

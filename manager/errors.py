@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException, SecurityError
 from infra.logs import get_logger
 from infra.postgres.connect import DatabaseUnreachable
 from manager.access_log import ENVIRONMENT_KEY
+from manager.cached import TakesTooLong
 
 #: Sentences for people where Werkzeug's own are about something else.
 _SENTENCES = {
@@ -37,14 +38,15 @@ def answer_errors(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
     for error in (DatabaseUnreachable, psycopg.OperationalError, psycopg.InterfaceError):
         app.register_error_handler(error, _database_away)
-    app.register_error_handler(postgres.QueryCanceled, _database_slow)
+    for late in (postgres.QueryCanceled, TakesTooLong):
+        app.register_error_handler(late, _database_slow)
     for missing in (postgres.UndefinedTable, postgres.UndefinedColumn, postgres.UndefinedObject):
         app.register_error_handler(missing, _schema_missing)
 
 
 def wants_json() -> bool:
     """Whether the answer is for a program."""
-    if request.path.startswith("/api/"):
+    if request.path.startswith(("/api/", "/healthz", "/readyz")):
         return True
     accepted = request.accept_mimetypes
     return accepted["application/json"] > accepted["text/html"]

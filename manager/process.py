@@ -13,6 +13,7 @@ from infra.logs import get_logger
 from infra.postgres.connect import Database
 from infra.queues.transport import Queues
 from infra.settings import Settings
+from infra.settings_sources import variable_name
 from manager.app import create_app
 from retinue.errors import ConfigurationError
 
@@ -29,7 +30,8 @@ class ManagerProcess:
     """Serves until it is told to stop."""
 
     def __init__(self, settings: Settings, *, database: Database, queues: Queues) -> None:
-        """Raises ConfigurationError where the address cannot be listened on."""
+        """Raises ConfigurationError where the address cannot be listened on, or must not be."""
+        _refuse_known_password(settings)
         self._settings = settings
         app = create_app(settings, database=database, queues=queues)
         self._server = _server(app, _listen(settings.manager_host, settings.manager_port))
@@ -43,6 +45,12 @@ class ManagerProcess:
         self._server.close()
         log.info("manager_stopped")
         return 0
+
+
+def _refuse_known_password(settings: Settings) -> None:
+    for finding in settings.check():
+        if finding.level == "error" and finding.setting == variable_name("manager_password"):
+            raise ConfigurationError(finding.message)
 
 
 def _leave(_number: int, _frame: object) -> None:

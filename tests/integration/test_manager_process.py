@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 import pytest
 
 from infra.postgres.connect import Database
+from infra.settings_checks import DEFAULT_PASSWORD
 from manager.process import ManagerProcess
 from retinue.errors import ConfigurationError
 from tests.support.manager_server import PASSWORD, USER, StubQueues, manager_settings
@@ -30,6 +31,7 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import sys
 from infra.postgres.connect import Database
+from infra.settings_checks import DEFAULT_PASSWORD
 from manager.process import ManagerProcess
 from tests.support.manager_server import StubQueues, manager_settings
 
@@ -109,6 +111,13 @@ def test_a_port_that_is_taken_is_named(database: Database) -> None:
 
     assert f"127.0.0.1:{port}" in raised.value.message
     assert "RETINUE_MANAGER_PORT" in raised.value.message
+
+
+def test_with_the_password_everyone_knows_it_listens_on_this_machine_alone(database: Database) -> None:
+    settings = manager_settings(manager_host="0.0.0.0", manager_port=free_port(), manager_password=DEFAULT_PASSWORD)  # noqa: S104 - it is refused
+
+    with pytest.raises(ConfigurationError, match="Set a password of your own"):
+        ManagerProcess(settings, database=database, queues=StubQueues())
 
 
 def test_a_proxy_on_this_machine_says_whom_it_asks_for_and_how(database_url: str) -> None:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from manager.cached import STALE_SECONDS, Cached
+from manager.cached import STALE_SECONDS, WAIT_SECONDS, Cached, TakesTooLong
 from tests.support.hand_clock import HandClock
 
 
@@ -97,3 +97,20 @@ def test_an_answer_that_is_too_old_is_waited_for_and_read_once(clock: HandClock)
         thread.join(10)
     assert answers == [2, 2, 2, 2]
     assert reader.calls == 2
+
+
+def test_a_read_that_hangs_is_not_waited_for(clock: HandClock) -> None:
+    reader = Reader()
+    cached = Cached(reader, fresh_seconds=1, clock=clock)
+    reader.gate.clear()
+    hanging = threading.Thread(target=cached.get)
+    hanging.start()
+    assert reader.entered.wait(10)
+    clock.advance(WAIT_SECONDS)
+
+    with pytest.raises(TakesTooLong):
+        cached.get()
+
+    reader.gate.set()
+    hanging.join(10)
+    assert cached.get() == 1
