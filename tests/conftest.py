@@ -9,15 +9,24 @@ import pytest
 
 from infra.postgres.connect import Database
 from infra.postgres.migrate import migrate
+from tests.support.lent_database import LentDatabase
 from tests.support.postgres import DatabaseServer, postgres
 
 __all__ = ["postgres"]
 
 
+@pytest.fixture(scope="session")
+def lent_database(postgres: DatabaseServer) -> Iterator[LentDatabase]:
+    """The database that tests have one after the other."""
+    lent = LentDatabase(postgres, postgres.template_database(migrate))
+    yield lent
+    lent.close()
+
+
 @pytest.fixture
-def database_url(postgres: DatabaseServer) -> Iterator[str]:
-    """A database of the test's own, at the newest schema."""
-    with postgres.fresh_database(postgres.template_database(migrate)) as url:
+def database_url(lent_database: LentDatabase) -> Iterator[str]:
+    """An empty database for this test alone, at the newest schema."""
+    with lent_database.lend() as url:
         yield url
 
 
