@@ -19,7 +19,8 @@ class RetinueError(Exception):
     @property
     def message(self) -> str:
         """The sentence for people."""
-        return str(self.args[0])
+        # A subclass with an `__init__` of its own may have told its base nothing.
+        return str(self.args[0]) if self.args else type(self).__name__
 
 
 class ConfigurationError(RetinueError):

@@ -53,4 +53,5 @@ class Claimer:
     def _report_missed(self, ids: list[int], claimed: list[HeldJob]) -> None:
         found = {held.facts.id for held in claimed}
         missed = [identity for identity in ids if identity not in found]
-        log.info("claim_missed", type=self._job_type, jobs=len(missed), first=missed[:10])
+        if missed:
+            log.info("claim_missed", type=self._job_type, jobs=len(missed), first=missed[:10])

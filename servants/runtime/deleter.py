@@ -8,7 +8,6 @@ from queue import Empty, SimpleQueue
 
 from infra.logs import get_logger
 from infra.queues.transport import MAX_BATCH, Message, Queues
-from retinue.errors import TransientError
 
 log = get_logger(__name__)
 
@@ -39,8 +38,7 @@ class Deleter:
             batch = [message, *self._waiting()]
             try:
                 self._queues.delete(self._job_type, batch)
-            except TransientError as error:
-                # They come back and claim nothing.
+            except Exception as error:  # noqa: BLE001 - they come back and claim nothing; the next are deleted
                 log.warning("delete_failed", type=self._job_type, messages=len(batch), error=str(error))
 
     def _waiting(self) -> list[Message]:

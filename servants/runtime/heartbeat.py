@@ -20,6 +20,9 @@ from servants.runtime.performer import CANCELLED, LEASE_LOST
 #: Jobs shown with the servant; the manager's page has no room for more.
 MAX_SHOWN_JOBS = 20
 
+#: Progress that a bigint can keep.
+_COUNTS = range(-(2**63), 2**63)
+
 log = get_logger(__name__)
 
 
@@ -59,23 +62,27 @@ class Heartbeat:
         return PassResult(len(renewed))
 
     def _to_renew(self) -> list[HeldJob]:
-        """Running jobs, and waiting ones whose lease has grown old; the newest need nothing yet."""
+        """Jobs that began, and waiting ones whose lease has grown old; the newest need nothing yet."""
         old = time.monotonic() - self._lease_seconds / 6
-        return [held for held in self._held.snapshot() if held.started_at is not None or held.claimed_at < old]
+        return [
+            held
+            for held in self._held.snapshot()
+            if (held.started_at is not None or held.claimed_at < old) and not held.over
+        ]
 
     def _params(self, renewed: Sequence[HeldJob]) -> dict[str, Any]:
-        jobs = [held.job for held in renewed]
+        running = self._held.running()
         return {
             "servant_id": self._servant_id,
             "lease_seconds": self._lease_seconds,
             "state": self.state,
-            "busy": len(self._held.running()),
+            "busy": len(running),
             "memory_bytes": self._process.memory_info().rss,
-            "current_jobs": json.dumps([_shown(held) for held in renewed[:MAX_SHOWN_JOBS]]),
+            "current_jobs": json.dumps([_shown(held) for held in running[:MAX_SHOWN_JOBS]]),
             "ids": numbers(held.facts.id for held in renewed),
             "attempts": numbers(held.facts.attempt for held in renewed),
-            "dones": numbers(job.done if job else None for job in jobs),
-            "totals": numbers(job.total if job else None for job in jobs),
+            "dones": numbers(_count(held.job and held.job.done) for held in renewed),
+            "totals": numbers(_count(held.job and held.job.total) for held in renewed),
             **self._figures(),
         }
 
@@ -91,8 +98,13 @@ class Heartbeat:
         if held.over:
             return
         log.warning("lease_lost", job=held.facts.id, attempt=held.facts.attempt, servant=self._servant_id)
-        held.abandoned = True
+        held.lost = True
         held.ask_to_stop(LEASE_LOST, time.monotonic())
+
+
+def _count(said: object) -> int | None:
+    """Progress as a handler said it; what is no number is left out, lest it cost all jobs held their leases."""
+    return said if isinstance(said, int) and not isinstance(said, bool) and said in _COUNTS else None
 
 
 def _shown(held: HeldJob) -> dict[str, Any]:
@@ -103,6 +115,6 @@ def _shown(held: HeldJob) -> dict[str, Any]:
         "account": held.facts.account_id,
         "lane": held.facts.lane,
         "seconds": round(time.monotonic() - (held.started_at or held.claimed_at), 1),
-        "done": job.done if job else None,
-        "total": job.total if job else None,
+        "done": _count(job and job.done),
+        "total": _count(job and job.total),
     }

@@ -9,6 +9,9 @@ from typing import Any
 
 from retinue.job import Job, JobFacts
 
+#: Guards who is the first to ask a job to stop; held for a moment.
+_asking = threading.Lock()
+
 
 @dataclass(slots=True, eq=False)
 class HeldJob:
@@ -22,47 +25,56 @@ class HeldJob:
     #: When and why it was asked to stop; past the grace it is settled over its head.
     asked_at: float | None = None
     asked_why: str = ""
-    #: Nothing more is to be written: its outcome was settled by the watch or the drain, or its lease was lost.
+    #: Its handler has ended; what came of it may still wait to be written.
+    finished: bool = False
+    #: Another attempt has the job, or nobody; a heartbeat found out.
+    lost: bool = False
+    #: The watch or the drain settled it over its head.
     abandoned: bool = False
 
     @property
     def over(self) -> bool:
         """Whether nothing is left to write: given up, lost, or completed in the job's own commit."""
-        return self.abandoned or (self.job is not None and self.job.settled)
+        return self.abandoned or self.lost or (self.job is not None and self.job.settled)
 
     def ask_to_stop(self, why: str, now: float) -> None:
         """Ask the handler to stop; the first reason and its moment stay."""
-        if self.asked_at is None:
-            self.asked_at, self.asked_why = now, why
+        with _asking:
+            if self.asked_at is None:
+                self.asked_why, self.asked_at = why, now
+        # Last: a handler that is about to begin sets `job` first and then looks at `asked_at`.
         if self.job is not None:
             self.job.cancelled.ask(self.asked_why)
 
 
 @dataclass
 class HeldJobs:
-    """All held jobs by ID, and a condition that is notified when one leaves."""
+    """All held jobs in the order of their claims, and a condition that is notified when one leaves.
 
-    _jobs: dict[int, HeldJob] = field(default_factory=dict)
+    By attempt, not by ID: one whose lease was lost may still run here when a later attempt of its job is claimed.
+    """
+
+    _jobs: dict[HeldJob, None] = field(default_factory=dict)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def add(self, jobs: Iterable[HeldJob]) -> None:
-        self._jobs.update((held.facts.id, held) for held in jobs)
+        self._jobs.update(dict.fromkeys(jobs))
 
     def remove(self, jobs: Iterable[HeldJob]) -> None:
         with self.changed:
             for held in jobs:
-                # A later attempt of the same job may have been claimed here since.
-                if self._jobs.get(held.facts.id) is held:
-                    del self._jobs[held.facts.id]
+                self._jobs.pop(held, None)
             self.changed.notify_all()
 
     def snapshot(self) -> list[HeldJob]:
         """All held jobs now; one bytecode, so it needs no lock."""
-        return list(self._jobs.values())
+        return list(self._jobs)
 
     def running(self) -> list[HeldJob]:
-        """Those whose handler has begun, abandoned ones left out."""
-        return [held for held in self.snapshot() if held.started_at is not None and not held.abandoned]
+        """Those whose handler has begun and not ended, abandoned ones left out."""
+        return [
+            held for held in self.snapshot() if held.started_at is not None and not held.finished and not held.abandoned
+        ]
 
     def __len__(self) -> int:
         return len(self._jobs)

@@ -49,10 +49,11 @@ class Performer:
             servant=self._servant_id,
         )
         settlement = self._settlement(held)
+        held.finished = True
         return Performed(held, settlement, time.monotonic() - started)
 
     def _settlement(self, held: HeldJob) -> Settlement | None:
-        if held.abandoned:
+        if held.abandoned or held.lost:
             return None
         try:
             outcome = self._outcome(held)
@@ -70,12 +71,21 @@ class Performer:
         facts, retry = held.facts, self._servant.retry
         try:
             return settle(facts.id, facts.attempt, outcome, retry=retry, failures=facts.failures, released=released)
-        except Exception as error:  # the retry policy is the servant author's code
-            log.exception("retry_policy_raised", job=facts.id)
-            failed = Fail(f"the retry policy raised {type(error).__name__}: {error}", "InvalidRetryPolicy")
+        except Exception as error:  # the retry policy and what is in the outcome are the servant author's
+            log.exception("outcome_not_settled", job=facts.id)
+            failed = Fail(f"settling {type(outcome).__name__} raised {_told(error)}", "InvalidOutcome")
             return settle(facts.id, facts.attempt, failed, retry=retry, failures=facts.failures)
 
     def _outcome(self, held: HeldJob) -> Outcome:
+        try:
+            outcome = self._run(held)
+        except LeaseLost:
+            raise
+        except BaseException as error:  # noqa: BLE001 - SystemExit, too, is to end the job and not the slot
+            outcome = _raised(error)
+        return _after_timeout(held, outcome)
+
+    def _run(self, held: HeldJob) -> Outcome:
         try:
             payload = parse_payload(self._servant.name, self._servant.payload, held.payload_json)
         except InvalidPayload as error:
@@ -83,14 +93,26 @@ class Performer:
         held.job = job = Job(held.facts, payload, self._services)
         if held.asked_at is not None:
             return Cancelled(f"{held.asked_why} before it began")
-        try:
-            outcome = returned(self._servant.handler(job))
-        except LeaseLost:
-            raise
-        except Exception as error:
-            log.info("job_raised", error=str(error), exc_info=not isinstance(error, JobError))
-            outcome = outcome_of(error)
-        return _after_timeout(held, outcome)
+        return returned(self._servant.handler(job))
+
+
+def _raised(error: BaseException) -> Outcome:
+    """What an exception comes to; one that cannot even say what it is counts like any other it does not know."""
+    told = _told(error)
+    log.info("job_raised", error=told, exc_info=not isinstance(error, JobError))
+    try:
+        return outcome_of(error)
+    except Exception:
+        log.exception("error_not_understood", error=told)
+        return Retry(None, told, type(error).__name__)
+
+
+def _told(error: BaseException) -> str:
+    kind = type(error).__name__
+    try:
+        return f"{kind}: {error}"
+    except Exception:  # noqa: BLE001 - its class is the author's
+        return f"{kind}, which cannot be shown"
 
 
 def _after_timeout(held: HeldJob, outcome: Outcome) -> Outcome:
@@ -101,11 +123,13 @@ def _after_timeout(held: HeldJob, outcome: Outcome) -> Outcome:
 
 
 def _report(settlement: Settlement) -> None:
-    level = log.debug if settlement.state is JobState.COMPLETED else log.info
-    level(
+    if settlement.state is JobState.COMPLETED:
+        log.debug("job_performed", state=settlement.state)
+        return
+    log.info(
         "job_performed",
-        state=settlement.state.value,
-        reason=settlement.reason.value,
+        state=settlement.state,
+        reason=settlement.reason,
         delay=settlement.delay,
         error=settlement.error,
     )

@@ -7,12 +7,13 @@ import signal
 import socket
 import threading
 import time
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import psycopg
 
 from infra.logs import get_logger
-from infra.loop import LoopRunner
+from infra.loop import LoopRunner, PassResult
 from infra.postgres.bell import Bell
 from infra.postgres.connect import Database, DatabaseUnreachable
 from infra.queues.transport import Queues
@@ -20,6 +21,7 @@ from infra.secrets import Keyring
 from infra.settings import Settings
 from infra.version import VERSION
 from retinue.clock import SystemClock
+from retinue.retry import Exponential
 from retinue.servant import ServantType
 from retinue.settlement import Settlement
 from retinue.states import JobState, Reason
@@ -33,6 +35,7 @@ from servants.runtime.receiver import Receiver
 from servants.runtime.services import Services
 from servants.runtime.settler import Settler
 from servants.runtime.slots import Slots
+from servants.runtime.surplus import Surplus
 from servants.runtime.watch import Watch
 
 #: The exit status after a job ignored being asked to stop: supervisor starts a fresh process.
@@ -41,8 +44,13 @@ EXIT_OVERRUN = 70
 #: At most this often a start or an end of a job causes a heartbeat of its own, in seconds.
 BEAT_GAP_SECONDS = 0.5
 
-#: Time for the last outcomes to be written, in seconds.
-FLUSH_SECONDS = 10
+#: A heartbeat that failed is tried again after at most this long, in seconds: leases run out meanwhile.
+BEAT_RETRY_SECONDS = 1.0
+
+#: The end of a drain, in seconds: how long jobs that were asked to stop may take, and how long writing the last
+#: outcomes. Together they are less than supervisor waits beyond the grace before it kills.
+LAST_MOMENT_SECONDS = 3.0
+FLUSH_SECONDS = 4.0
 
 log = get_logger(__name__)
 
@@ -59,42 +67,62 @@ class ServantProcess:
         self._queues = queues
         self._bell = Bell(database.url)
         self.id = _register(database, servant)
-        self._exit_code = 0
-        self._asked_to_drain = threading.Event()
-        self._last_beat_wake = 0.0
+        #: The status to leave with after the drain.
+        self.exit_code = 0
+        # Not an event: its lock is not made for a signal handler that interrupts whoever holds it.
+        self._asked_to_drain: SimpleQueue[None] = SimpleQueue()
+        self._beat_began = self._changed_at = 0.0
         self._build(keyring)
 
     def _build(self, keyring: Keyring) -> None:
-        held, writes, meter = HeldJobs(), threading.Lock(), RateMeter(self.type.slots)
-        lease, clock = self._settings.lease_seconds, SystemClock()
-        self._held, self._meter = held, meter
+        held, writes = HeldJobs(), threading.Lock()
+        lease, slots = self._settings.lease_seconds, self.type.slots
+        self._held, self._meter = held, RateMeter(slots, held)
+        capacity = Capacity(slots, self._meter, held)
         services = Services(self._database, keyring, self._bell, servant_id=self.id)
         self._settler = Settler(self._database, held, servant_id=self.id, writes=writes, on_settled=self._on_settled)
-        self._slots = Slots(self.type.slots, Performer(self.type, services, self.id), self._on_performed)
+        self._slots = Slots(slots, Performer(self.type, services, self.id), self._on_performed)
         self._receiver = Receiver(
             self._queues,
             Claimer(self._database, job_type=self.type.name, servant_id=self.id, lease_seconds=lease),
-            Capacity(self.type.slots, meter, held),
+            capacity,
             job_type=self.type.name,
             on_claimed=self._on_claimed,
         )
         self._heartbeat = Heartbeat(
             self._database, held, servant_id=self.id, lease_seconds=lease, writes=writes, figures=self._figures
         )
-        self._beats = LoopRunner(
-            "heartbeat", self._heartbeat.beat, interval_seconds=self._settings.heartbeat_seconds, clock=clock
-        )
-        watch = Watch(self.type, held, settle=self._settler.put, on_overrun=self._on_overrun)
-        self._watch = LoopRunner("watch", watch.look, interval_seconds=watch.interval_seconds, clock=clock)
+        self._surplus = Surplus(self._slots, capacity, held, release=self._release)
+        self._limits = Watch(self.type, held, settle=self._settler.put, on_overrun=self._on_overrun)
+        self._build_loops()
+
+    def _build_loops(self) -> None:
+        between, clock = self._settings.heartbeat_seconds, SystemClock()
+        retry = min(BEAT_RETRY_SECONDS, between)
+        backoff = Exponential(base=retry, cap=retry, floor=retry / 2)
+        self._beats = LoopRunner("heartbeat", self._beat, interval_seconds=between, clock=clock, backoff=backoff)
+        self._watch = LoopRunner("watch", self._look, interval_seconds=self._limits.interval_seconds, clock=clock)
 
     def run(self) -> int:
         """Work until SIGTERM, SIGINT or an overrun; returns the exit status."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._asked_to_drain.set())
+            signal.signal(number, lambda *_: self.ask_to_drain())
         self.start()
-        self._asked_to_drain.wait()
+        self.wait_until_asked()
         self.drain()
-        return self._exit_code
+        return self.exit_code
+
+    def ask_to_drain(self) -> None:
+        """Let `run` drain and return; may be called anywhere, in a signal handler too."""
+        self._asked_to_drain.put(None)
+
+    def wait_until_asked(self, timeout: float | None = None) -> bool:
+        """Wait until a signal or an overrun asks for a drain; False after `timeout` seconds."""
+        try:
+            self._asked_to_drain.get(timeout=timeout)
+        except Empty:
+            return False
+        return True
 
     def start(self) -> None:
         """Start every thread."""
@@ -108,28 +136,36 @@ class ServantProcess:
     def drain(self) -> None:
         """Hand back what has not begun, give what runs its grace, then release it; no attempt is spent."""
         log.info("servant_draining", servant=self.id, held=len(self._held))
+        ends = time.monotonic() + self._settings.drain_grace_seconds
         self._heartbeat.state = "draining"
+        # At once, so that dispatch counts on these slots no longer.
+        self._beats.wake()
         self._receiver.stop(FLUSH_SECONDS)
-        self._release(self._slots.take_back())
-        self._slots.stop()
-        if not self._held.wait_until_empty(self._settings.drain_grace_seconds):
+        self._release(self._slots.close())
+        if not self._held.wait_until_empty(max(0.0, ends - time.monotonic())):
             self._ask_running_to_stop()
         self._settler.stop(FLUSH_SECONDS)
-        self._watch.stop()
-        self._beats.stop()
-        self._say_stopped()
-        self._bell.close()
-        log.info("servant_stopped", servant=self.id, exit_code=self._exit_code, sqs_calls=dict(self._queues.calls))
+        self._end()
+        log.info("servant_stopped", servant=self.id, exit_code=self.exit_code, sqs_calls=dict(self._queues.calls))
 
     def _ask_running_to_stop(self) -> None:
         """The grace is over: ask, wait a moment, then release over their heads. The fence keeps them harmless."""
         for held in self._held.running():
             held.ask_to_stop(DRAINING, time.monotonic())
-        if not self._held.wait_until_empty(self.type.grace.total_seconds()):
-            stubborn = self._held.running()
-            for held in stubborn:
-                held.abandoned = True
-            self._release(stubborn)
+        if self._held.wait_until_empty(min(LAST_MOMENT_SECONDS, self.type.grace.total_seconds())):
+            return
+        stubborn = [held for held in self._held.running() if not held.over]
+        for held in stubborn:
+            held.abandoned = True
+        self._release(stubborn)
+
+    def _end(self) -> None:
+        """Stop what only serves the jobs. A thread that hangs in a server that is away ends with the process."""
+        self._receiver.finish(FLUSH_SECONDS)
+        self._watch.stop(FLUSH_SECONDS)
+        self._beats.stop(FLUSH_SECONDS)
+        self._say_stopped()
+        self._bell.close()
 
     def _release(self, jobs: list[HeldJob]) -> None:
         for held in jobs:
@@ -139,7 +175,9 @@ class ServantProcess:
 
     def _on_claimed(self, jobs: list[HeldJob]) -> None:
         self._held.add(jobs)
-        self._slots.put(jobs)
+        if not self._slots.put(jobs):
+            # Claimed while the drain began.
+            self._release(jobs)
         self._beat_soon()
 
     def _on_performed(self, performed: Performed) -> None:
@@ -152,13 +190,22 @@ class ServantProcess:
         self._beat_soon()
 
     def _on_overrun(self) -> None:
-        self._exit_code = EXIT_OVERRUN
-        self._asked_to_drain.set()
+        self.exit_code = EXIT_OVERRUN
+        self.ask_to_drain()
+
+    def _look(self) -> PassResult:
+        self._surplus.look()
+        return self._limits.look()
+
+    def _beat(self) -> PassResult:
+        """Beat; while jobs start and end another beat follows soon, so that the last of them shows too."""
+        before, self._beat_began = self._beat_began, time.monotonic()
+        result = self._heartbeat.beat()
+        return PassResult(result.done, again_after=BEAT_GAP_SECONDS if self._changed_at > before else None)
 
     def _beat_soon(self) -> None:
-        now = time.monotonic()
-        if now - self._last_beat_wake > BEAT_GAP_SECONDS:
-            self._last_beat_wake = now
+        self._changed_at = now = time.monotonic()
+        if now - self._beat_began > BEAT_GAP_SECONDS:
             self._beats.wake()
 
     def _figures(self) -> dict[str, Any]:

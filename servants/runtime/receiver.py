@@ -56,6 +56,9 @@ class Receiver:
         self._capacity.wake()
         self._queues.interrupt()
         self._thread.join(timeout)
+
+    def finish(self, timeout: float) -> None:
+        """Delete the messages whose claims have committed, and end."""
         self._deleter.stop(timeout)
 
     def _serve(self) -> None:
@@ -65,6 +68,10 @@ class Receiver:
             except (TransientError, psycopg.Error) as error:
                 if not self._stopped.is_set():
                     log.warning("receive_failed", type=self._job_type, error=str(error))
+                self._stopped.wait(FAULT_PAUSE_SECONDS)
+            except Exception:
+                # A servant that lives on, and beats, without receiving would look well and do nothing.
+                log.exception("receive_raised", type=self._job_type)
                 self._stopped.wait(FAULT_PAUSE_SECONDS)
 
     def _receive_once(self) -> None:
@@ -82,7 +89,11 @@ class Receiver:
         if message.problem is None:
             return True
         log.error("message_rejected", type=self._job_type, problem=message.problem)
-        self._queues.reject(self._job_type, message, message.problem)
+        try:
+            self._queues.reject(self._job_type, message, message.problem)
+        except TransientError as error:
+            # It comes back; those that were received with it are not to wait for that.
+            log.warning("reject_failed", type=self._job_type, error=str(error))
         return False
 
     def _claim(self, messages: Sequence[Message]) -> None:

@@ -87,6 +87,7 @@ class Services:
 
     @contextmanager
     def commit(self, job: Job[Any]) -> Iterator[FencedCommit]:
+        settled_before = job.settled
         try:
             with self._database.transaction() as connection:
                 tx = FencedCommit(connection, job)
@@ -96,7 +97,7 @@ class Services:
                 # Said before the commit: a heartbeat that finds the row gone must not take the lease for lost.
                 job.settled = tx.completes
         except BaseException:
-            job.settled = False
+            job.settled = settled_before
             raise
         tx.landed()
         if tx.lanes_woken:

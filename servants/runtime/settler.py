@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
 import psycopg
+from psycopg.errors import ProgramLimitExceeded, ReadOnlySqlTransaction
 
 from infra.logs import get_logger
 from infra.postgres.connect import Database, DatabaseUnreachable
@@ -18,6 +19,9 @@ from servants.runtime.performer import Performed
 
 #: Outcomes written by one transaction.
 MAX_BATCH = 1000
+
+#: The database is away, or has become one that may not be written to.
+_AWAY = (psycopg.OperationalError, ReadOnlySqlTransaction, DatabaseUnreachable)
 
 #: Waits between tries while the database is away, in seconds.
 _BACKOFF = (0.1, 0.2, 0.5, 1.0, 2.0)
@@ -63,8 +67,13 @@ class Settler:
         open_ = True
         while open_:
             batch, open_ = self._next_batch()
-            if batch:
-                self._settle_until_written(batch)
+            try:
+                if batch:
+                    self._settle_until_written(batch)
+            except Exception:
+                # Without this thread nothing is settled and every lease is renewed: the process would stand still.
+                log.exception("settle_raised", jobs=len(batch))
+                self._held.remove([performed.held for performed in batch])
 
     def _next_batch(self) -> tuple[list[Performed], bool]:
         """Wait for one outcome, then take whatever else is there; False once the queue has ended."""
@@ -85,15 +94,18 @@ class Settler:
         while not self._given_up.is_set():
             try:
                 return self._settle(batch)
-            except (psycopg.OperationalError, DatabaseUnreachable) as error:
+            except ProgramLimitExceeded as error:
+                # Operational by its class, but it is the outcome that is too large: it would be refused for ever.
+                return self._settle_apart(batch, error)
+            except _AWAY as error:
                 log.warning("settle_failed", jobs=len(batch), error=str(error))
                 self._given_up.wait(_BACKOFF[min(tries, len(_BACKOFF) - 1)])
                 tries += 1
-            except psycopg.Error as error:
+            except Exception as error:  # noqa: BLE001 - whatever one outcome does, the others are settled
                 return self._settle_apart(batch, error)
         return None
 
-    def _settle_apart(self, batch: Sequence[Performed], error: psycopg.Error) -> None:
+    def _settle_apart(self, batch: Sequence[Performed], error: Exception) -> None:
         """One outcome in the batch cannot be stored: settle each alone, and that one as failed."""
         if len(batch) > 1:
             for performed in batch:
@@ -101,7 +113,10 @@ class Settler:
             return
         (performed,) = batch
         if performed.settlement is None or performed.settlement.reason is Reason.PERMANENT:
-            raise error
+            # No longer held, its lease runs out, and rescue takes the job.
+            log.error("outcome_dropped", job=performed.held.facts.id, error=str(error))
+            self._held.remove([performed.held])
+            return
         log.error("outcome_not_storable", job=performed.held.facts.id, error=str(error))
         failed = unwritable(performed.settlement, f"the outcome cannot be stored: {error}")
         self._settle_until_written([performed._replace(settlement=failed)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
 from servants.runtime.held import HeldJob
@@ -17,19 +17,44 @@ class Slots:
         self._performer = performer
         self._on_performed = on_performed
         self._inbox: SimpleQueue[HeldJob | None] = SimpleQueue()
+        #: For those who fill or empty the inbox; the slots only take from it.
+        self._filling = threading.Lock()
+        self._closed = False
         self._threads = [threading.Thread(target=self._serve, name=f"slot-{n}", daemon=True) for n in range(count)]
 
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
 
-    def put(self, jobs: Iterable[HeldJob]) -> None:
-        """Let the slots perform these, in order."""
-        for held in jobs:
-            self._inbox.put(held)
+    def put(self, jobs: Sequence[HeldJob]) -> bool:
+        """Let the slots perform these, in order; False when they are closed, and then none of these begins."""
+        with self._filling:
+            if self._closed:
+                return False
+            for held in jobs:
+                self._inbox.put(held)
+        return True
 
-    def take_back(self) -> list[HeldJob]:
-        """Empty the inbox: the jobs no slot has begun."""
+    def take_back(self, *, keep: int) -> list[HeldJob]:
+        """Take the jobs no slot has begun from the inbox, but for the `keep` oldest."""
+        with self._filling:
+            if self._closed:
+                return []
+            waiting = self._empty()
+            for held in waiting[:keep]:
+                self._inbox.put(held)
+        return waiting[keep:]
+
+    def close(self) -> list[HeldJob]:
+        """Let each thread end after the job it is performing; the jobs no slot has begun, now or ever."""
+        with self._filling:
+            self._closed = True
+            unstarted = self._empty()
+            for _ in self._threads:
+                self._inbox.put(None)
+        return unstarted
+
+    def _empty(self) -> list[HeldJob]:
         unstarted: list[HeldJob] = []
         while True:
             try:
@@ -38,11 +63,6 @@ class Slots:
                 return unstarted
             if held is not None:
                 unstarted.append(held)
-
-    def stop(self) -> None:
-        """Let each thread end after the job it is performing."""
-        for _ in self._threads:
-            self._inbox.put(None)
 
     def _serve(self) -> None:
         while (held := self._inbox.get()) is not None:

@@ -11,7 +11,7 @@ from infra.loop import PassResult
 from retinue.servant import ServantType
 from retinue.settlement import overrun
 from servants.runtime.held import HeldJob, HeldJobs
-from servants.runtime.performer import DRAINING, LEASE_LOST, TIMED_OUT, Performed
+from servants.runtime.performer import DRAINING, TIMED_OUT, Performed
 
 log = get_logger(__name__)
 
@@ -52,10 +52,9 @@ class Watch:
 
     def _give_up(self, held: HeldJob, now: float) -> None:
         """A thread cannot be ended from outside: settle its job, and have the process replaced."""
+        log.error("job_overran", job=held.facts.id, attempt=held.facts.attempt, reason=held.asked_why)
+        message = f"asked to stop ({held.asked_why}), it did not within its grace of {self._grace:g} s"
+        settlement = None if held.over else overrun(held.facts.id, held.facts.attempt, message)
         held.abandoned = True
-        if held.asked_why != LEASE_LOST:
-            message = f"asked to stop ({held.asked_why}), it did not within its grace of {self._grace:g} s"
-            log.error("job_overran", job=held.facts.id, attempt=held.facts.attempt, reason=held.asked_why)
-            settlement = overrun(held.facts.id, held.facts.attempt, message)
-            self._settle(Performed(held, settlement, now - (held.started_at or now)))
+        self._settle(Performed(held, settlement, now - (held.started_at or now)))
         self._on_overrun()
