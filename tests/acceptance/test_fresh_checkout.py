@@ -1,0 +1,290 @@
+"""The first working day: a fresh copy of the repository, `make up`, real calendars, and nothing left at the end."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import requests
+
+from tests.support.caldav_reader import Occasion, StoredObject, lines, occasions, read_objects, start_text
+from tests.support.family import is_alive, processes_of
+from tests.support.product import STOP_SECONDS, Checkout, eventually
+from tests.support.radicale_server import Hand
+
+#: The first test of the run prepares the environment.
+pytestmark = pytest.mark.timeout(420)
+
+#: How long after the stack is ready every demo calendar is there.
+FIRST_SYNC_SECONDS = 60
+
+#: What a sync may take on a busy machine, on top of the time until it is due.
+SLACK_SECONDS = 5.0
+
+DEMO = {
+    "Hollis & Vane Architects": "hollisvane",
+    "Kestrel Freight": "kestrel",
+    "Marlowe Dental Group": "marlowe",
+}
+
+EVENT = """BEGIN:VCALENDAR\r
+VERSION:2.0\r
+PRODID:-//somebody//else//EN\r
+BEGIN:VEVENT\r
+UID:{uid}\r
+DTSTAMP:20260301T080000Z\r
+DTSTART;TZID=Europe/Berlin:20260305T{hour:02}0000\r
+DURATION:PT45M\r
+SUMMARY:{summary}\r
+END:VEVENT\r
+END:VCALENDAR\r
+"""
+
+STORED_OBJECTS = """
+SELECT calendars.name, object.href, object.raw
+FROM calendar_objects AS object
+JOIN calendars ON calendars.id = object.calendar_id
+JOIN accounts ON accounts.id = object.account_id
+WHERE accounts.name = %s AND object.deleted_at IS NULL AND calendars.deleted_at IS NULL
+"""
+
+STORED_EVENTS = """
+SELECT object.href, event.uid, event.summary, event.starts_at, event.start_date
+FROM calendar_events AS event
+JOIN calendar_objects AS object ON object.id = event.object_id
+JOIN accounts ON accounts.id = event.account_id
+WHERE accounts.name = %s AND event.deleted_at IS NULL
+"""
+
+LATEST_OF_THE_DEMO = r"""
+SELECT max(created_at) FROM calendar_objects
+WHERE href ~ '^/(hollisvane|kestrel|marlowe)/' AND href !~ '/(demo-editor|acceptance)-[^/]*$'
+"""
+
+
+@pytest.fixture
+def sql(stack: Checkout) -> Iterator[psycopg.Connection]:
+    """The stack's database."""
+    with psycopg.connect(stack.database_url, autocommit=True) as connection:
+        yield connection
+
+
+def stored_objects(sql: psycopg.Connection, account: str) -> set[StoredObject]:
+    rows = sql.execute(STORED_OBJECTS, (account,)).fetchall()
+    return {StoredObject(calendar, href, lines(raw)) for calendar, href, raw in rows}
+
+
+def stored_events(sql: psycopg.Connection, account: str) -> dict[str, list[Occasion]]:
+    """The event rows of each object, by its path."""
+    found: dict[str, list[Occasion]] = {}
+    for href, uid, summary, moment, day in sql.execute(STORED_EVENTS, (account,)):
+        found.setdefault(href, []).append(Occasion(uid, summary, start_text(moment or day)))
+    return {href: sorted(events) for href, events in found.items()}
+
+
+def demo_paths(sql: psycopg.Connection, account: str) -> list[str]:
+    """The account's events that the demo's editor leaves alone."""
+    return sorted(path for path in stored_events(sql, account) if "/demo-editor-" not in path)
+
+
+def put(customer: requests.Session, url: str, text: str) -> None:
+    reply = customer.put(url, data=text.encode(), headers={"Content-Type": "text/calendar"}, timeout=10)
+    reply.raise_for_status()
+
+
+def test_the_start_ends_with_an_address_and_a_sign_in_that_work(stack: Checkout) -> None:
+    output = stack.up().output
+    url = re.search(r"^Manager +(http://127\.0\.0\.1:\d+)$", output, re.MULTILINE)
+    sign_in = re.search(r"^Sign in +(\w+) / (\S+)$", output, re.MULTILINE)
+    assert url is not None
+    assert sign_in is not None
+
+    assert requests.get(f"{url[1]}/readyz", timeout=10).status_code == 200
+    assert requests.get(f"{url[1]}/api/overview", timeout=10).status_code == 401
+    overview = requests.get(f"{url[1]}/api/overview", auth=(sign_in[1], sign_in[2]), timeout=10)
+    assert overview.status_code == 200
+    assert {servant["type"] for servant in overview.json()["servants"]} >= {"calendar.sync", "system.echo"}
+
+
+def test_the_demo_calendars_are_in_the_database_within_a_minute(stack: Checkout, sql: psycopg.Connection) -> None:
+    for account, user in DEMO.items():
+        password = stack.caldav_passwords()[user]
+
+        def both(account: str = account, user: str = user, password: str = password) -> tuple[set[StoredObject], ...]:
+            return read_objects(stack.caldav_url, user, password), stored_objects(sql, account)
+
+        # The demo's editor goes on meanwhile, so the two agree between an edit and the next sync but one.
+        there, here = eventually(both, lambda pair: pair[0] == pair[1], seconds=60, what=f"agreement on {account}")
+        assert len({one.calendar for one in there}) == 2
+        assert len(there) >= 12
+        events = stored_events(sql, account)
+        assert {one.href: occasions(one.lines) for one in here} == events
+    latest = sql.execute(LATEST_OF_THE_DEMO).fetchone()
+    assert latest is not None
+    assert stack.ready_at is not None
+    assert latest[0] - stack.ready_at <= timedelta(seconds=FIRST_SYNC_SECONDS)
+
+
+def test_an_edit_a_delete_and_a_new_event_follow_within_one_interval(stack: Checkout, sql: psycopg.Connection) -> None:
+    schedules = stack.json("schedules", "list")["schedules"]
+    interval = next(line["every_seconds"] for line in schedules if line["account_name"] == "Kestrel Freight")
+    edited, deleted, *_ = eventually(lambda: demo_paths(sql, "Kestrel Freight"), bool, seconds=60, what="first sync")
+    (uid,) = {event.uid for event in stored_events(sql, "Kestrel Freight")[edited]}
+    new = "/kestrel/dispatch/acceptance-new.ics"
+
+    began = time.monotonic()
+    with requests.Session() as customer:
+        customer.auth = ("kestrel", stack.caldav_passwords()["kestrel"])
+        put(customer, stack.caldav_url + edited, EVENT.format(uid=uid, hour=11, summary="Edited"))
+        put(customer, stack.caldav_url + new, EVENT.format(uid="acceptance-new", hour=12, summary="New"))
+        customer.delete(stack.caldav_url + deleted, timeout=10).raise_for_status()
+    eventually(
+        lambda: [stored_events(sql, "Kestrel Freight").get(path) for path in (edited, new, deleted)],
+        lambda found: (
+            found
+            == [
+                [Occasion(uid, "Edited", "2026-03-05T10:00:00+00:00")],
+                [Occasion("acceptance-new", "New", "2026-03-05T11:00:00+00:00")],
+                None,
+            ]
+        ),
+        seconds=interval + SLACK_SECONDS,
+        what="change",
+    )
+    assert time.monotonic() - began <= interval + SLACK_SECONDS
+
+
+def test_a_second_up_says_that_it_is_up_already(stack: Checkout) -> None:
+    before = processes_of(stack.data)
+    done = stack.make("up")
+    assert done.status == 0, done
+    assert "Retinue is up already." in done.out
+    assert "`retinue down` stops everything." in done.out
+    assert {process for process in before if is_alive(process)} == before
+    assert stack.up().is_open
+
+
+def test_status_shows_every_program(stack: Checkout) -> None:
+    text = stack.say("status")
+    programs = {line.split()[0]: line.split()[1] for line in text.splitlines() if "/logs/" in line}
+    servants = {f"servant-{name}": "running" for name in ("calendar-sync", "system-echo", "system-sleep")}
+    engine = dict.fromkeys(("postgres", "sqs", "caldav", "demo-editor", "scheduler", "manager"), "running")
+    assert programs == {**servants, **engine}
+    assert f"Manager: http://127.0.0.1:{stack.ports['manager']}" in text
+    assert stack.json("status")["up"] is True
+
+
+def test_the_doctor_finds_everything_in_order(stack: Checkout) -> None:
+    text = stack.say("doctor")
+    assert {line.split()[0] for line in text.splitlines()} == {"ok"}, text
+    names = {check["name"] for check in stack.json("doctor")["checks"]}
+    assert names >= {"settings", "queues", "database", "migrations", "clock", "secret key", "schedulers", "servants"}
+
+
+def test_jobs_are_listed_shown_and_explained(stack: Checkout) -> None:
+    text = stack.say("jobs", "list", "--type", "calendar.sync", "--state", "completed")
+    for account in DEMO:
+        assert re.search(rf"^ *\d+ +calendar\.sync +\d+ {account} +completed", text, re.MULTILINE), text
+    done = stack.json("jobs", "list", "--state", "completed")["jobs"][0]["id"]
+    assert "Result" in stack.say("jobs", "show", done)
+    assert re.search(rf"Job {done} is completed\.\n  Completed at .* after running for", stack.say("jobs", "why", done))
+
+    later = stack.json("jobs", "enqueue", "system.echo", '{"message": "later"}', "--in", "1h")["id"]
+    assert re.search(rf"Job {later} is pending\.\n  Scheduled for .* UTC\.", stack.say("jobs", "why", later))
+    assert stack.say("jobs", "cancel", later) == f"Job {later} was cancelled.\n"
+
+
+def test_servants_are_listed_with_what_they_do(stack: Checkout) -> None:
+    job = stack.json("jobs", "enqueue", "system.sleep", '{"seconds": 30}')["id"]
+
+    def sleeping() -> str:
+        return stack.say("servants", "list", "--type", "system.sleep")
+
+    text = eventually(sleeping, lambda said: f"{job} (" in said, seconds=20, what="sleeping servant")
+    assert re.search(r"system\.sleep +\S+ pid \d+ +active +1/16 +\d+\.\d s ago +\d+\.\d MiB", text), text
+    stack.say("jobs", "cancel", job)
+    kinds = {line["type"]: line["state"] for line in stack.json("servants", "list")["servants"]}
+    assert kinds == dict.fromkeys(("calendar.sync", "system.echo", "system.sleep"), "active")
+
+
+def test_two_commands_bring_in_an_account_of_ones_own(stack: Checkout, sql: psycopg.Connection) -> None:
+    ada = add_caldav_user(stack.data / "caldav/users", stack.caldav_url, "ada")
+    ada.make_calendar("plans")
+    ada.put("plans/one.ics", EVENT.format(uid="ada-1", hour=8, summary="Difference engine"))
+
+    said = stack.say("accounts", "add", "Lovelace & Co")
+    added = stack.say(
+        *("connections", "add", "caldav", "--account", "Lovelace & Co", "--url", ada.base_url),
+        *("--username", "ada", "--password-stdin"),
+        stdin=f"{ada.password}\n",
+    )
+
+    assert "(Lovelace & Co) was added." in said
+    connection = re.search(r"Connection (\d+) was added; schedule \d+ syncs it", added)
+    assert connection is not None
+    arrived = eventually(lambda: stored_events(sql, "Lovelace & Co"), bool, seconds=2 * SLACK_SECONDS, what="events")
+    assert list(arrived.values()) == [[Occasion("ada-1", "Difference engine", "2026-03-05T07:00:00+00:00")]]
+    assert "All can be read: Plans holds 1." in stack.say("connections", "test", connection[1])
+    assert ada.password not in stack.say("connections", "list")
+
+
+def test_make_down_leaves_no_process(stack: Checkout) -> None:
+    terminal = stack.up()
+    before = everything(stack)
+
+    done = stack.make("down")
+
+    assert done.status == 0, done
+    assert done.out.endswith("Everything is stopped.\n")
+    assert terminal.close(seconds=STOP_SECONDS) == 0
+    assert "the stack was stopped from elsewhere" in terminal.output
+    assert_nothing_left(stack, before)
+    assert stack.refusal("status", status=1) == f"Error: No stack is up in {stack.data}. `retinue up` starts one.\n"
+    assert stack.make("down").out == f"Nothing runs in {stack.data}.\n"
+
+
+def test_ctrl_c_leaves_no_process_and_the_next_start_finds_the_data(stack: Checkout) -> None:
+    terminal = stack.up()
+    before = everything(stack)
+    accounts = stack.json("accounts", "list")
+
+    terminal.interrupt()
+
+    terminal.close(seconds=STOP_SECONDS)
+    assert "Stopping; press Ctrl-C again to kill" in terminal.output
+    assert "Traceback" not in terminal.output
+    assert_nothing_left(stack, before)
+    stack.up()
+    assert stack.json("accounts", "list") == accounts
+
+
+def everything(stack: Checkout) -> set[Any]:
+    """All processes of the copy, those that `retinue status` knows among them."""
+    found = processes_of(stack.home)
+    known = {line["pid"] for line in stack.json("status")["programs"]}
+    assert known < {process.pid for process in found}
+    assert len(found) > len(known) + 5, "PostgreSQL's own processes, supervisord and make are missing"
+    return found
+
+
+def assert_nothing_left(stack: Checkout, before: set[Any]) -> None:
+    assert [process for process in before if is_alive(process)] == []
+    assert processes_of(stack.home) == set()
+    for name, port in stack.ports.items():
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) != 0, f"something still listens on the port of {name}"
+
+
+def add_caldav_user(users: Path, url: str, name: str) -> Hand:
+    """One more user of the demo's CalDAV server, which reads its users' file again when that changes."""
+    password = "a password with spaces"
+    with users.open("a") as file:
+        file.write(f"{name}:{password}\n")
+    return Hand(url, name, password)
