@@ -63,8 +63,10 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
+        # `create_server` adds the address in Python's spelling.
+        reason = str(error.strerror or error).partition(" (while ")[0]
         raise ConfigurationError(
-            f"The manager cannot listen on {host}:{port}: {error.strerror or error}. Is another one running there? "
+            f"The manager cannot listen on {host}:{port}: {reason}. Is another one running there? "
             "Set RETINUE_MANAGER_HOST or RETINUE_MANAGER_PORT to a free address."
         ) from error
 
