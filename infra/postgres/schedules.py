@@ -194,8 +194,6 @@ def _check_options(new: NewSchedule) -> None:
         raise InvalidSchedule(f"overlap is {' or '.join(OVERLAPS)}, got {new.overlap!r}")
     if new.priority not in PRIORITIES:
         raise InvalidSchedule(f"priority is 0 (most urgent) to 9, got {new.priority}")
-    if isinstance(new.rule, Every) and new.rule.interval.total_seconds() % 1:
-        raise InvalidSchedule(f"an interval is whole seconds, got {new.rule.interval.total_seconds():g}")
 
 
 def _params(new: NewSchedule, now: datetime) -> dict[str, Any]:
