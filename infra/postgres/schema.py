@@ -75,6 +75,10 @@ def _transition_check() -> str:
     return " OR ".join(f"from_state = '{s}' AND to_state = '{t}' AND reason = '{r}'" for s, t, r in rows)
 
 
+def _within_range(*columns: str) -> str:
+    return " AND ".join(f"{column} BETWEEN '1970-01-01 00:00:00+00' AND '9000-01-01 00:00:00+00'" for column in columns)
+
+
 def _job_columns() -> list[Column[Any]]:
     """What a job carries from the day it is made into its history."""
     return [
@@ -284,6 +288,8 @@ schedules = Table(
     # The upper bounds are `retinue.schedule`'s; they keep out infinity and NaN, which is more than any number.
     CheckConstraint("every_seconds BETWEEN 1 AND 31622400", name="every_seconds"),
     CheckConstraint("jitter_seconds BETWEEN 0 AND 86400", name="jitter"),
+    # Plan reads a thousand schedules at once: none may hold a time that Python cannot.
+    CheckConstraint(_within_range("starts_at", "next_fire_at", "last_fire_at"), name="times"),
     CheckConstraint("catch_up BETWEEN 1 AND 100", name="catch_up"),
     CheckConstraint("overlap IN ('skip', 'allow')", name="overlap"),
     CheckConstraint("state IN ('active', 'paused')", name="state"),

@@ -170,11 +170,9 @@ def add_schedule(sql: psycopg.Connection, name: str = "every minute", **columns:
     ).fetchone()
     assert row is not None
     if "starts_at" not in given:
-        sql.execute(
-            "UPDATE schedules SET starts_at = date_trunc('minute', now()) - interval '1 hour' WHERE id = %s", (row[0],)
-        )
+        sql.execute("UPDATE schedules SET starts_at = now() - interval '1 hour 30 seconds' WHERE id = %s", row)
     if "next_fire_at" not in given:
-        sql.execute("UPDATE schedules SET next_fire_at = date_trunc('minute', now()) WHERE id = %s", (row[0],))
+        sql.execute("UPDATE schedules SET next_fire_at = now() - interval '30 seconds' WHERE id = %s", row)
     return int(row[0])
 
 
