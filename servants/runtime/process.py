@@ -71,7 +71,7 @@ class ServantProcess:
         self.exit_code = 0
         # Not an event: its lock is not made for a signal handler that interrupts whoever holds it.
         self._asked_to_drain: SimpleQueue[None] = SimpleQueue()
-        self._beat_began = self._changed_at = 0.0
+        self._changed = self._beat_follows = False
         self._build(keyring)
 
     def _build(self, keyring: Keyring) -> None:
@@ -199,13 +199,14 @@ class ServantProcess:
 
     def _beat(self) -> PassResult:
         """Beat; while jobs start and end another beat follows soon, so that the last of them shows too."""
-        before, self._beat_began = self._beat_began, time.monotonic()
+        # Before the beat looks at the jobs: what changes from here on has the beat that follows, or wakes one.
+        self._beat_follows, self._changed = self._changed, False
         result = self._heartbeat.beat()
-        return PassResult(result.done, again_after=BEAT_GAP_SECONDS if self._changed_at > before else None)
+        return PassResult(result.done, again_after=BEAT_GAP_SECONDS if self._beat_follows else None)
 
     def _beat_soon(self) -> None:
-        self._changed_at = now = time.monotonic()
-        if now - self._beat_began > BEAT_GAP_SECONDS:
+        self._changed = True
+        if not self._beat_follows:
             self._beats.wake()
 
     def _figures(self) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from scheduler.dispatch import Dispatch
 from scheduler.rescue import Rescue
 from servants.runtime.process import ServantProcess
 from tests.support.assertions import state_of
+from tests.support.factories import queue_jobs
 from tests.support.postgres import DatabaseServer
 from tests.support.race import DEADLINE_SECONDS, wait_until
 
@@ -101,8 +102,8 @@ class House:
         self.url = url
         self.sql = sql
         self.queues = MemoryQueues()
-        self._database = Database(url, application_name="scheduler")
-        self._databases = [self._database]
+        self.scheduler_database = Database(url, application_name="scheduler")
+        self._databases = [self.scheduler_database]
         self._gates: list[Gate] = []
         self._processes: list[ServantProcess] = []
 
@@ -149,11 +150,11 @@ class House:
 
     def dispatch(self) -> int:
         """One pass; how many jobs it sent."""
-        return Dispatch(self._database, self.queues, alive_seconds=30).run_once().done
+        return Dispatch(self.scheduler_database, self.queues, alive_seconds=30).run_once().done
 
     def rescue(self) -> int:
         """One pass; how many jobs it took back."""
-        return Rescue(self._database, queued_timeout_seconds=0, lost_seconds=60).run_once().done
+        return Rescue(self.scheduler_database, queued_timeout_seconds=0, lost_seconds=60).run_once().done
 
     def run(self, *payloads: Mapping[str, Any], job_type: str = TYPE, **columns: Any) -> list[int]:
         """Jobs, dispatched."""
@@ -161,9 +162,10 @@ class House:
         assert self.dispatch() == len(ids)
         return ids
 
-    def send(self, *ids: int, job_type: str = TYPE) -> None:
-        """One message with these IDs."""
-        self.queues.send(job_type, [ids])
+    def send(self, *ids: int) -> None:
+        """Have these dispatched in one message, past every limit: whoever receives it claims all of them."""
+        queue_jobs(self.sql, ids)
+        self.queues.send(TYPE, [ids])
 
     def resume(self, lane: str) -> None:
         """Un-park a lane, as a person does."""
