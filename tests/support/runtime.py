@@ -21,9 +21,11 @@ from infra.queues.memory import MemoryQueues
 from infra.secrets import Keyring, generate_key
 from infra.settings import load_settings
 from retinue import Job, Outcome, Payload, ServantType, servant
+from retinue.job import JobFacts
 from retinue.retry import Exponential
 from scheduler.dispatch import Dispatch
 from scheduler.rescue import Rescue
+from servants.runtime.held import HeldJob
 from servants.runtime.process import ServantProcess
 from tests.support.assertions import state_of
 from tests.support.factories import queue_jobs
@@ -257,3 +259,9 @@ def captured_logs() -> Iterator[LogLines]:
         yield lines
     finally:
         configure_logs("console", "info")
+
+
+def held_job(identity: int = 1, *, attempt: int = 1, failures: int = 0, payload: str = "{}") -> HeldJob:
+    """A claimed job that no database knows."""
+    facts = JobFacts(identity, TYPE, attempt, None, "account:1", failures, None, None, None)
+    return HeldJob(facts, payload, claimed_at=0.0)
