@@ -39,10 +39,11 @@ def together(works: Sequence[Callable[[], T]]) -> list[T]:
         return [future.result(DEADLINE_SECONDS) for future in futures]
 
 
-def wait_until_blocked(sql: psycopg.Connection, *, by: psycopg.Connection) -> None:
-    """Wait until some backend waits for a lock that the connection `by` holds."""
-    query = "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
-    wait_until(lambda: sql.execute(query, (by.info.backend_pid,)).fetchone() != (0,), "nobody waits for the lock")
+def wait_until_blocked(sql: psycopg.Connection, *, by: psycopg.Connection, count: int = 1) -> None:
+    """Wait until that many backends wait for a lock that the connection `by` holds."""
+    query = "SELECT count(*) >= %s FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
+    params = (count, by.info.backend_pid)
+    wait_until(lambda: sql.execute(query, params).fetchone() == (True,), "nobody waits for the lock")
 
 
 def wait_until(condition: Callable[[], bool], problem: str) -> None:
