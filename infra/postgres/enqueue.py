@@ -210,6 +210,7 @@ def _ring_after_commit(session: Session | CoreConnection | psycopg.Connection) -
     if isinstance(session, Session):
         if _UNTOLD not in session.info:
             event.listen(session, "after_commit", _tell_schedulers)
+            event.listen(session, "after_rollback", _forget_untold)
         session.info[_UNTOLD] = True
 
 
@@ -218,6 +219,11 @@ def _tell_schedulers(session: Session) -> None:
     if session.info[_UNTOLD] and not session.in_nested_transaction():
         session.info[_UNTOLD] = False
         _bell_of(session.get_bind().engine).ring()
+
+
+def _forget_untold(session: Session) -> None:
+    if not session.in_nested_transaction():
+        session.info[_UNTOLD] = False
 
 
 def _bell_of(engine: Any) -> Bell:
