@@ -202,7 +202,8 @@ class ServantProcess:
         # Before the beat looks at the jobs: what changes from here on has the beat that follows, or wakes one.
         self._beat_follows, self._changed = self._changed, False
         result = self._heartbeat.beat()
-        return PassResult(result.done, again_after=BEAT_GAP_SECONDS if self._beat_follows else None)
+        soon = min(BEAT_GAP_SECONDS, self._settings.heartbeat_seconds)
+        return PassResult(result.done, again_after=soon if self._beat_follows else None)
 
     def _beat_soon(self) -> None:
         self._changed = True

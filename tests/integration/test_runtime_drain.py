@@ -217,6 +217,9 @@ def test_a_drain_without_a_database_ends_and_rescue_takes_what_it_held(house: Ho
     outage.begin()
     gate.open()
     process.drain()
+    # As the end of the process would, before the last of their tries could still succeed.
+    process._settler._thread.join(DEADLINE_SECONDS)
+    assert process._beats.stop(DEADLINE_SECONDS)
     outage.end()
     assert process.exit_code == 0
     assert [state_of(house.sql, job)[0] for job in (running, waiting)] == ["running"] * 2
