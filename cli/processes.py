@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 #: Processes that start side by side wait so long for the servers they need, in seconds.
 PATIENCE_SECONDS = 60.0
 
-_PAUSE_SECONDS = 1.0
+#: Between two tries, in seconds.
+PAUSE_SECONDS = 1.0
 
 #: Database connections of a servant on top of one for each slot: claims, settling, heartbeats, the start.
 _OWN_CONNECTIONS = 4
@@ -73,6 +76,7 @@ def process_settings() -> Iterator[Settings]:
     Raises:
         SystemExit: with 78, after the message is on standard error.
     """
+    _load_structlog_alone()
     from infra.logs import configure_logs
     from infra.redaction import mask_text
     from infra.supervisor.exits import leave_misconfigured
@@ -84,6 +88,14 @@ def process_settings() -> Iterator[Settings]:
         yield settings
     except (ConfigurationError, UnknownType) as error:
         leave_misconfigured(f"Error: {mask_text(error.message)}")
+
+
+def _load_structlog_alone() -> None:
+    """Where rich is installed, structlog loads it to draw tracebacks, which our logs do not: 4 MiB for each process."""
+    if "rich" not in sys.modules:
+        sys.modules["rich"] = None  # type: ignore[assignment] # how Python says that there is no such module
+        import_module("structlog")
+        del sys.modules["rich"]
 
 
 @contextmanager
@@ -109,24 +121,24 @@ def servers(
         database.close()
 
 
-def patiently(event: str, attempt: Callable[[], T], *, seconds: float = PATIENCE_SECONDS) -> T:
+def patiently(event: str, attempt: Callable[[], T]) -> T:
     """What `attempt` returns, tried again while a server is not reachable yet; each failure is logged as `event`.
 
     Raises:
-        TransientError: the last failure, once `seconds` have passed.
+        TransientError: the last failure, once `PATIENCE_SECONDS` have passed.
     """
     from infra.logs import get_logger
     from retinue.errors import TransientError
 
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             return attempt()
         except TransientError as error:
-            if time.monotonic() + _PAUSE_SECONDS > deadline:
+            if time.monotonic() + PAUSE_SECONDS > deadline:
                 raise
-            get_logger(__name__).warning(event, problem=error.message, retry_seconds=_PAUSE_SECONDS)
-            time.sleep(_PAUSE_SECONDS)
+            get_logger(__name__).warning(event, problem=error.message, retry_seconds=PAUSE_SECONDS)
+            time.sleep(PAUSE_SECONDS)
 
 
 def _require_schema(database_url: str) -> None:

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from retinue.outcomes import Park
+from tests.support.bad_caldav_server import Reply, bad_server
+from tests.support.command_line import OTHER_KEY, CommandLine, bare_environment, retinue
+from tests.support.factories import add_servant, run_jobs, settle_one
+from tests.support.radicale_server import RadicaleServer, run_radicale
+
+__all__ = ["bare_environment", "retinue"]
+
+KEYS = {
+    "id", "account_id", "account_name", "provider", "name", "config", "state", "problem", "created_at", "updated_at",
+    "parked_at", "parked_reason",
+}  # fmt: skip
+
+EVENT = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//test//EN
+BEGIN:VEVENT
+UID:one
+DTSTAMP:20260101T000000Z
+DTSTART:20260101T100000Z
+SUMMARY:One
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+@pytest.fixture(scope="module")
+def radicale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RadicaleServer]:
+    with run_radicale(tmp_path_factory.mktemp("radicale")) as server:
+        yield server
+
+
+def add_caldav(retinue: CommandLine, url: str, sign_in: tuple[str, str] = ("ada", "hunter2")) -> int:
+    username, password = sign_in
+    add = ("connections", "add", "caldav", "--account", "Ada", "--url", url, "--username", username)
+    identity: int = retinue.json(*add, "--password-stdin", stdin=f"{password}\n")["connection_id"]
+    return identity
+
+
+def test_two_commands_make_a_connection_that_is_synced(retinue: CommandLine, sql: psycopg.Connection) -> None:
+    retinue.say("accounts", "add", "Ada")
+    connection = add_caldav(retinue, "https://dav.example/")
+
+    (line,) = retinue.json("connections", "list")["connections"]
+    assert set(line) == KEYS
+    assert (line["id"], line["account_name"], line["name"]) == (connection, "Ada", "dav.example")
+    (schedule,) = retinue.json("schedules", "list")["schedules"]
+    assert (schedule["type"], schedule["every_seconds"]) == ("calendar.sync", 60)
+    assert sql.execute("SELECT next_fire_at <= now() FROM schedules").fetchone() == (True,)
+
+
+def test_the_password_is_asked_for_and_shown_nowhere(retinue: CommandLine) -> None:
+    retinue.say("accounts", "add", "Ada")
+    add = ("connections", "add", "caldav", "--account", "1", "--url", "https://dav.example/", "--username", "ada")
+
+    said = retinue.run(*add, "--name", "work", "--every", "5m", stdin="hunter2\n")
+
+    assert said.exit_code == 0
+    shown = said.output + retinue.say("connections", "list") + str(retinue.json("connections", "list"))
+    assert "Password: " in shown
+    assert "hunter2" not in shown
+    assert "work" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "words"),
+    [
+        (["--account", "Nobody"], 1, "There is no account 'Nobody'"),
+        (["--url", "dav.example"], 2, "is no CalDAV address"),
+        (["--url", "https://ada:hunter2@dav.example/"], 2, "apart from the address 'https://dav.example/'"),
+        (["--username", ""], 2, "no username"),
+        (["--every", "0s"], 2, "An interval is 1 second"),
+        (["--name", " "], 2, "is no name"),
+    ],
+)
+def test_bad_input_makes_nothing(retinue: CommandLine, arguments: list[str], exit_code: int, words: str) -> None:
+    retinue.say("accounts", "add", "Ada")
+    add = ("connections", "add", "caldav", "--account", "Ada", "--url", "https://dav.example/", "--username", "ada")
+
+    said = retinue.refusal(*add, "--password-stdin", *arguments, exit_code=exit_code, stdin="hunter2\n")
+
+    assert words in said
+    assert "hunter2" not in said
+    assert retinue.json("connections", "list") == {"connections": []}
+    assert retinue.json("schedules", "list") == {"schedules": []}
+
+
+def test_without_a_key_no_credentials_are_kept(retinue: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    retinue.say("accounts", "add", "Ada")
+    monkeypatch.delenv("RETINUE_SECRET_KEY")
+    add = ("connections", "add", "caldav", "--account", "Ada", "--url", "https://dav.example/", "--username", "ada")
+
+    assert "RETINUE_SECRET_KEY" in retinue.refusal(*add, "--password-stdin", exit_code=78, stdin="hunter2\n")
+
+
+def test_a_name_is_there_once(retinue: CommandLine) -> None:
+    retinue.say("accounts", "add", "Ada")
+    add_caldav(retinue, "https://dav.example/one")
+    add = ("connections", "add", "caldav", "--account", "Ada", "--url", "https://dav.example/two", "--username", "ada")
+
+    said = retinue.refusal(*add, "--password-stdin", exit_code=1, stdin="x\n")
+    assert "has a caldav connection named 'dav.example' already" in said
+
+
+def test_a_good_connection_has_its_parked_lane_resumed(
+    retinue: CommandLine, sql: psycopg.Connection, radicale: RadicaleServer
+) -> None:
+    hand = radicale.hand()
+    hand.make_calendar("work")
+    hand.put("work/one.ics", EVENT)
+    retinue.say("accounts", "add", "Ada")
+    connection = add_caldav(retinue, radicale.url, (hand.username, "forgotten"))
+    park(sql, connection)
+    assert "parked" in retinue.say("connections", "list")
+    refused = retinue.run("connections", "test", connection)
+    assert refused.exit_code == 1
+    assert "failed  sign-in " in refused.stdout
+    assert "parked" in retinue.say("connections", "list")
+
+    said = retinue.say("connections", "password", connection, "--password-stdin", stdin=f"{hand.password}\n")
+
+    assert "ok      permissions  All can be read: Work holds 1." in said
+    assert "Its parked calendar.sync jobs go on." in said
+    assert retinue.json("connections", "list")["connections"][0]["parked_at"] is None
+    report = retinue.json("connections", "test", connection)
+    assert (report["ok"], report["resumed"], report["steps"][0]["name"]) == (True, [], "settings")
+
+
+def park(sql: psycopg.Connection, connection: int) -> None:
+    add_servant(sql, "calendar.sync")
+    (held,) = run_jobs(sql, job_type="calendar.sync", lane=f"connection_id:{connection}")
+    settle_one(sql, held, Park("the sign-in was refused"))
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (Reply(status=401), "the sign-in was refused"),
+        (Reply(status=500), "the server failed"),
+        (Reply(status=200, body=b"<html>hello</html>"), "Is this the address of a CalDAV server?"),
+        (Reply(status=207, body=b"not xml"), "PROPFIND"),
+    ],
+    ids=["401", "500", "a page", "nonsense"],
+)
+def test_a_server_that_misbehaves_is_told(retinue: CommandLine, reply: Reply, words: str) -> None:
+    retinue.say("accounts", "add", "Ada")
+    with bad_server(reply) as server:
+        connection = add_caldav(retinue, server.url)
+        result = retinue.run("connections", "test", connection)
+
+    assert result.exit_code == 1
+    assert "failed  sign-in " in result.stdout
+    assert words in result.stdout
+
+
+def test_a_server_that_is_not_there(retinue: CommandLine) -> None:
+    retinue.say("accounts", "add", "Ada")
+    report = retinue.json("connections", "test", add_caldav(retinue, "http://127.0.0.1:1/"), exit_code=1)
+
+    assert (report["ok"], report["steps"][-1]["name"]) == (False, "network")
+
+
+def test_the_wrong_key_opens_nothing(retinue: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    retinue.say("accounts", "add", "Ada")
+    connection = add_caldav(retinue, "http://127.0.0.1:1/")
+    monkeypatch.setenv("RETINUE_SECRET_KEY", OTHER_KEY)
+
+    said = retinue.refusal("connections", "test", connection, exit_code=78)
+    assert f"The secret of connection:{connection} does not open with key 'k1'" in said
+
+
+def test_a_connection_to_another_provider_cannot_be_tested(retinue: CommandLine, sql: psycopg.Connection) -> None:
+    retinue.say("accounts", "add", "Ada")
+    connection = add_caldav(retinue, "http://127.0.0.1:1/")
+    sql.execute("UPDATE connections SET provider = 'imap'")
+
+    assert "is for 'imap'" in retinue.refusal("connections", "test", connection, exit_code=2)
+
+
+def test_there_is_no_such_connection(retinue: CommandLine) -> None:
+    assert "There is no connection 4711" in retinue.refusal("connections", "test", 4711, exit_code=1)
+    change = ("connections", "password", 4711, "--password-stdin")
+    assert "There is no connection 4711" in retinue.refusal(*change, exit_code=1, stdin="x\n")
+
+
+def test_accounts(retinue: CommandLine) -> None:
+    assert "No accounts." in retinue.say("accounts", "list")
+    made = retinue.json("accounts", "add", "Marlowe Dental Group")
+    assert set(made) == {"id", "name", "created_at"}
+    assert "Marlowe Dental Group" in retinue.say("accounts", "list")
+    (line,) = retinue.json("accounts", "list")["accounts"]
+    assert line["connections"] == line["schedules"] == 0
+    again = retinue.refusal("accounts", "add", "Marlowe Dental Group", exit_code=1)
+    assert again == f"Error: There is an account named 'Marlowe Dental Group' already: {made['id']}.\n"
+    assert "is no name" in retinue.refusal("accounts", "add", "", exit_code=2)
