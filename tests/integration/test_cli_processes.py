@@ -30,17 +30,23 @@ FOREIGN = (
     "waitress",
 )
 
-#: Builds the servant as `retinue servant` does, and looks around instead of working.
+#: Starts as `retinue servant` does, and looks around instead of working.
 LOOK_AROUND = f"""
 import json, sys
-from servants.runtime.process import ServantProcess
+from cli import processes
+from cli.main import cli
 
-def run(self):
+def look_around(self):
     print(json.dumps([name for name in {FOREIGN!r} if name in sys.modules]))
     return 3
 
-ServantProcess.run = run
-from cli.main import cli
+def patiently(event, attempt):
+    if event == "queue_awaited":
+        # The command has imported it: importing it here first would change what is looked at.
+        sys.modules["servants.runtime.process"].ServantProcess.run = look_around
+    return attempt()
+
+processes.patiently = patiently
 cli(["servant", "system.echo"], prog_name="retinue")
 """
 
