@@ -39,11 +39,12 @@ def _failing_passes(line: SchedulerLine) -> Iterator[Check]:
 
 
 def servants(connection: psycopg.Connection, settings: Settings) -> Iterator[Check]:
-    """Whether each type has a live servant."""
-    wanted = [name for name in registered_types() if settings.servants.get(name, 1)]
+    """Whether each type has a live servant: those that the settings name, or else every one that is installed."""
+    counts = settings.servants or dict.fromkeys(registered_types(), 1)
+    wanted = [name for name, count in counts.items() if count]
     params = {"types": wanted, "alive_seconds": settings.lease_seconds}
     for job_type, count, slots in connection.execute(statement("count_live_servants"), params).fetchall():
         if count:
             yield ok("servants", f"{job_type}: {count} alive with {slots} slots.")
-        elif settings.servants.get(job_type, 1):
+        elif job_type in wanted:
             yield warning("servants", f"{job_type}: none is alive, so its jobs wait.", f"`retinue servant {job_type}`")

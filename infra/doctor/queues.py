@@ -56,7 +56,7 @@ def _queue(client: SQSClient, settings: Settings, job_type: str) -> Iterator[Che
     if lost:
         yield warning(
             "dead letters",
-            f"{name + DEAD_SUFFIX} holds {lost} messages that could not be read.",
+            f"{name + DEAD_SUFFIX} holds {lost} {'message' if lost == 1 else 'messages'} that could not be read.",
             "No job is lost by that: rescue sends them again. Look at one and find out who sends to this queue.",
         )
 

@@ -235,7 +235,7 @@ def test_types_without_a_servant(configure: Configure, sql: psycopg.Connection) 
 
 
 def test_a_type_that_shall_have_no_servant_is_not_missed(configure: Configure) -> None:
-    settings = configure(servants="calendar.sync=1,system.echo=0,system.sleep=0")
+    settings = configure(servants="calendar.sync=1,system.echo=0")
 
     assert [check.sentence.partition(":")[0] for check in found(settings, "servants")] == ["calendar.sync"]
 
