@@ -24,7 +24,7 @@ QUESTIONS = {
     """,
     "columns": """
         SELECT relname, attnum, attname, format_type(atttypid, atttypmod), attnotnull, attidentity, attgenerated,
-            attstorage, attcompression, attcollation::regcollation::text, pg_get_expr(adbin, adrelid)
+            attstorage, attstattarget, attcompression, attcollation::regcollation::text, pg_get_expr(adbin, adrelid)
         FROM ours
         JOIN pg_attribute ON attrelid = ours.oid AND attnum > 0
         LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum

@@ -3,6 +3,7 @@ FROM jobs
 WHERE state = 'running'
     AND lease_until < now()
     AND (deaths + 1 >= %(poison_deaths)s OR cancel_requested_at IS NOT NULL)
-ORDER BY id
+-- Not by the key as it is: the planner would walk the whole table in that order, looking for the first ones.
+ORDER BY id + 0
 LIMIT %(limit)s
 FOR UPDATE SKIP LOCKED

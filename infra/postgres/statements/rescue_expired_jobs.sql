@@ -5,7 +5,8 @@ WITH expired AS (
         AND lease_until < now()
         AND deaths + 1 < %(poison_deaths)s
         AND cancel_requested_at IS NULL
-    ORDER BY id
+    -- Not by the key as it is: the planner would walk the whole table in that order, looking for the first ones.
+    ORDER BY id + 0
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 ), rescued AS (

@@ -2,7 +2,8 @@ WITH undelivered AS (
     SELECT id
     FROM jobs
     WHERE state = 'queued' AND queued_at < now() - make_interval(secs => %(queued_timeout_seconds)s)
-    ORDER BY id
+    -- Not by the key as it is: the planner would walk the whole table in that order, looking for the first ones.
+    ORDER BY id + 0
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 ), back AS (

@@ -330,6 +330,8 @@ CREATE TABLE job_history_default PARTITION OF job_history DEFAULT;
 
 CREATE TABLE job_events_default PARTITION OF job_events DEFAULT;
 
+ALTER TABLE jobs ALTER COLUMN state SET STATISTICS 0;
+
 DO $$ BEGIN CREATE ROLE retinue_account NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
 
 GRANT retinue_account TO CURRENT_USER;

@@ -1,0 +1,175 @@
+"""How the hot statements reach their rows: by index, and reading no more than they need, however much work waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from infra.postgres.arrays import numbers
+from infra.postgres.settle import _finish_columns, _put_back_columns
+from infra.postgres.statements import statement
+from retinue.outcomes import Completed, Retry
+from tests.support.factories import (
+    ECHO,
+    Held,
+    add_jobs,
+    add_schedule,
+    add_servant,
+    claim_jobs,
+    heartbeat_params,
+    queue_jobs,
+)
+
+#: Work that waits, and the most rows that a statement may look at. The second does not grow with the first.
+WAITING = 20_000
+READS = 400
+
+
+@dataclass(frozen=True)
+class Busy:
+    """A database with much waiting and a little in flight."""
+
+    sql: psycopg.Connection
+    running: list[Held]
+    queued: list[int]
+    schedule_ids: list[int]
+
+
+@dataclass(frozen=True)
+class Read:
+    """How one node of a plan read a table."""
+
+    node: str
+    table: str
+    rows: int
+
+
+def explain(sql: psycopg.Connection, name: str, params: dict[str, Any]) -> list[Read]:
+    """Run the statement, undo it, and tell how it read each table."""
+    with sql.transaction(force_rollback=True):
+        row = sql.execute(b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement(name), params).fetchone()
+    assert row is not None
+    return list(_reads(row[0][0]["Plan"]))
+
+
+def _reads(node: dict[str, Any]) -> Iterator[Read]:
+    if "Relation Name" in node and node["Node Type"] != "ModifyTable":
+        removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+        rows = round((node["Actual Rows"] + removed) * node["Actual Loops"])
+        yield Read(node["Node Type"], node["Relation Name"], rows)
+    for child in node.get("Plans", []):
+        yield from _reads(child)
+
+
+@pytest.fixture(params=["true", "of an empty table", "of an idle day"])
+def busy(sql: psycopg.Connection, request: pytest.FixtureRequest) -> Busy:
+    """The planner's statistics are true, or older than the flood of work."""
+    servant_id = add_servant(sql, slots=64, lane_limit=500)
+    if request.param == "of an empty table":
+        sql.execute("ANALYZE")
+    running_ids, queued = add_jobs(sql, 100, lane="account:2"), add_jobs(sql, 100, lane="account:3")
+    queue_jobs(sql, [*running_ids, *queued])
+    running = claim_jobs(sql, running_ids, servant_id=servant_id, lease_seconds=600)
+    if request.param == "of an idle day":
+        sql.execute("ANALYZE")
+    add_jobs(sql, WAITING, lane="account:1")
+    add_jobs(sql, 20, lane="account:4")
+    sql.execute(statement("fold_lane_wakes"), {"limit": 1000})
+    later = datetime.now(UTC) + timedelta(days=1)
+    schedules = [add_schedule(sql, f"schedule {n}", next_fire_at=later) for n in range(20)]
+    if request.param == "true":
+        sql.execute("ANALYZE")
+    return Busy(sql, running, queued, schedules)
+
+
+def cases(busy: Busy) -> dict[str, dict[str, Any]]:
+    """Parameters for each hot statement, as the passes and the servants give them."""
+    held = busy.running[:50]
+    entries = [(job.settlement(Completed()), 0.1) for job in held]
+    turns = {"types": [ECHO, ECHO], "lanes": ["account:1", "account:4"], "lane_limits": [500, 500]}
+    return {
+        "read_dispatch_room": {"alive_seconds": 30},
+        "take_due_lanes": {"types": [ECHO], "lanes_per_type": 200},
+        "dispatch_jobs": turns | {"shares": [40, 40]},
+        "end_lane_turns": turns,
+        "put_back_unsent_jobs": {"ids": busy.queued[:50]},
+        "claim_jobs": {"ids": numbers(busy.queued[:50]), "type": ECHO, "servant_id": 1, "lease_seconds": 30},
+        "heartbeat": _as_arrays(heartbeat_params(held)),
+        "finish_jobs": _finish_columns(entries) | {"shard": 0, "only_cancelled": False},
+        "put_back_jobs": _put_back_columns([(job.settlement(Retry()), 0.1) for job in held]),
+        "hold_fence": {"id": held[0].id, "attempt": held[0].attempt},
+        "save_checkpoint": {"id": held[0].id, "attempt": held[0].attempt, "checkpoint": "1"},
+        "rescue_expired_jobs": {"poison_deaths": 3, "backoff_seconds": 5, "limit": 1000},
+        "lock_spent_jobs": {"poison_deaths": 3, "limit": 1000},
+        "rescue_undelivered_jobs": {"queued_timeout_seconds": 30, "limit": 1000},
+        "request_cancel": {"ids": [job.id for job in held]},
+        "cancel_waiting_jobs": {"ids": busy.queued[:50]},
+        "find_unique_job": {"type": ECHO, "unique_key": "k"},
+        "fire_schedules": {
+            "schedule_ids": busy.schedule_ids,
+            "fire_ats": [datetime.now(UTC)] * 20,
+            "run_ats": [datetime.now(UTC)] * 20,
+        },
+    }
+
+
+def _as_arrays(params: dict[str, Any]) -> dict[str, Any]:
+    return params | {name: numbers(params[name]) for name in ("ids", "attempts", "dones", "totals")}
+
+
+def test_no_hot_statement_reads_the_waiting_jobs(busy: Busy) -> None:
+    found = {name: explain(busy.sql, name, params) for name, params in cases(busy).items()}
+    greedy = {
+        name: reads
+        for name, reads in found.items()
+        if sum(read.rows for read in reads if read.table == "jobs") > READS
+        or any(read.node == "Seq Scan" and read.table == "jobs" for read in reads)
+    }
+    assert greedy == {}
+
+
+def test_dispatch_reaches_a_lanes_due_jobs_by_their_index(busy: Busy) -> None:
+    with busy.sql.transaction(force_rollback=True):
+        query = b"EXPLAIN " + statement("dispatch_jobs")
+        plan = "\n".join(row[0] for row in busy.sql.execute(query, cases(busy)["dispatch_jobs"]))
+    assert "using jobs_for_dispatch" in plan
+    assert "using jobs_in_flight" in plan
+
+
+@pytest.mark.parametrize("analyzed", [True, False])
+def test_what_is_not_due_is_not_read(sql: psycopg.Connection, analyzed: bool) -> None:
+    add_servant(sql)
+    sql.execute(
+        "INSERT INTO lanes (type, lane, due_at, paused_at, paused_reason)"
+        " SELECT %s, 'account:' || n, CASE WHEN n %% 3 > 0 THEN now() + n * interval '1 s' END,"
+        " CASE WHEN n %% 2 > 0 THEN now() END, CASE WHEN n %% 2 > 0 THEN 'why' END FROM generate_series(1, 5000) AS n",
+        (ECHO,),
+    )
+    sql.execute(
+        "INSERT INTO schedules (type, name, every_seconds, lane, next_fire_at, state)"
+        " SELECT %s, n::text, 60, 'system', now() + n * interval '1 s',"
+        " CASE WHEN n %% 9 > 0 THEN 'active' ELSE 'paused' END FROM generate_series(1, 5000) AS n",
+        (ECHO,),
+    )
+    if analyzed:
+        sql.execute("ANALYZE")
+    lanes = explain(sql, "take_due_lanes", {"types": [ECHO], "lanes_per_type": 200})
+    schedules = explain(sql, "take_due_schedules", {"limit": 1000})
+    assert sum(read.rows for read in lanes if read.table == "lanes") == 0
+    assert sum(read.rows for read in schedules) == 0
+
+
+def test_taking_many_due_lanes_reads_as_many_as_it_takes(sql: psycopg.Connection) -> None:
+    add_servant(sql)
+    sql.execute(
+        "INSERT INTO lanes (type, lane, due_at) SELECT %s, 'account:' || n, now() FROM generate_series(1, 5000) AS n",
+        (ECHO,),
+    )
+    sql.execute("ANALYZE")
+    reads = explain(sql, "take_due_lanes", {"types": [ECHO], "lanes_per_type": 200})
+    assert sum(read.rows for read in reads if read.table == "lanes") == 200
