@@ -1,0 +1,1 @@
+"""What Retinue stands on: settings, logs, PostgreSQL, queues, secrets, the loop runner, the embedded stack."""
