@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ import psycopg
 import pytest
 import requests
 
-from tests.support.caldav_reader import Occasion, StoredObject, lines, occasions, read_objects, start_text
+from tests.support.caldav_reader import Occasion, StoredObject, occasions, read_objects
 from tests.support.family import is_alive, processes_of
 from tests.support.product import STOP_SECONDS, Checkout, eventually
 from tests.support.radicale_server import Hand
+from tests.support.stored_calendars import stored_events, stored_objects
 
 #: The first test of the run prepares the environment.
 pytestmark = pytest.mark.timeout(420)
@@ -47,22 +49,6 @@ END:VEVENT\r
 END:VCALENDAR\r
 """
 
-STORED_OBJECTS = """
-SELECT calendars.name, object.href, object.raw
-FROM calendar_objects AS object
-JOIN calendars ON calendars.id = object.calendar_id
-JOIN accounts ON accounts.id = object.account_id
-WHERE accounts.name = %s AND object.deleted_at IS NULL AND calendars.deleted_at IS NULL
-"""
-
-STORED_EVENTS = """
-SELECT object.href, event.uid, event.summary, event.starts_at, event.start_date
-FROM calendar_events AS event
-JOIN calendar_objects AS object ON object.id = event.object_id
-JOIN accounts ON accounts.id = event.account_id
-WHERE accounts.name = %s AND event.deleted_at IS NULL
-"""
-
 LATEST_OF_THE_DEMO = r"""
 SELECT max(created_at) FROM calendar_objects
 WHERE href ~ '^/(hollisvane|kestrel|marlowe)/' AND href !~ '/(demo-editor|acceptance)-[^/]*$'
@@ -76,17 +62,18 @@ def sql(stack: Checkout) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-def stored_objects(sql: psycopg.Connection, account: str) -> set[StoredObject]:
-    rows = sql.execute(STORED_OBJECTS, (account,)).fetchall()
-    return {StoredObject(calendar, href, lines(raw)) for calendar, href, raw in rows}
+Sides = tuple[set[StoredObject], set[StoredObject], dict[str, list[Occasion]]]
 
 
-def stored_events(sql: psycopg.Connection, account: str) -> dict[str, list[Occasion]]:
-    """The event rows of each object, by its path."""
-    found: dict[str, list[Occasion]] = {}
-    for href, uid, summary, moment, day in sql.execute(STORED_EVENTS, (account,)):
-        found.setdefault(href, []).append(Occasion(uid, summary, start_text(moment or day)))
-    return {href: sorted(events) for href, events in found.items()}
+def both_sides(stack: Checkout, sql: psycopg.Connection, account: str, user: str) -> Sides:
+    """All objects on the server, all in the database, and the event rows there."""
+    there = read_objects(stack.caldav_url, user, stack.caldav_passwords()[user])
+    return there, stored_objects(sql, account), stored_events(sql, account)
+
+
+def agree(sides: Sides) -> bool:
+    there, here, events = sides
+    return there == here and events == {one.href: occasions(one.lines) for one in there}
 
 
 def demo_paths(sql: psycopg.Connection, account: str) -> list[str]:
@@ -115,17 +102,10 @@ def test_the_start_ends_with_an_address_and_a_sign_in_that_work(stack: Checkout)
 
 def test_the_demo_calendars_are_in_the_database_within_a_minute(stack: Checkout, sql: psycopg.Connection) -> None:
     for account, user in DEMO.items():
-        password = stack.caldav_passwords()[user]
-
-        def both(account: str = account, user: str = user, password: str = password) -> tuple[set[StoredObject], ...]:
-            return read_objects(stack.caldav_url, user, password), stored_objects(sql, account)
-
-        # The demo's editor goes on meanwhile, so the two agree between an edit and the next sync but one.
-        there, here = eventually(both, lambda pair: pair[0] == pair[1], seconds=60, what=f"agreement on {account}")
+        # The demo's editor goes on meanwhile, so the two agree only from a sync to its next edit.
+        there, _, _ = eventually(partial(both_sides, stack, sql, account, user), agree, seconds=60, what="agreement")
         assert len({one.calendar for one in there}) == 2
         assert len(there) >= 12
-        events = stored_events(sql, account)
-        assert {one.href: occasions(one.lines) for one in here} == events
     latest = sql.execute(LATEST_OF_THE_DEMO).fetchone()
     assert latest is not None
     assert stack.ready_at is not None

@@ -188,7 +188,7 @@ def test_a_message_that_says_nothing_lands_in_the_dead_letter_queue(outpost: Out
     assert letter["MessageAttributes"]["reason"]["StringValue"].startswith("the body is not JSON")
     assert "not JSON" in outpost.log_line("echo", "message_rejected")["problem"]
     doctor = outpost.retinue.run("doctor").out
-    assert "warning  dead letters  retinue-local-system-echo-dead holds 1 message" in doctor
+    assert "warning  dead letters  retinue-local-system-echo-dead holds 1 message that could not be read." in doctor
     outpost.assert_echo_works()
 
 
