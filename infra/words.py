@@ -26,6 +26,11 @@ def duration(length: timedelta) -> str:
     return " ".join(part for part in parts[:2] if not part.startswith("0 "))
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 message`, `3 messages`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def size(count: float) -> str:
     """Bytes as `512 B`, `48.1 MiB`."""
     for unit in ("B", "KiB", "MiB", "GiB"):

@@ -10,6 +10,7 @@ import psycopg
 from infra.doctor.check import Check, failed, ok, warning
 from infra.postgres.servants import SchedulerLine, list_schedulers
 from infra.postgres.statements import statement
+from infra.words import counted
 from retinue.servant import registered_types
 
 if TYPE_CHECKING:
@@ -45,6 +46,6 @@ def servants(connection: psycopg.Connection, settings: Settings) -> Iterator[Che
     params = {"types": wanted, "alive_seconds": settings.lease_seconds}
     for job_type, count, slots in connection.execute(statement("count_live_servants"), params).fetchall():
         if count:
-            yield ok("servants", f"{job_type}: {count} alive with {slots} slots.")
+            yield ok("servants", f"{job_type}: {count} alive with {counted(slots, 'slot')}.")
         elif job_type in wanted:
             yield warning("servants", f"{job_type}: none is alive, so its jobs wait.", f"`retinue servant {job_type}`")

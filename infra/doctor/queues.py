@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.doctor.check import Check, failed, ok, warning
 from infra.queues.client import make_client, unreachable
 from infra.queues.names import DEAD_SUFFIX, queue_name
+from infra.words import counted
 from retinue.errors import ConfigurationError
 from retinue.servant import registered_types
 
@@ -56,7 +57,7 @@ def _queue(client: SQSClient, settings: Settings, job_type: str) -> Iterator[Che
     if lost:
         yield warning(
             "dead letters",
-            f"{name + DEAD_SUFFIX} holds {lost} {'message' if lost == 1 else 'messages'} that could not be read.",
+            f"{name + DEAD_SUFFIX} holds {counted(lost, 'message')} that could not be read.",
             "No job is lost by that: rescue sends them again. Look at one and find out who sends to this queue.",
         )
 

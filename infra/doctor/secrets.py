@@ -11,6 +11,7 @@ from infra.doctor.check import Check, failed, ok, warning
 from infra.postgres.connections import context
 from infra.postgres.statements import statement
 from infra.secrets import Keyring, SecretError
+from infra.words import counted
 from retinue.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -42,14 +43,14 @@ def stored_credentials(connection: psycopg.Connection, settings: Settings) -> It
 
 def _report(opened: int, retired: int, problems: list[str]) -> Iterator[Check]:
     if problems:
-        sentence = f"{len(problems)} of {opened + len(problems)} connections' credentials do not open: {problems[0]}"
+        sentence = f"{len(problems)} of {counted(opened + len(problems), 'connection')} cannot be opened: {problems[0]}"
         yield failed("secret key", sentence, "Configure the key that sealed them, or enter the credentials anew.")
         return
-    yield ok("secret key", f"It opens the credentials of all {opened} connections.")
+    yield ok("secret key", f"It opens the credentials of {counted(opened, 'connection')}.")
     if retired:
         yield warning(
             "secret key",
-            f"{retired} connections are sealed with a retired key.",
+            f"{counted(retired, 'connection')} sealed with a retired key.",
             "Keep that key in RETINUE_SECRET_KEYS_RETIRED.",
         )
 

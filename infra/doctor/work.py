@@ -11,7 +11,7 @@ import psycopg
 from infra.doctor.check import Check, failed, ok, warning
 from infra.postgres.statements import statement
 from infra.redaction import mask_text
-from infra.words import duration, moment
+from infra.words import counted, duration, moment
 
 if TYPE_CHECKING:
     from infra.settings import Settings
@@ -29,14 +29,16 @@ def overdue(connection: psycopg.Connection, settings: Settings) -> Iterator[Chec
     """Jobs that should long have begun, or have been taken back."""
     late = connection.execute(statement("list_overdue_lanes"), {"overdue_seconds": OVERDUE_SECONDS}).fetchall()
     for job_type, lanes, since in late:
-        sentence = f"{job_type}: jobs in {_lanes(lanes)} are due since {moment(since)}, {_ago(since)} ago."
+        sentence = f"{job_type}: jobs in {counted(lanes, 'lane')} are due since {moment(since)}, {_ago(since)} ago."
         yield warning(
             "overdue jobs", sentence, f"`retinue jobs list --type {job_type} --state pending`, then `jobs why`."
         )
     limits = {"slack_seconds": _SLACK_SECONDS, "queued_timeout_seconds": settings.queued_timeout_seconds}
     expired, undelivered = connection.execute(statement("count_stuck_jobs"), limits).fetchone() or (0, 0)
     if expired or undelivered:
-        sentence = f"{expired} running jobs' leases and {undelivered} queued jobs' messages are lost and not rescued."
+        sentence = (
+            f"{counted(expired, 'lease')} and {counted(undelivered, 'message')} were lost, and their jobs not rescued."
+        )
         yield failed("overdue jobs", sentence, "Only a scheduler rescues: start one, or look at its log.")
     if not late and not expired and not undelivered:
         yield ok("overdue jobs", "No job is long overdue, none is stuck.")
@@ -58,10 +60,6 @@ def parked(connection: psycopg.Connection, _settings: Settings) -> Iterator[Chec
 def _how_to_resume(lane: str) -> str:
     key, _, identity = lane.partition(":")
     return f"`retinue connections test {identity}`" if key == "connection_id" else "Resume it when it is mended."
-
-
-def _lanes(count: int) -> str:
-    return "1 lane" if count == 1 else f"{count} lanes"
 
 
 def _ago(since: datetime) -> str:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from infra.words import duration, moment, size
+from infra.words import counted, duration, moment, size
 
 
 def test_a_moment_is_told_in_utc() -> None:
@@ -37,3 +37,8 @@ def test_a_duration_has_its_two_largest_units(seconds: float, words: str) -> Non
 )
 def test_sizes(count: int, words: str) -> None:
     assert size(count) == words
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "0 jobs"), (1, "1 job"), (2, "2 jobs")])
+def test_what_is_counted(count: int, words: str) -> None:
+    assert counted(count, "job") == words
