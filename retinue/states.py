@@ -29,7 +29,7 @@ class Reason(StrEnum):
     COMPLETE = "complete"  # the handler said so
     RETRY = "retry"  # an attempt failed; there are more
     SNOOZE = "snooze"  # put back without spending an attempt
-    RELEASE = "release"  # its servant drains
+    RELEASE = "release"  # its servant drains, or took more than it can soon do
     RESCUE = "rescue"  # its lease ran out
     UNDELIVERED = "undelivered"  # its message was lost
     EXHAUSTED = "exhausted"  # its attempts are spent

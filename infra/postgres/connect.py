@@ -16,8 +16,14 @@ from retinue.errors import TransientError
 #: Seconds to wait for a connection, and for the pool to hand one out.
 CONNECT_TIMEOUT_SECONDS = 5
 
-#: A dead peer is noticed after about 20 s even when nothing is being sent.
-_KEEPALIVE = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2}
+#: A dead peer is noticed after about 20 s, by keepalives when nothing is being sent, else by what it never confirms.
+_KEEPALIVE = {
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 20_000,
+}
 
 
 class DatabaseUnreachable(TransientError):

@@ -61,6 +61,17 @@ def test_what_has_not_begun_is_handed_back_at_once_and_what_runs_may_end(house: 
     assert process.exit_code == 0
 
 
+def test_a_drain_is_known_at_once_whenever_the_next_heartbeat_is_due(house: House) -> None:
+    gate = house.gate()
+    process = house.start(kind_of(gate, slots=1), drain_grace_seconds=60, heartbeat_seconds=3600)
+    house.run()
+    gate.await_entry()
+    house.wait_for("busy = 1 FROM servants")
+    with in_background(process.drain):
+        house.wait_for("state = 'draining' FROM servants")
+        gate.open()
+
+
 def test_a_job_that_stops_when_the_grace_is_over_is_released(house: House) -> None:
     reasons: list[str] = []
 
@@ -206,6 +217,7 @@ def test_leases_are_renewed_soon_after_the_database_is_back(house: House, outage
     house.sql.execute("UPDATE jobs SET lease_until = now() + interval '5 seconds'")
     outage.end()
     house.wait_for("lease_until > now() + interval '20 seconds' FROM jobs WHERE id = %s", job)
+    assert process._beats._backoff.ceiling(100) <= runtime.BEAT_RETRY_SECONDS
 
 
 def test_a_drain_without_a_database_ends_and_rescue_takes_what_it_held(house: House, outage: Outage) -> None:
