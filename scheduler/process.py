@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import threading
+from queue import SimpleQueue
 from typing import Any
 
 import psycopg
@@ -70,10 +71,12 @@ class SchedulerProcess:
 
     def run(self) -> int:
         """Work until SIGTERM or SIGINT; returns the exit status."""
+        # A queue and not an event: setting an event that the main thread is about to wait on can block for ever.
+        asked: SimpleQueue[None] = SimpleQueue()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stopped.set())
+            signal.signal(number, lambda *_: asked.put(None))
         self.start()
-        self._stopped.wait()
+        asked.get()
         self.stop()
         return 0
 

@@ -12,6 +12,7 @@ from psycopg import sql
 from infra.logs import get_logger
 from infra.loop import PassResult
 from infra.postgres.connect import Database
+from infra.postgres.statements import statement
 
 #: Partitioned tables and the column that says which day a row belongs to.
 PARTITIONED = {"job_history": "finished_at", "job_events": "at"}
@@ -42,7 +43,7 @@ class Retain:
         self._history_days = history_days
 
     def run_once(self) -> PassResult:
-        """Make and drop partitions; forget ended processes.
+        """Make and drop partitions; forget ended processes; keep old figures by the day instead of the minute.
 
         Raises:
             DatabaseUnreachable, psycopg.Error: the transaction that failed changed nothing.
@@ -50,7 +51,7 @@ class Retain:
         # A transaction for each step: one that held the locks of two could deadlock with a settle.
         steps: list[_Step] = [partial(_make, table=table) for table in PARTITIONED]
         steps += [partial(self._drop, table=table) for table in PARTITIONED]
-        return PassResult(sum([self._alone(step) for step in [*steps, _forget]]))
+        return PassResult(sum([self._alone(step) for step in [*steps, _forget, _fold_rollups]]))
 
     def _alone(self, step: _Step) -> int:
         """Take the step in a transaction, or leave it to the scheduler that is at it."""
@@ -129,3 +130,8 @@ def _forget(connection: psycopg.Connection) -> int:
         "DELETE FROM schedulers WHERE heartbeat_at < now() - make_interval(hours => %(hours)s)", params
     )
     return servants.rowcount + schedulers.rowcount
+
+
+def _fold_rollups(connection: psycopg.Connection) -> int:
+    """A type and outcome has one row for each day that is older than two, where it had one a minute and shard."""
+    return connection.execute(statement("fold_rollups")).rowcount

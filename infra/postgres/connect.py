@@ -51,7 +51,7 @@ def unreachable(url: str, error: BaseException) -> DatabaseUnreachable:
     cause = causes[-1].rstrip(".") if causes else type(error).__name__
     return DatabaseUnreachable(
         f"The database {where.get('dbname', '')!r} at {address} cannot be reached as user {where.get('user', '')!r}: "
-        f"{cause}. Is PostgreSQL running there, and is RETINUE_DATABASE_URL right?"
+        f"{cause}. Is PostgreSQL running there (`retinue up` starts one), and is RETINUE_DATABASE_URL right?"
     )
 
 

@@ -168,3 +168,23 @@ def test_processes_that_ended_are_forgotten_after_a_day(sql: psycopg.Connection,
     retain.run_once()
     assert [row[0] for row in sql.execute("SELECT id FROM servants ORDER BY id")] == [ids[0], ids[1], ids[4]]
     assert sql.execute("SELECT pid FROM schedulers").fetchall() == [(23,)]
+
+
+def test_old_figures_are_kept_by_the_day_and_their_sums_stay(sql: psycopg.Connection, retain: Retain) -> None:
+    # Given figures of several minutes and shards: of two old days, and of now
+    insert = """
+        INSERT INTO job_rollups (minute, type, state, shard, jobs, run_seconds, wait_seconds)
+        SELECT date_trunc('day', now()) - make_interval(days => day, mins => minute), 'system.echo', 'completed', shard,
+            1, 2, 3
+        FROM unnest(%s::int[]) AS day, generate_series(0, 4) AS minute, generate_series(0, 1) AS shard
+    """
+    sql.execute(insert, ([3, 4, 0],))
+    sums = "SELECT sum(jobs), sum(run_seconds), sum(wait_seconds) FROM job_rollups"
+    before = sql.execute(sums).fetchall()
+
+    for _ in range(2):
+        retain.run_once()
+
+        rows = "SELECT count(*) FROM job_rollups WHERE minute < date_trunc('day', now()) - interval '2 days'"
+        assert sql.execute(rows).fetchone() == (3,), "one row for each day the old minutes fell on"
+        assert sql.execute(sums).fetchall() == before

@@ -72,6 +72,8 @@ CREATE TABLE job_history (
 
 CREATE INDEX job_history_by_type ON job_history (type, finished_at);
 
+CREATE INDEX job_history_not_completed ON job_history (finished_at) WHERE state <> 'completed';
+
 CREATE TABLE job_rollups (
     minute TIMESTAMP WITH TIME ZONE NOT NULL,
     type TEXT COLLATE "C" NOT NULL,
