@@ -23,6 +23,18 @@ def lent_database(postgres: DatabaseServer) -> Iterator[LentDatabase]:
     lent.close()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Share the tests out by file, the slowest first; all that use the fresh checkout go to the process that has it."""
+    items.sort(key=lambda item: not _uses_checkout(item))
+    for item in items:
+        group = "checkout" if _uses_checkout(item) else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _uses_checkout(item: pytest.Item) -> bool:
+    return "checkout" in getattr(item, "fixturenames", ())
+
+
 @pytest.fixture
 def database_url(lent_database: LentDatabase) -> Iterator[str]:
     """An empty database for this test alone, at the newest schema."""
