@@ -29,6 +29,7 @@ class JobFacts(NamedTuple):
     checkpoint: Any
     request_id: str | None
     fire_at: datetime | None
+    deaths: int = 0
 
 
 class Commit(Protocol):

@@ -16,6 +16,12 @@ from retinue.states import JobState, Reason
 #: Longest error text kept with a job, in characters.
 MAX_ERROR_LENGTH = 2000
 
+#: A job whose servants died this often in a row is on trial: if its next servant dies with it, it is poison.
+TRIAL_DEATHS = 2
+
+#: How long a job waits that could not be tried because another one was, in seconds.
+TRIAL_WAIT_SECONDS = 10.0
+
 #: The escape of a NUL character, whose backslash is not itself escaped.
 _NUL_IN_JSON = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -112,6 +118,11 @@ def completed(job_id: int, attempt: int, outcome: Completed) -> Settlement:
         message = f"the result cannot be written as JSON: {error}"
         return _failed(job_id, attempt, Reason.PERMANENT, _error("InvalidResult", message))
     return Settlement(job_id=job_id, attempt=attempt, state=JobState.COMPLETED, reason=Reason.COMPLETE, result=result)
+
+
+def put_off(job_id: int, attempt: int) -> Settlement:
+    """What is written for a job that has to wait for its trial."""
+    return _back(job_id, attempt, Reason.RELEASE, delay=TRIAL_WAIT_SECONDS)
 
 
 def unwritable(settlement: Settlement, message: str) -> Settlement:

@@ -11,11 +11,11 @@ from infra.loop import PassResult
 from infra.postgres.connect import Database
 from infra.postgres.settle import Entry, settle_jobs
 from infra.postgres.statements import statement
-from retinue.settlement import Settlement, poisoned
+from retinue.settlement import TRIAL_DEATHS, Settlement, poisoned
 from retinue.states import JobState, Reason
 
-#: A job whose servant dies this many times in a row fails as poison.
-POISON_DEATHS = 3
+#: A job whose servant dies this many times in a row fails as poison, if it had begun the last time.
+POISON_DEATHS = TRIAL_DEATHS + 1
 
 #: A job that was rescued twice waits this long for its next try, so that it cannot fell a fleet in one go.
 BACKOFF_SECONDS = 5

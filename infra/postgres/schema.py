@@ -157,6 +157,8 @@ jobs = Table(
     identity_column(),
     *_job_columns(),
     moment_column("lease_until"),
+    # This attempt has begun although the servants before died with the job: if its servant dies, too, it is poison.
+    Column("on_trial", Boolean, nullable=False, server_default=text("false")),
     CheckConstraint(_state_reason_check(), name="state_reason"),
     CheckConstraint("priority BETWEEN 0 AND 9", name="priority"),
     # A running job, and no other, has a servant and a lease.

@@ -27,6 +27,8 @@ class HeldJob:
     asked_why: str = ""
     #: Its handler has ended; what came of it may still wait to be written.
     finished: bool = False
+    #: It began although the servants before died with it.
+    on_trial: bool = False
     #: Another attempt has the job, or nobody; a heartbeat found out.
     lost: bool = False
     #: The watch or the drain settled it over its head.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from infra.logs import enter_context, get_logger
@@ -11,7 +12,7 @@ from retinue.job import Job, JobServices
 from retinue.outcomes import Cancelled, Fail, Outcome, Retry
 from retinue.payload import parse_payload
 from retinue.servant import ServantType
-from retinue.settlement import Settlement, outcome_of, returned, settle
+from retinue.settlement import Settlement, outcome_of, put_off, returned, settle
 from retinue.states import JobState
 from servants.runtime.held import HeldJob
 
@@ -32,10 +33,18 @@ class Performed(NamedTuple):
 class Performer:
     """Runs the handler of one type."""
 
-    def __init__(self, servant: ServantType[Any], services: JobServices, servant_id: int) -> None:
+    def __init__(
+        self,
+        servant: ServantType[Any],
+        services: JobServices,
+        servant_id: int,
+        *,
+        admits: Callable[[HeldJob], bool] = lambda _: True,
+    ) -> None:
         self._servant = servant
         self._services = services
         self._servant_id = servant_id
+        self._admits = admits
 
     def perform(self, held: HeldJob) -> Performed:
         """Run the job to its end. Never raises for what a handler does."""
@@ -55,6 +64,8 @@ class Performer:
     def _settlement(self, held: HeldJob) -> Settlement | None:
         if held.abandoned or held.lost:
             return None
+        if not self._admits(held):
+            return put_off(held.facts.id, held.facts.attempt)
         try:
             outcome = self._outcome(held)
         except LeaseLost as lost:

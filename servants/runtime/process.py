@@ -36,6 +36,7 @@ from servants.runtime.services import Services
 from servants.runtime.settler import Settler
 from servants.runtime.slots import Slots
 from servants.runtime.surplus import Surplus
+from servants.runtime.trial import Trial
 from servants.runtime.watch import Watch
 
 #: The exit status after a job ignored being asked to stop: supervisor starts a fresh process.
@@ -81,7 +82,8 @@ class ServantProcess:
         capacity = Capacity(slots, self._meter, held)
         services = Services(self._database, keyring, self._bell, servant_id=self.id)
         self._settler = Settler(self._database, held, servant_id=self.id, writes=writes, on_settled=self._on_settled)
-        self._slots = Slots(slots, Performer(self.type, services, self.id), self._on_performed)
+        performer = Performer(self.type, services, self.id, admits=Trial(self._database, held).admits)
+        self._slots = Slots(slots, performer, self._on_performed)
         self._receiver = Receiver(
             self._queues,
             Claimer(self._database, job_type=self.type.name, servant_id=self.id, lease_seconds=lease),

@@ -39,3 +39,18 @@ def test_a_job_that_fells_three_servants_in_a_row_fails_as_poison(fleet: Fleet) 
     fleet.wait(lambda: fleet.finished() == 1, "the poison to be recognised")
     rows = fleet.rows("SELECT id, state::text, reason::text, attempt, error->>'kind' FROM job_history")
     assert rows == [(job, "failed", "poison", 3, "Poison")]
+
+
+@pytest.mark.timeout(180)
+def test_the_neighbours_of_such_a_job_are_no_poison(fleet: Fleet) -> None:
+    """They run in the same processes, and die as often."""
+    fleet.start_scheduler()
+    jobs = fleet.enqueue({"fail": "crash", "seconds": 0.5}, *({"seconds": 2} for _ in range(7)))
+
+    for n in range(3):
+        fleet.start_servant(f"victim-{n}")
+        assert fleet.exit_status(f"victim-{n}") == -signal.SIGKILL
+    fleet.start_servant("survivor")
+
+    fleet.wait(lambda: fleet.finished() == len(jobs), "every job to end")
+    assert fleet.rows("SELECT id, reason::text FROM job_history WHERE state <> 'completed'") == [(jobs[0], "poison")]

@@ -6,8 +6,11 @@ import psycopg
 import pytest
 
 from infra.postgres.connect import Database
+from infra.postgres.settle import settle_jobs
 from infra.postgres.statements import statement
 from retinue.outcomes import Retry
+from retinue.settlement import Settlement
+from retinue.states import JobState, Reason
 from scheduler.rescue import POISON_DEATHS, Rescue
 from tests.support.assertions import assert_consistent, events_of, history_of, row_of, state_of, states
 from tests.support.factories import (
@@ -86,6 +89,34 @@ def test_a_job_that_fells_every_servant_is_poison(sql: psycopg.Connection, rescu
     )
     assert events_of(sql, job_id) == ["running → pending (rescue)"] * 2 + ["running → failed (poison)"]
     assert_consistent(sql)
+
+
+def test_a_neighbour_that_never_began_is_no_poison(sql: psycopg.Connection, rescue: Rescue) -> None:
+    (job_id,) = add_jobs(sql)
+    for _ in range(POISON_DEATHS + 2):
+        queue_jobs(sql, [job_id])
+        claim_jobs(sql, [job_id], servant_id=1, begin=False)
+        expire_leases(sql, [job_id])
+        assert rescue.run_once().done == 1
+    assert row_of(sql, job_id, "state, reason, deaths") == ("pending", "rescue", POISON_DEATHS - 1)
+
+
+def test_a_trial_is_of_one_attempt(sql: psycopg.Connection, rescue: Rescue) -> None:
+    (job_id,) = add_jobs(sql)
+    for _ in range(POISON_DEATHS - 1):
+        die(sql, job_id, rescue)
+    queue_jobs(sql, [job_id])
+    (tried,) = claim_jobs(sql, [job_id], servant_id=1)
+    release = Settlement(job_id=job_id, attempt=tried.attempt, state=JobState.PENDING, reason=Reason.RELEASE)
+    with sql.transaction():
+        settle_jobs(sql, [(release, 0.0)], shard=0)
+    queue_jobs(sql, [job_id])
+    claim_jobs(sql, [job_id], servant_id=1, begin=False)
+    assert row_of(sql, job_id, "on_trial, deaths") == (False, POISON_DEATHS - 1)
+    assert sql.execute(statement("begin_trial"), {"id": job_id, "attempt": tried.attempt}).fetchall() == []
+    expire_leases(sql, [job_id])
+    rescue.run_once()
+    assert row_of(sql, job_id, "state") == ("pending",)
 
 
 def test_an_attempt_that_ends_in_between_begins_the_count_anew(sql: psycopg.Connection, rescue: Rescue) -> None:

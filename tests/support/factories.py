@@ -98,11 +98,15 @@ def claim_jobs(
     servant_id: int,
     job_type: str = ECHO,
     lease_seconds: float = 30,
+    begin: bool = True,
 ) -> list[Held]:
-    """Claim what is still queued of these."""
+    """Claim what is still queued of these, and begin it unless told otherwise."""
     params = {"ids": list(ids), "type": job_type, "servant_id": servant_id, "lease_seconds": lease_seconds}
     rows = sql.execute(statement("claim_jobs"), params).fetchall()
-    return [Held(row[0], row[2], servant_id) for row in rows]
+    held = [Held(row[0], row[2], servant_id) for row in rows]
+    for job in held if begin else []:
+        sql.execute(statement("begin_trial"), {"id": job.id, "attempt": job.attempt})
+    return held
 
 
 def run_jobs(

@@ -2,7 +2,7 @@ SELECT id, attempt, servant_id, cancel_requested_at IS NOT NULL, deaths
 FROM jobs
 WHERE state = 'running'
     AND lease_until < now()
-    AND (deaths + 1 >= %(poison_deaths)s OR cancel_requested_at IS NOT NULL)
+    AND (deaths + 1 >= %(poison_deaths)s AND on_trial OR cancel_requested_at IS NOT NULL)
 -- Not by the key as it is: the planner would walk the whole table in that order, looking for the first ones.
 ORDER BY id + 0
 LIMIT %(limit)s

@@ -9,12 +9,15 @@ WITH outcome AS (
     SET state = 'pending',
         reason = outcome.reason,
         run_at = CASE
-            WHEN outcome.until IS NOT NULL THEN greatest(outcome.until, now())
-            WHEN outcome.delay IS NOT NULL THEN now() + make_interval(secs => outcome.delay)
+            -- Within the years that every client can read.
+            WHEN outcome.until IS NOT NULL THEN least(greatest(outcome.until, now()), '9000-01-01 00:00:00+00')
+            WHEN outcome.delay IS NOT NULL THEN
+                least(greatest(now() + make_interval(secs => outcome.delay), now()), '9000-01-01 00:00:00+00')
             ELSE jobs.run_at
         END,
         failures = jobs.failures + outcome.failed_attempt,
-        deaths = 0,
+        -- A job that was handed back has proved nothing.
+        deaths = CASE WHEN outcome.reason = 'release' THEN jobs.deaths ELSE 0 END,
         error = coalesce(outcome.error, jobs.error),
         servant_id = NULL,
         lease_until = NULL

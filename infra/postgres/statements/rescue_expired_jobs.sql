@@ -3,7 +3,7 @@ WITH expired AS (
     FROM jobs
     WHERE state = 'running'
         AND lease_until < now()
-        AND deaths + 1 < %(poison_deaths)s
+        AND (deaths + 1 < %(poison_deaths)s OR NOT on_trial)
         AND cancel_requested_at IS NULL
     -- Not by the key as it is: the planner would walk the whole table in that order, looking for the first ones.
     ORDER BY id + 0
@@ -13,7 +13,8 @@ WITH expired AS (
     UPDATE jobs
     SET state = 'pending',
         reason = 'rescue',
-        deaths = deaths + 1,
+        -- The last death is only counted against a job that had begun: the others were its servant's by chance.
+        deaths = least(deaths + 1, %(poison_deaths)s - 1),
         run_at = now() + make_interval(secs => deaths * %(backoff_seconds)s),
         error = jsonb_build_object(
             'kind', 'LeaseExpired', 'message', format('servant %%s stopped renewing its lease', servant_id)

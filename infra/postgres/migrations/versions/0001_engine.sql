@@ -124,6 +124,7 @@ CREATE TABLE jobs (
     error JSONB,
     cancel_requested_at TIMESTAMP WITH TIME ZONE,
     lease_until TIMESTAMP WITH TIME ZONE,
+    on_trial BOOLEAN DEFAULT false NOT NULL,
     CONSTRAINT jobs_pkey PRIMARY KEY (id),
     CONSTRAINT jobs_state_reason CHECK (state = 'pending' AND reason IN ('enqueue', 'release', 'rescue', 'retry', 'snooze', 'undelivered') OR state = 'queued' AND reason IN ('dispatch') OR state = 'running' AND reason IN ('claim') OR state = 'completed' AND reason IN ('complete') OR state = 'failed' AND reason IN ('exhausted', 'overrun', 'permanent', 'poison') OR state = 'cancelled' AND reason IN ('cancel')),
     CONSTRAINT jobs_priority CHECK (priority BETWEEN 0 AND 9),

@@ -1,0 +1,4 @@
+UPDATE jobs
+SET on_trial = true
+WHERE id = %(id)s AND attempt = %(attempt)s AND state = 'running'
+RETURNING id
