@@ -126,11 +126,11 @@ def retry_after(header: str | None, *, now: datetime) -> datetime:
 
 def _named_moment(header: str | None, now: datetime) -> datetime:
     value = (header or "").strip()
-    if value.isdecimal():
-        return now + timedelta(seconds=min(int(value), MAX_RETRY_AFTER_SECONDS))
     try:
+        if value.isdecimal():
+            return now + timedelta(seconds=min(int(value), MAX_RETRY_AFTER_SECONDS))
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return now + timedelta(seconds=DEFAULT_RETRY_AFTER_SECONDS)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

@@ -139,4 +139,4 @@ def _property(element: Any) -> Property:
 def _status(element: Any) -> int:
     """The code of `<status>HTTP/1.1 404 Not Found</status>`; a response without one is about its properties: 200."""
     words = (element.findtext(f"{DAV}status") or "").split()
-    return int(words[1]) if len(words) > 1 and words[1].isdigit() else OK
+    return int(words[1]) if len(words) > 1 and words[1].isdecimal() and len(words[1]) == 3 else OK

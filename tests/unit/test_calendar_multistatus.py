@@ -90,3 +90,12 @@ def test_a_document_with_too_many_levels_is_refused() -> None:
 )
 def test_preconditions(body: bytes, named: bool) -> None:
     assert has_precondition(body, f"{DAV}valid-sync-token") is named
+
+
+@pytest.mark.parametrize("code", ["²00", "20", "9" * 5000])
+def test_a_status_that_is_none_is_no_fault_of_the_job(code: str) -> None:
+    text = (
+        f'<multistatus xmlns="DAV:"><response><href>/a</href><status>HTTP/1.1 {code}</status></response></multistatus>'
+    )
+    (response,) = Multistatus([text.encode()], source="REPORT https://host/")
+    assert response.status == 200
