@@ -64,7 +64,7 @@ class JsonObject(click.ParamType[dict[str, Any]]):
             return value
         try:
             read = json.loads(value)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             self.fail(f'this is no JSON: {error}. Quote it for the shell: \'{{"message": "hello"}}\'', param, ctx)
         if not isinstance(read, dict):
             self.fail('a payload is a JSON object, such as {"message": "hello"}', param, ctx)

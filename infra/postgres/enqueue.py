@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 BULK_ROWS = 5000
 
 PRIORITIES = range(10)
+
+#: The first and the last moment a job may wait for: every client can read them, in any time zone.
+RUN_AT_RANGE = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC))
 
 #: Characters of a lane, a unique key or a request ID: the first two are indexed.
 MAX_KEY_LENGTH = 500
@@ -139,7 +142,7 @@ def _row(servant: ServantType[Any], job: NewJob) -> _Row:
         lane,
         job.priority,
         job.run_at,
-        _payload_json(job.type, payload),
+        payload_json(job.type, payload),
         job.request_id,
         job.retry_of,
     )
@@ -150,16 +153,28 @@ def _faults(job: NewJob, lane: str) -> Iterator[str]:
         yield f"priority is 0 (most urgent) to 9, got {job.priority!r}"
     if job.run_at is not None and job.run_at.tzinfo is None:
         yield f"run_at needs a time zone, got {job.run_at.isoformat()}"
-    if job.account_id is not None and type(job.account_id) is not int:
+    elif job.run_at is not None and not RUN_AT_RANGE[0] <= job.run_at <= RUN_AT_RANGE[1]:
+        yield f"run_at is in the years 1970 to 8999, got {job.run_at.isoformat()}"
+    if job.account_id is not None and (type(job.account_id) is not int or abs(job.account_id) >= 2**63):
         yield f"account_id is a number, got {job.account_id!r}"
     if job.unique_key == "":
         yield "unique_key is empty: leave it out, or name what there may be one of"
     for name, text in (("lane", lane), ("unique_key", job.unique_key), ("request_id", job.request_id)):
-        if text and (len(text) > MAX_KEY_LENGTH or not text.isprintable()):
-            yield f"{name} is at most {MAX_KEY_LENGTH} printable characters, got {len(text)}: {text[:40]!r}"
+        yield from key_faults(name, text)
 
 
-def _payload_json(job_type: str, payload: BaseModel) -> str:
+def key_faults(name: str, text: str | None) -> Iterator[str]:
+    """What is wrong with a text that is indexed."""
+    if text and (len(text) > MAX_KEY_LENGTH or not text.isprintable()):
+        yield f"{name} is at most {MAX_KEY_LENGTH} printable characters, got {len(text)}: {text[:40]!r}"
+
+
+def payload_json(job_type: str, payload: BaseModel) -> str:
+    """The payload as it is stored.
+
+    Raises:
+        InvalidPayload: PostgreSQL could not keep it.
+    """
     try:
         text = payload.model_dump_json()
     except PydanticSerializationError as error:

@@ -10,13 +10,13 @@ from typing import Any
 import psycopg
 
 from infra.postgres.accounts import check_name
-from infra.postgres.enqueue import PRIORITIES, Enqueued
+from infra.postgres.enqueue import PRIORITIES, Enqueued, key_faults, payload_json
 from infra.postgres.job_details import masked_payload
 from infra.postgres.rows import rows_as
 from infra.postgres.statements import statement
 from infra.redaction import mask_text
 from infra.triggers import Trigger
-from retinue.errors import InvalidSchedule, NotAllowed, NotFound
+from retinue.errors import InvalidPayload, InvalidSchedule, NotAllowed, NotFound
 from retinue.payload import validate_payload
 from retinue.schedule import MAX_JITTER, Cron, Every, Rule, ScheduleState
 from retinue.servant import load_servant
@@ -199,6 +199,9 @@ def _check_options(new: NewSchedule) -> None:
 def _params(new: NewSchedule, now: datetime) -> dict[str, Any]:
     servant = load_servant(new.type)
     payload = validate_payload(new.type, servant.payload, new.payload)
+    lane = servant.lane_of(new.account_id, payload)
+    for fault in key_faults("lane", lane):
+        raise InvalidPayload(fault)
     first = Trigger(new.rule, timezone=new.timezone, starts_at=now).first()
     if first is None:
         raise InvalidSchedule(f"This schedule would never fire: {new.rule}")
@@ -212,8 +215,8 @@ def _params(new: NewSchedule, now: datetime) -> dict[str, Any]:
         "jitter_seconds": new.jitter.total_seconds(),
         "catch_up": new.catch_up,
         "overlap": new.overlap,
-        "payload": payload.model_dump_json(),
-        "lane": servant.lane_of(new.account_id, payload),
+        "payload": payload_json(new.type, payload),
+        "lane": lane,
         "priority": new.priority,
         "starts_at": now,
         "next_fire_at": first,

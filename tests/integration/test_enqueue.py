@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from typing import Any
 
@@ -277,7 +277,13 @@ def test_two_callers_who_bring_the_same_keys_in_other_orders_do_not_deadlock(
         ({"priority": 5.0}, "priority is 0"),
         ({"priority": True}, "priority is 0"),
         ({"run_at": datetime(2026, 1, 1)}, "run_at needs a time zone, got 2026-01-01T00:00:00"),  # noqa: DTZ001 - the fault under test
+        (
+            {"run_at": datetime.max.replace(tzinfo=timezone(timedelta(hours=-12)))},
+            "run_at is in the years 1970 to 8999",
+        ),
+        ({"run_at": datetime.min.replace(tzinfo=timezone(timedelta(hours=12)))}, "run_at is in the years 1970 to 8999"),
         ({"account_id": "7,8"}, "account_id is a number, got '7,8'"),
+        ({"account_id": 2**63}, "account_id is a number, got 9223372036854775808"),
         ({"unique_key": ""}, "unique_key is empty"),
         ({"unique_key": "k" * 501}, "unique_key is at most 500 printable characters, got 501"),
         ({"unique_key": "a\0b"}, "unique_key is at most 500 printable characters"),

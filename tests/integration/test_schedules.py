@@ -73,6 +73,7 @@ def test_the_lane_is_what_the_type_asks_for(sql: psycopg.Connection) -> None:
     [
         ({"type": "system.ecko"}, UnknownType, "Did you mean 'system.echo'"),
         ({"payload": {"massage": "x"}}, InvalidPayload, "massage"),
+        ({"payload": {"message": "a\0b"}}, InvalidPayload, "holds a NUL character"),
         ({"rule": Cron("61 * * * *")}, InvalidSchedule, "61"),
         ({"rule": Cron("* * *")}, InvalidSchedule, "five fields"),
         ({"rule": Cron("0 0 30 2 *")}, InvalidSchedule, "would never fire"),

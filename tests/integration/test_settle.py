@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import psycopg
 import pytest
@@ -135,6 +135,22 @@ def test_a_snooze_waits_until_its_moment_and_spends_nothing(sql: psycopg.Connect
     settle_one(sql, held, Snooze(TOMORROW, "limit reached"))
     assert row_of(sql, held.id, "state, reason, failures, run_at") == ("pending", "snooze", 0, TOMORROW)
     assert row_of(sql, held.id, "error") == ({"kind": "Snooze", "message": "limit reached"},)
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Retry(timedelta(days=365 * 10_000)),
+        Retry(timedelta(days=-365 * 6_000)),
+        Snooze(datetime.max.replace(tzinfo=timezone(timedelta(hours=-12)))),
+    ],
+)
+def test_a_wait_of_ages_ends_in_a_year_that_can_be_read(sql: psycopg.Connection, outcome: Outcome) -> None:
+    (held,) = run_jobs(sql)
+    settle_one(sql, held, outcome)
+    (run_at,) = row_of(sql, held.id, "run_at")
+    assert isinstance(run_at, datetime)
+    assert datetime.now(UTC) - timedelta(minutes=1) < run_at <= datetime(9000, 1, 1, tzinfo=UTC)
 
 
 def test_a_snooze_until_the_past_is_due_now(sql: psycopg.Connection) -> None:

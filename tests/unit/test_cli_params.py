@@ -57,7 +57,8 @@ def test_a_payload_is_a_json_object() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"), [("{", "this is no JSON"), ("[1]", "is a JSON object"), ("3", "is a JSON object")]
+    ("text", "problem"),
+    [("{", "this is no JSON"), ("[1]", "is a JSON object"), ("3", "is a JSON object"), ("[" * 100_000, "no JSON")],
 )
 def test_another_payload_is_refused(text: str, problem: str) -> None:
     with pytest.raises(click.BadParameter, match=problem):
