@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from structlog.contextvars import clear_contextvars
 
 from infra.postgres.connect import Database
 from infra.postgres.migrate import migrate
@@ -33,6 +34,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _uses_checkout(item: pytest.Item) -> bool:
     return "checkout" in getattr(item, "fixturenames", ())
+
+
+@pytest.fixture(autouse=True)
+def no_log_context() -> Iterator[None]:
+    """A test that performs a job in its own thread leaves the job's log context there."""
+    yield
+    clear_contextvars()
 
 
 @pytest.fixture

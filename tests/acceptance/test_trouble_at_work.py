@@ -216,7 +216,7 @@ def test_credentials_sealed_with_another_key() -> None:
         done = outpost.retinue.run("doctor")
         assert done.status == 1
         (line,) = [line for line in done.out.splitlines() if line.startswith("failed   secret key")]
-        assert "1 of 1 connections' credentials do not open" in line
+        assert "1 of 1 connection cannot be opened" in line
         assert "Configure the key that sealed them, or enter the credentials anew." in done.out
 
         made.start_scheduler()

@@ -116,7 +116,12 @@ class DatabaseServer:
     @staticmethod
     def _end_connections(admin: psycopg.Connection, database: str) -> None:
         """A pool that `migrate` left open would keep the template from being copied."""
-        admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", (database,))
+        admin.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            # Not autovacuum's workers, which belong to the superuser and give way by themselves.
+            " WHERE datname = %s AND backend_type = 'client backend'",
+            (database,),
+        )
 
 
 @pytest.fixture(scope="session")
