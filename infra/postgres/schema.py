@@ -295,6 +295,8 @@ schedules = Table(
     # Plan reads a thousand schedules at once: none may hold a time that Python cannot.
     CheckConstraint(_within_range("starts_at", "next_fire_at", "last_fire_at"), name="times"),
     CheckConstraint("catch_up BETWEEN 1 AND 100", name="catch_up"),
+    # What no index of jobs can hold would stop plan, and with it every schedule.
+    CheckConstraint("octet_length(type) <= 100 AND octet_length(lane) <= 2000", name="indexable"),
     CheckConstraint("overlap IN ('skip', 'allow')", name="overlap"),
     CheckConstraint("state IN ('active', 'paused')", name="state"),
     CheckConstraint("priority BETWEEN 0 AND 9", name="priority"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -71,6 +72,8 @@ def test_a_job_that_cannot_be_is_refused(sql: psycopg.Connection, change: str, v
         ({"jitter_seconds": -1}, "schedules_jitter"),
         ({"jitter_seconds": float("inf")}, "schedules_jitter"),
         ({"catch_up": 0}, "schedules_catch_up"),
+        ({"lane": secrets.token_hex(4000)}, "schedules_indexable"),
+        ({"type": secrets.token_hex(4000)}, "schedules_indexable"),
         ({"catch_up": 101}, "schedules_catch_up"),
         ({"overlap": "queue"}, "schedules_overlap"),
         ({"state": "off"}, "schedules_state"),

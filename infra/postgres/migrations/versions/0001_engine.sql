@@ -243,6 +243,7 @@ CREATE TABLE schedules (
     CONSTRAINT schedules_jitter CHECK (jitter_seconds BETWEEN 0 AND 86400),
     CONSTRAINT schedules_times CHECK (starts_at BETWEEN '1970-01-01 00:00:00+00' AND '9000-01-01 00:00:00+00' AND next_fire_at BETWEEN '1970-01-01 00:00:00+00' AND '9000-01-01 00:00:00+00' AND last_fire_at BETWEEN '1970-01-01 00:00:00+00' AND '9000-01-01 00:00:00+00'),
     CONSTRAINT schedules_catch_up CHECK (catch_up BETWEEN 1 AND 100),
+    CONSTRAINT schedules_indexable CHECK (octet_length(type) <= 100 AND octet_length(lane) <= 2000),
     CONSTRAINT schedules_overlap CHECK (overlap IN ('skip', 'allow')),
     CONSTRAINT schedules_state CHECK (state IN ('active', 'paused')),
     CONSTRAINT schedules_priority CHECK (priority BETWEEN 0 AND 9),
