@@ -201,7 +201,7 @@ def _columns() -> list[Column[ConnectionLine]]:
         Column("Account", lambda line: account_words(line.account_id, line.account_name)),
         Column("Provider", lambda line: line.provider),
         Column("Name", lambda line: line.name),
-        Column("User", lambda line: line.config.get("username", "")),
+        Column("User", lambda line: line.config.get("username", "") if isinstance(line.config, dict) else ""),
         Column("State", state, style=lambda line: "" if state(line) == "active" else "bold red"),
         Column("Problem", lambda line: one_line(line.parked_reason or line.problem or "")),
         Column("Created (UTC)", lambda line: short_moment(line.created_at)),

@@ -65,6 +65,9 @@ class SignIn:
         Raises:
             PermanentError: one of them is missing, or the address cannot be one of CalDAV.
         """
+        # Rows may hold whatever JSON somebody wrote into them.
+        parts: list[Any] = [config, credentials]
+        config, credentials = (part if isinstance(part, Mapping) else {} for part in parts)
         given = {"url": config.get("url"), "username": config.get("username"), "password": credentials.get("password")}
         missing = [name for name, value in given.items() if not isinstance(value, str) or not value]
         if missing:

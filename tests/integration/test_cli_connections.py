@@ -184,6 +184,17 @@ def test_a_connection_to_another_provider_cannot_be_tested(retinue: CommandLine,
     assert "is for 'imap'" in retinue.refusal("connections", "test", connection, exit_code=2)
 
 
+def test_a_row_that_somebody_broke_by_hand_is_told(retinue: CommandLine, sql: psycopg.Connection) -> None:
+    retinue.say("accounts", "add", "Ada")
+    connection = add_caldav(retinue, "https://dav.example/")
+    sql.execute("UPDATE connections SET config = '[1]'")
+
+    assert "caldav" in retinue.say("connections", "list")
+    tested = retinue.run("connections", "test", str(connection))
+    assert tested.exit_code == 1
+    assert "The CalDAV connection has no url and no username" in tested.output
+
+
 def test_there_is_no_such_connection(retinue: CommandLine) -> None:
     assert "There is no connection 4711" in retinue.refusal("connections", "test", 4711, exit_code=1)
     change = ("connections", "password", 4711, "--password-stdin")
