@@ -79,7 +79,7 @@ class Database:
             limits += " -c synchronous_commit=off"
         self._pool = ConnectionPool(
             url,
-            kwargs={**_options(application_name), "options": limits},
+            kwargs={**_options(application_name), "options": limits, "autocommit": True},
             min_size=0,
             max_size=max_connections,
             timeout=CONNECT_TIMEOUT_SECONDS,
@@ -96,30 +96,33 @@ class Database:
         Raises:
             DatabaseUnreachable: no connection could be had in time.
         """
+        with self._lend() as connection, connection.transaction():
+            yield connection
+
+    def fetch(self, name: str, params: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Run one named statement, a transaction by itself, in one round trip; returns its rows.
+
+        Raises:
+            DatabaseUnreachable: no connection could be had in time.
+        """
+        with self._lend() as connection:
+            return connection.execute(statement(name), params).fetchall()
+
+    @contextmanager
+    def _lend(self) -> Iterator[psycopg.Connection]:
         try:
             connection = self._pool.getconn()
         except (PoolTimeout, psycopg.OperationalError) as error:
             raise unreachable(self.url, error) from error
         try:
             yield connection
-            connection.commit()
         except BaseException:
-            self._roll_back(connection)
+            if connection.closed:
+                # The server went away: the other idle connections are most likely dead too.
+                self._pool.check()
             raise
         finally:
             self._pool.putconn(connection)
-
-    def fetch(self, name: str, params: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        """Run one named statement in a transaction of its own and return its rows."""
-        with self.transaction() as connection:
-            return connection.execute(statement(name), params).fetchall()
-
-    def _roll_back(self, connection: psycopg.Connection) -> None:
-        if connection.closed:
-            # The server went away: the other idle connections are most likely dead too.
-            self._pool.check()
-        else:
-            connection.rollback()
 
     def close(self) -> None:
         """Close every connection."""

@@ -180,6 +180,8 @@ class ServantProcess:
         if not self._slots.put(jobs):
             # Claimed while the drain began.
             self._release(jobs)
+        # Give up the interpreter, so that a slot begins before this thread makes its next call.
+        time.sleep(0)
         self._beat_soon()
 
     def _on_performed(self, performed: Performed) -> None:
