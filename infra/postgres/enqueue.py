@@ -102,7 +102,7 @@ def enqueue_many(session: Session | CoreConnection | psycopg.Connection, jobs: S
     made = dict(zip(plain, _insert(connection, [rows[n] for n in plain]), strict=True))
     # In one order, so that two callers who bring the same keys wait for each other and do not deadlock.
     for _, unique_key, n in sorted((job.type, job.unique_key, n) for n, job in enumerate(jobs) if job.unique_key):
-        made[n] = _insert_unique(connection, rows[n], unique_key)
+        made[n] = _insert_one(connection, rows[n], unique_key)
     _ring_after_commit(session)
     return [made[n] for n in range(len(jobs))]
 
@@ -185,6 +185,9 @@ def payload_json(job_type: str, payload: BaseModel) -> str:
 
 
 def _insert(connection: psycopg.Connection, rows: Sequence[_Row]) -> list[Enqueued]:
+    if len(rows) == 1:
+        # Its plan is a third cheaper than that of the arrays.
+        return [_insert_one(connection, rows[0], None)]
     made: list[Enqueued] = []
     for start in range(0, len(rows), BULK_ROWS):
         columns = zip(*rows[start : start + BULK_ROWS], strict=True)
@@ -193,10 +196,10 @@ def _insert(connection: psycopg.Connection, rows: Sequence[_Row]) -> list[Enqueu
     return made
 
 
-def _insert_unique(connection: psycopg.Connection, row: _Row, unique_key: str) -> Enqueued:
+def _insert_one(connection: psycopg.Connection, row: _Row, unique_key: str | None) -> Enqueued:
     values = dict(zip(_COLUMNS, row, strict=True)) | {"unique_key": unique_key}
     while True:
-        made = _execute(connection, "enqueue_unique_job", values).fetchone()
+        made = _execute(connection, "enqueue_job", values).fetchone()
         if made is not None:
             return Enqueued(made[0], True)
         # The holder of the key may finish between the two statements; then the key is free again.
