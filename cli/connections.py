@@ -108,6 +108,29 @@ def change_password(connection_id: int, password_stdin: bool, as_json: bool) -> 
     _test(settings, connection_id, as_json=as_json)
 
 
+@connections.command("reseal", short_help="Seal all credentials under the current key.")
+@json_option
+def reseal(as_json: bool) -> None:
+    """Seal every connection's credentials under the current key, so that a retired key can go."""
+    from cli.output import print_json
+    from infra.postgres.reseal import reseal_connections
+    from infra.secrets import Keyring
+    from infra.words import counted
+
+    settings = current_settings()
+    keyring = Keyring.from_settings(settings)
+    with database_connection(settings) as connection:
+        done = reseal_connections(connection, keyring)
+    if as_json:
+        print_json({"resealed": done.resealed, "problems": list(done.problems)})
+    else:
+        click.echo(f"{counted(done.resealed, 'connection')} sealed anew under key {keyring.current.id}.")
+        for problem in done.problems:
+            click.echo(problem, err=True)
+    if done.problems:
+        raise SystemExit(1)
+
+
 def _add_caldav(connection: Any, keyring: Any, account: str, password: str, options: dict[str, Any]) -> AddedConnection:
     from infra.postgres.accounts import find_account
     from infra.postgres.calendar_connections import add_caldav_connection

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 
+from infra.postgres.connections import open_connection
+from infra.secrets import Keyring
+from infra.settings import load_settings
 from retinue.outcomes import Park
 from tests.support.bad_caldav_server import Reply, bad_server
 from tests.support.command_line import OTHER_KEY, CommandLine, bare_environment, retinue
@@ -211,3 +215,25 @@ def test_accounts(retinue: CommandLine) -> None:
     again = retinue.refusal("accounts", "add", "Marlowe Dental Group", exit_code=1)
     assert again == f"Error: There is an account named 'Marlowe Dental Group' already: {made['id']}.\n"
     assert "is no name" in retinue.refusal("accounts", "add", "", exit_code=2)
+
+
+def test_credentials_are_sealed_anew_so_that_the_old_key_can_go(
+    retinue: CommandLine, sql: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retinue.say("accounts", "add", "Ada")
+    connection = add_caldav(retinue, "https://dav.example/")
+    old = os.environ["RETINUE_SECRET_KEY"]
+    monkeypatch.setenv("RETINUE_SECRET_KEY", f"next:{OTHER_KEY.partition(':')[2]}")
+
+    # With neither key at hand nothing is changed, and the reason is told
+    refused = retinue.run("connections", "reseal")
+    assert refused.exit_code == 1
+    assert f"connection:{connection}" in refused.stderr
+
+    monkeypatch.setenv("RETINUE_SECRET_KEYS_RETIRED", old)
+    assert retinue.json("connections", "reseal") == {"resealed": 1, "problems": []}
+    assert retinue.json("connections", "reseal") == {"resealed": 0, "problems": []}
+
+    monkeypatch.delenv("RETINUE_SECRET_KEYS_RETIRED")
+    keyring = Keyring.from_settings(load_settings(env_file=None))
+    assert open_connection(sql, keyring, connection).credentials == {"password": "hunter2"}
