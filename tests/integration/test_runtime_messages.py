@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -105,6 +106,7 @@ def test_whatever_is_raised_between_queue_and_slots_the_servant_goes_on(
     faults = [RuntimeError("odd"), KeyError("Messages")]
     receive, delete = house.queues.receive, house.queues.delete
     refused: list[int] = []
+    refused_one = threading.Event()
 
     def faulty_receive(*args: Any, **options: Any) -> Any:
         if faults:
@@ -114,6 +116,7 @@ def test_whatever_is_raised_between_queue_and_slots_the_servant_goes_on(
     def faulty_delete(job_type: str, messages: Any) -> None:
         if not refused:
             refused.append(len(messages))
+            refused_one.set()
             raise RuntimeError("odd")
         delete(job_type, messages)
 
@@ -123,6 +126,7 @@ def test_whatever_is_raised_between_queue_and_slots_the_servant_goes_on(
     for _ in range(2):
         (job,) = house.run()
         house.wait(job, "completed", "complete")
+        assert refused_one.wait(20), "the first delete lingers, and then is tried alone"
     process.drain()
     assert refused == [1]
     assert house.queues.depth(TYPE) == QueueDepth(visible=0, in_flight=1, dead=0)
