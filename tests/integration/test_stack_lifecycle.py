@@ -283,7 +283,10 @@ def test_a_program_that_ignores_its_signal_and_a_child_left_behind_are_killed(tr
     trial.roles["demo-editor"] = ("parent",)
     trial.roles["scheduler"] = ("stubborn",)
     trial.up()
-    (child,) = psutil.Process(trial.pids["demo-editor"]).children()
+    parent = psutil.Process(trial.pids["demo-editor"])
+    # Up says that the program runs, not that it has got as far as its child.
+    wait_for(lambda: bool(parent.children()))
+    (child,) = parent.children()
     pids = {**trial.pids, "child": child.pid}
     assert trial.down()
     assert alive(pids) == []
