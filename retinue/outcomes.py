@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,11 +17,15 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """This attempt failed: try again `after` this long, or by the type's retry policy where it is None."""
+    """This attempt failed: try again `after` this long, or by the type's retry policy where it is None.
+
+    `cause` is the exception it failed with, for retry rules that go by its class.
+    """
 
     after: timedelta | None = None
     message: str = "the handler asked for a retry"
     kind: str = "Retry"
+    cause: BaseException | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

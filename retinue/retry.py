@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 #: Draws a number between the two given, both in seconds.
 Draw = Callable[[float, float], float]
@@ -54,6 +54,10 @@ class Exponential:
     def delay(self, failures: int) -> float:
         return max(self.floor, self.draw(0.0, self.ceiling(failures)))
 
+    def bounds(self, failures: int) -> tuple[float, float]:
+        """The shortest and the longest wait after that many failures, in seconds."""
+        return self.floor, max(self.floor, self.ceiling(failures))
+
 
 @dataclass(frozen=True, slots=True)
 class NoRetry:
@@ -63,6 +67,17 @@ class NoRetry:
 
     def delay(self, failures: int) -> float:
         return 0.0
+
+    def bounds(self, failures: int) -> tuple[float, float]:
+        return 0.0, 0.0
+
+
+@runtime_checkable
+class Foreseeable(Protocol):
+    """A retry policy that can say how long its waits may be before it draws them."""
+
+    def bounds(self, failures: int) -> tuple[float, float]:
+        """The shortest and the longest wait after that many failures, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +89,18 @@ class PlannedTry:
     latest: float
 
 
-def preview(policy: Exponential, failures: int = 0) -> list[PlannedTry]:
+def preview(policy: RetryPolicy, failures: int = 0) -> list[PlannedTry]:
     """The attempts still to come after `failures` have failed, if each of them fails at once.
 
-    The first of them starts when the job is due (0 seconds); each later one waits for its backoff.
+    The first of them starts when the job is due (0 seconds); each later one waits for its backoff. Of a policy that
+    has no `bounds` only the first one's time is known, and only that one is listed.
     """
+    known = policy.attempts if isinstance(policy, Foreseeable) else min(policy.attempts, failures + 1)
     earliest = latest = 0.0
     tries = []
-    for number in range(failures + 1, policy.attempts + 1):
+    for number in range(failures + 1, known + 1):
         tries.append(PlannedTry(number, earliest, latest))
-        earliest += policy.floor
-        latest += max(policy.floor, policy.ceiling(number))
+        shortest, longest = policy.bounds(number) if isinstance(policy, Foreseeable) else (0.0, 0.0)
+        earliest += shortest
+        latest += longest
     return tries
