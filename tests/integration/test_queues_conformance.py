@@ -1,4 +1,4 @@
-"""What every transport of `Queues` does: one suite for the in-memory twin and for SQS."""
+"""What every transport of `Queues` does: one suite for the in-memory twin, the testing kit's double and SQS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from infra.queues.body import MAX_IDS_PER_MESSAGE, pack
 from infra.queues.transport import Message, QueueDepth, QueueOptions, Queues
 from tests.support.moto_server import MotoServer, aws_credentials, moto_server
-from tests.support.queue_trials import MakeTrial, MemoryTrial, SqsTrial, Trial
+from tests.support.queue_trials import CalmTrial, MakeTrial, MemoryTrial, SqsTrial, Trial
 from tests.support.race import wait_until
 
 __all__ = ["aws_credentials", "moto_server"]
@@ -29,14 +29,14 @@ SOON_SECONDS = 10
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(params=["memory", "sqs"])
+@pytest.fixture(params=["memory", "calm", "sqs"])
 def make_trial(request: pytest.FixtureRequest) -> Iterator[MakeTrial]:
     """Makes trials of one transport, each with queues of its own."""
     with ExitStack() as stack:
 
         def make(options: QueueOptions) -> Trial:
-            if request.param == "memory":
-                trial: Trial = MemoryTrial(options)
+            if request.param in ("memory", "calm"):
+                trial: Trial = (CalmTrial if request.param == "calm" else MemoryTrial)(options)
             else:
                 request.getfixturevalue("aws_credentials")
                 server: MotoServer = request.getfixturevalue("moto_server")

@@ -10,6 +10,7 @@ from infra.queues.memory import MemoryQueues
 from infra.queues.names import DEAD_SUFFIX, queue_name
 from infra.queues.sqs import SqsQueues, make_client
 from infra.queues.transport import QueueOptions, Queues
+from retinue.testing.queues import FaultyQueues
 from tests.support.moto_server import REGION, MotoServer
 
 ENVIRONMENT = "test"
@@ -56,6 +57,14 @@ class MemoryTrial:
 
     def close(self) -> None:
         self.queues.close()
+
+
+class CalmTrial(MemoryTrial):
+    """The double that users' tests have, its faults off."""
+
+    def __init__(self, options: QueueOptions) -> None:
+        super().__init__(options)
+        self.queues = FaultyQueues(options=options)
 
 
 class SqsTrial:
