@@ -4,6 +4,7 @@ from retinue.connection import Connection
 from retinue.durations import hours, minutes, seconds
 from retinue.errors import CredentialError, PermanentError, RateLimited, RetinueError, TransientError
 from retinue.job import Job
+from retinue.order import StrictOrder
 from retinue.outcomes import Cancelled, Completed, Fail, Outcome, Park, Retry, Snooze
 from retinue.payload import NoPayload, Payload, Sensitive
 from retinue.retry import Exponential, NoRetry
@@ -29,6 +30,7 @@ __all__ = [
     "Sensitive",
     "ServantType",
     "Snooze",
+    "StrictOrder",
     "TransientError",
     "hours",
     "minutes",

@@ -30,6 +30,10 @@ class JobFacts(NamedTuple):
     request_id: str | None
     fire_at: datetime | None
     deaths: int = 0
+    #: Seconds that its lane was charged with when it was dispatched.
+    charged_seconds: float = 0.0
+    traceparent: str | None = None
+    group_id: int | None = None
 
 
 class Commit(Protocol):

@@ -10,6 +10,9 @@ ACCOUNT = "account"
 #: The lane of jobs that belong to no account.
 SYSTEM_LANE = "system"
 
+#: A job of one level less urgent goes first once it has waited this much longer: nothing waits for ever.
+AGE_SECONDS = 600.0
+
 
 def lane_key(field: str, account_id: int | None, payload: BaseModel) -> str:
     """The key of the lane a job joins: `account:7`, `connection_id:12` or `system`.

@@ -25,6 +25,7 @@ from retinue.durations import minutes, seconds
 from retinue.errors import ConfigurationError, UnknownType
 from retinue.job import Job
 from retinue.lanes import ACCOUNT, lane_key
+from retinue.order import StrictOrder
 from retinue.outcomes import Outcome
 from retinue.retry import Exponential, RetryPolicy
 
@@ -51,6 +52,8 @@ class ServantType(Generic[P]):
     retry: RetryPolicy = field(default_factory=Exponential)
     lane: str = ACCOUNT
     lane_limit: int | None = None
+    type_limit: int | None = None
+    order: StrictOrder | None = None
 
     def __post_init__(self) -> None:
         faults = list(_faults(self))
@@ -59,6 +62,11 @@ class ServantType(Generic[P]):
 
     def __call__(self, job: Job[P]) -> Outcome | None:
         return self.handler(job)
+
+    @property
+    def lane_places(self) -> int | None:
+        """How many jobs of one lane may be in flight at once: the declared limit, or 1 in strict order."""
+        return self.lane_limit if self.order is None else 1
 
     def lane_of(self, account_id: int | None, payload: BaseModel) -> str:
         """The lane that a job with this account and payload joins."""
@@ -70,8 +78,11 @@ def _faults(declared: ServantType[Any]) -> typing.Iterator[str]:
         yield f"a type is lower-case words joined by dots, at most {MAX_TYPE_LENGTH} characters: 'calendar.sync'"
     if declared.slots < 1:
         yield f"slots must be at least 1, got {declared.slots}"
-    if declared.lane_limit is not None and declared.lane_limit < 1:
-        yield f"lane_limit must be at least 1, got {declared.lane_limit}"
+    for name, limit in (("lane_limit", declared.lane_limit), ("type_limit", declared.type_limit)):
+        if limit is not None and limit < 1:
+            yield f"{name} must be at least 1, got {limit}"
+    if declared.order is not None and declared.lane_limit not in (None, 1):
+        yield f"in strict order a lane runs one job at a time, got lane_limit={declared.lane_limit}"
     if declared.timeout <= timedelta(0) or declared.grace < timedelta(0):
         yield "timeout must be more than 0 and grace at least 0"
     if declared.lane != ACCOUNT and declared.lane not in declared.payload.model_fields:
@@ -104,6 +115,8 @@ class ServantRules(typing.TypedDict, total=False):
     retry: RetryPolicy
     lane: str
     lane_limit: int | None
+    type_limit: int | None
+    order: StrictOrder | None
 
 
 def _payload_model(name: str, handler: Callable[[Job[P]], Outcome | None]) -> type[P]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from retinue.errors import CredentialError, JobCancelled, LeaseLost, PermanentError, RateLimited
+from retinue.holds import Hold, HoldKind
 from retinue.outcomes import Cancelled, Completed, Fail, Outcome, Park, Retry, Snooze
 from retinue.retry import RetryPolicy
 from retinue.states import JobState, Reason
@@ -30,7 +31,7 @@ class Settlement(NamedTuple):
     """What settling one attempt writes.
 
     `delay` is seconds from the database's now, `until` a moment; both None means at once. `result` is JSON text.
-    `failed_attempt` spends one of the job's attempts. `park` is the reason to park the job's lane with.
+    `failed_attempt` spends one of the job's attempts. `hold` holds the job's lane back.
     """
 
     job_id: int
@@ -42,7 +43,7 @@ class Settlement(NamedTuple):
     result: str | None = None
     error: Mapping[str, Any] | None = None
     failed_attempt: bool = False
-    park: str | None = None
+    hold: Hold | None = None
 
 
 def holds_nul(text: str) -> bool:
@@ -95,7 +96,8 @@ def settle(
             return _back(job_id, attempt, Reason.SNOOZE, until=until, error=_error("Snooze", message))
         case Park(message, kind):
             error = _error(kind, message)
-            return _back(job_id, attempt, Reason.SNOOZE, error=error, park=error["message"])
+            hold = Hold(HoldKind.INCIDENT, "", None, error["message"])
+            return _back(job_id, attempt, Reason.SNOOZE, error=error, hold=hold)
         case Fail(message, kind):
             return _failed(job_id, attempt, Reason.PERMANENT, _error(kind, message))
         case Cancelled() if released:

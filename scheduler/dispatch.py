@@ -1,34 +1,40 @@
-"""Dispatch: due jobs → SQS, within each lane's limit and no deeper than the servants can use soon.
+"""Dispatch: due jobs → SQS, within every limit, fairly, and no deeper than the servants can use soon.
 
-Lanes with something due are known by their rows in `lanes`, so neither a paused lane's backlog nor a long one is ever
-scanned. A turn goes: fold the notes left in `lane_wakes` into the lanes, lock the lanes whose turn has come, take their
-due jobs, and put each lane back in the line. Locked lanes are skipped by other schedulers. All of it is one
-transaction; the messages go out after its commit, and a job whose message is lost is sent again by rescue.
+Lanes with something due are known by their rows in `lanes`, so neither a held lane's backlog nor a long one is ever
+scanned. A pass goes: fold the notes left in `lane_wakes` into the lanes, make ready those whose time has come, lock the
+ready lanes that are furthest behind, share the room out among them, take their due jobs, and put each lane back in
+line. Locked lanes are skipped by other schedulers. All of it is one transaction; the messages go out after its commit,
+and a job whose message is lost is sent again by rescue.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
 
 from infra.logs import get_logger
 from infra.loop import PassResult
+from infra.postgres.arrays import numbers, texts
 from infra.postgres.connect import Database
 from infra.postgres.statements import statement
 from infra.queues.body import split
 from infra.queues.transport import Queues
 from retinue.errors import TransientError
-from scheduler.room import AHEAD_SECONDS, Room, shares
+from retinue.lanes import AGE_SECONDS
+from scheduler.room import AHEAD_SECONDS, Room
+from scheduler.turns import DEBT_SECONDS, ReadyLane, Turn, by_type, share_out, virtual_now
 
 #: Lanes of one type served by one pass.
 LANES_PER_TYPE = 200
 
-#: Notes folded by one pass.
+#: Notes folded, and lanes made ready, by one pass.
 MAX_WAKES = 10_000
+
+#: How often one pass shares out the room that lanes with little to do have left over.
+ROUNDS = 3
 
 #: Pause before the next pass while there is more to do than the servants had room for, in seconds.
 BUSY_SECONDS = 0.02
@@ -36,23 +42,18 @@ BUSY_SECONDS = 0.02
 log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A due lane whose row is locked, and how many of its jobs may go."""
-
-    type: str
-    lane: str
-    lane_limit: int | None
-    share: int
-
-
 class Dispatch:
     """The pass."""
 
-    def __init__(self, database: Database, queues: Queues, *, alive_seconds: float) -> None:
+    def __init__(
+        self, database: Database, queues: Queues, *, alive_seconds: float, age_seconds: float = AGE_SECONDS
+    ) -> None:
         self._database = database
         self._queues = queues
         self._alive_seconds = alive_seconds
+        self._age_seconds = age_seconds
+        #: Types that had a limit of their own at the last look.
+        self._limited: set[str] = set()
 
     def run_once(self) -> PassResult:
         """Send what is due.
@@ -63,15 +64,32 @@ class Dispatch:
         """
         with self._database.transaction() as connection:
             rooms = self._rooms(connection)
-            connection.execute(statement("fold_lane_wakes"), {"limit": MAX_WAKES})
+            connection.execute(statement("fold_lane_wakes"), {"limit": MAX_WAKES, "debt_seconds": DEBT_SECONDS})
+            connection.execute(statement("ripen_lanes"), {"limit": MAX_WAKES, "debt_seconds": DEBT_SECONDS})
             turns = _take_turns(connection, rooms)
-            queued = _dispatch(connection, turns)
+            queued = self._dispatch(connection, rooms, turns)
         sent = self._send_all(rooms, queued)
         return PassResult(sent, again_after=_again_after(rooms, turns))
 
     def _rooms(self, connection: psycopg.Connection) -> dict[str, Room]:
-        rows = connection.execute(statement("read_dispatch_room"), {"alive_seconds": self._alive_seconds})
-        return {row[0]: Room(*row) for row in rows}
+        locked = [row[0] for row in connection.execute(statement("lock_limited_types"))] if self._limited else []
+        params = {"alive_seconds": self._alive_seconds, "locked_types": locked}
+        rooms = {row[0]: Room(*row) for row in connection.execute(statement("read_dispatch_room"), params)}
+        self._limited = {room.type for room in rooms.values() if room.type_limit is not None}
+        return rooms
+
+    def _dispatch(
+        self, connection: psycopg.Connection, rooms: dict[str, Room], turns: Sequence[Turn]
+    ) -> dict[str, list[int]]:
+        queued: defaultdict[str, list[int]] = defaultdict(list)
+        for _ in range(ROUNDS):
+            served = [turn for name, own in by_type(turns) for turn in _shared(own, rooms[name], len(queued[name]))]
+            if not served:
+                break
+            _queue(connection, served, queued, self._age_seconds)
+        if turns:
+            _end_turns(connection, turns)
+        return queued
 
     def _send_all(self, rooms: dict[str, Room], queued: dict[str, list[int]]) -> int:
         sent, failed = 0, None
@@ -113,29 +131,51 @@ def _take_turns(connection: psycopg.Connection, rooms: dict[str, Room]) -> list[
     if not open_types:
         return []
     params = {"types": open_types, "lanes_per_type": LANES_PER_TYPE}
-    due: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
-    for row in connection.execute(statement("take_due_lanes"), params):
-        due[row[0]].append(row)
-    return [turn for job_type, lanes in due.items() for turn in _share_out(rooms[job_type], lanes)]
+    return [Turn(ReadyLane._make(row)) for row in connection.execute(statement("take_ready_lanes"), params)]
 
 
-def _share_out(room: Room, lanes: list[tuple[Any, ...]]) -> Iterable[Turn]:
-    served = lanes[: max(1, room.jobs)]
-    for lane, share in zip(served, shares(room.jobs, len(served)), strict=True):
-        yield Turn(lane[0], lane[1], lane[2], share)
+def _shared(turns: list[Turn], room: Room, already: int) -> list[Turn]:
+    """What is left of the type's room, shared out to the lanes that want more; those that get some."""
+    left = room.jobs - already
+    wanting = [turn for turn in turns if turn.wants_more]
+    if left <= 0 or not wanting:
+        return []
+    share_out(wanting, left)
+    return [turn for turn in wanting if turn.share > turn.sent]
 
 
-def _dispatch(connection: psycopg.Connection, turns: Sequence[Turn]) -> dict[str, list[int]]:
-    if not turns:
-        return {}
+def _queue(
+    connection: psycopg.Connection, turns: Sequence[Turn], queued: defaultdict[str, list[int]], age_seconds: float
+) -> None:
+    """Mark the next jobs of these lanes as queued."""
     params = {
-        "types": [turn.type for turn in turns],
-        "lanes": [turn.lane for turn in turns],
-        "lane_limits": [turn.lane_limit for turn in turns],
-        "shares": [turn.share for turn in turns],
+        **_lanes(turns),
+        "shares": numbers(turn.share - turn.sent for turn in turns),
+        "charges": numbers(turn.lane.charge for turn in turns),
+        "age_seconds": age_seconds,
     }
-    queued: defaultdict[str, list[int]] = defaultdict(list)
-    for identity, job_type in connection.execute(statement("dispatch_jobs"), params):
+    sent: Counter[tuple[str, str]] = Counter()
+    for identity, job_type, lane in connection.execute(statement("dispatch_jobs"), params):
         queued[job_type].append(identity)
-    connection.execute(statement("end_lane_turns"), params)
-    return queued
+        sent[job_type, lane] += 1
+    for turn in turns:
+        turn.sent += sent[turn.lane.type, turn.lane.lane]
+
+
+def _end_turns(connection: psycopg.Connection, turns: Sequence[Turn]) -> None:
+    """Put each lane back in line by what went out, and note how far the types have come."""
+    used = numbers(turn.sent * turn.lane.charge for turn in turns)
+    connection.execute(statement("end_lane_turns"), _lanes(turns) | {"useds": used})
+    times = {name: virtual_now(own) for name, own in by_type(turns)}
+    # In one order: two schedulers may be at it.
+    params = {"types": texts(sorted(times)), "virtual_times": numbers(times[name] for name in sorted(times))}
+    connection.execute(statement("advance_virtual_times"), params)
+
+
+def _lanes(turns: Sequence[Turn]) -> dict[str, Any]:
+    return {
+        "types": texts(turn.lane.type for turn in turns),
+        "lanes": texts(turn.lane.lane for turn in turns),
+        "lane_limits": numbers(turn.lane.lane_limit for turn in turns),
+        "ordered": texts("true" if turn.lane.ordered else "false" for turn in turns),
+    }

@@ -11,6 +11,7 @@ from infra.loop import PassResult
 from infra.postgres.connect import Database
 from infra.postgres.settle import Entry, settle_jobs
 from infra.postgres.statements import statement
+from retinue.order import StrictOrder, keep_order
 from retinue.settlement import TRIAL_DEATHS, Settlement, poisoned
 from retinue.states import JobState, Reason
 
@@ -79,8 +80,11 @@ def _spent_entries(connection: psycopg.Connection) -> list[Entry]:
     return [(_give_up(*row), None) for row in connection.execute(statement("lock_spent_jobs"), params)]
 
 
-def _give_up(identity: int, attempt: int, servant_id: int, cancel_requested: bool, deaths: int) -> Settlement:
+def _give_up(
+    identity: int, attempt: int, servant_id: int, cancel_requested: bool, deaths: int, order: str | None
+) -> Settlement:
     if cancel_requested:
         error: dict[str, Any] = {"kind": "Cancelled", "message": "asked for; its servant died before it could stop"}
         return Settlement(job_id=identity, attempt=attempt, state=JobState.CANCELLED, reason=Reason.CANCEL, error=error)
-    return poisoned(identity, attempt, f"servant {servant_id} was the {deaths + 1}. in a row to die with this job")
+    poison = poisoned(identity, attempt, f"servant {servant_id} was the {deaths + 1}. in a row to die with this job")
+    return keep_order(poison, StrictOrder(order) if order else None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from infra.queues.body import MAX_IDS_PER_MESSAGE
@@ -27,20 +26,20 @@ class Room:
     rate: float
     servants: int
     in_flight: int
+    type_limit: int | None = None
+    #: Whether this scheduler may dispatch it now.
+    ours: bool = True
 
     @property
     def jobs(self) -> int:
         """Jobs that may be dispatched now."""
+        if not self.ours:
+            return 0
         ahead = max(self.servants, math.ceil(self.rate * AHEAD_SECONDS))
-        return max(0, min(MAX_PER_PASS, self.slots + ahead - self.in_flight))
+        allowed = self.slots + ahead if self.type_limit is None else min(self.type_limit, self.slots + ahead)
+        return max(0, min(MAX_PER_PASS, allowed - self.in_flight))
 
     @property
     def ids_per_message(self) -> int:
         """How many IDs one message may carry."""
         return max(1, min(MAX_IDS_PER_MESSAGE, int(self.rate / self.servants * MESSAGE_SECONDS)))
-
-
-def shares(room: int, lanes: int) -> Iterator[int]:
-    """`room` split evenly over that many lanes, at least 1 each: a busy lane takes no more than its part of a pass."""
-    each, extra = divmod(room, lanes)
-    yield from (max(1, each + (1 if n < extra else 0)) for n in range(lanes))

@@ -12,12 +12,17 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from infra.postgres.accounts import check_name
+from infra.postgres.holds import connection_lane, release_holds
 from infra.postgres.rows import rows_as
 from infra.postgres.statements import statement
 from infra.redaction import mask_text, redact
 from infra.secrets import Keyring
 from retinue.connection import Connection
 from retinue.errors import NotAllowed, NotFound
+from retinue.holds import HoldKind
+
+#: What a connection that works again releases its lanes from.
+PARKED = (HoldKind.INCIDENT, HoldKind.PAUSE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,8 +168,8 @@ def find_connection(connection: psycopg.Connection, account_id: int, provider: s
 def mark_active(connection: psycopg.Connection, connection_id: int) -> list[str]:
     """Note that the connection works, and resume its parked lanes; returns the types that go on."""
     connection.execute(statement("mark_connection_active"), {"id": connection_id})
-    resumed = connection.execute(statement("resume_lanes"), {"lane": f"connection_id:{connection_id}"})
-    return [row[0] for row in resumed]
+    lanes = release_holds(connection, PARKED, lane=connection_lane(connection_id))
+    return [job_type for job_type, _ in lanes]
 
 
 def _seal(keyring: Keyring, connection_id: int, credentials: Mapping[str, str]) -> bytes:

@@ -122,8 +122,8 @@ def driver_connection(session: Session | CoreConnection | psycopg.Connection) ->
 
 #: A job's columns in the order of `_COLUMNS`: tuples, because a bulk enqueue makes very many of them.
 _Row = tuple[Any, ...]
-_COLUMNS = ("type", "account_id", "lane", "priority", "run_at", "payload", "request_id", "retry_of")
-_ARRAYS: tuple[Callable[[Any], str], ...] = (texts, numbers, texts, numbers, moments, texts, texts, numbers)
+_COLUMNS = ("type", "account_id", "lane", "priority", "run_at", "payload", "request_id", "retry_of", "ordered")
+_ARRAYS: tuple[Callable[[Any], str], ...] = (texts, numbers, texts, numbers, moments, texts, texts, numbers, numbers)
 
 
 def _rows(jobs: Sequence[NewJob]) -> list[_Row]:
@@ -145,6 +145,7 @@ def _row(servant: ServantType[Any], job: NewJob) -> _Row:
         payload_json(job.type, payload),
         job.request_id,
         job.retry_of,
+        servant.order is not None,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    REAL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -75,7 +76,7 @@ def _transition_check() -> str:
     return " OR ".join(f"from_state = '{s}' AND to_state = '{t}' AND reason = '{r}'" for s, t, r in rows)
 
 
-def _within_range(*columns: str) -> str:
+def within_range(*columns: str) -> str:
     return " AND ".join(f"{column} BETWEEN '1970-01-01 00:00:00+00' AND '9000-01-01 00:00:00+00'" for column in columns)
 
 
@@ -99,6 +100,7 @@ def _job_columns() -> list[Column[Any]]:
         Column("schedule_id", BigInteger),
         moment_column("fire_at"),
         Column("retry_of", BigInteger),
+        Column("group_id", BigInteger),
         Column("request_id", Text),
         Column("unique_key", Text),
         Column("payload", JSONB, nullable=False, server_default=text("'{}'")),
@@ -145,9 +147,17 @@ job_types = Table(
     name_column("type", primary_key=True),
     Column("slots", Integer, nullable=False),
     Column("timeout_seconds", Double, nullable=False),
+    # Jobs of one lane, and of the whole type, that may be queued or running at once.
     Column("lane_limit", Integer),
+    Column("type_limit", Integer),
+    # Lanes run in strict order, and this becomes of a lane whose head has failed for good.
+    Column("order_policy", Text),
+    # The virtual time of the lanes now served: one that wakes begins here, with no claim from when it slept.
+    Column("virtual_time", Double, nullable=False, server_default=text("0")),
     moment_column("paused_at"),
     moment_column("updated_at", nullable=False, default_now=True),
+    CheckConstraint("type_limit >= 1", name="type_limit"),
+    CheckConstraint("order_policy IN ('hold', 'park', 'skip')", name="order_policy"),
 )
 
 # account_id has no foreign key here: checking it would lock the account's row once per job, on the hottest path.
@@ -159,6 +169,13 @@ jobs = Table(
     moment_column("lease_until"),
     # This attempt has begun although the servants before died with the job: if its servant dies, too, it is poison.
     Column("on_trial", Boolean, nullable=False, server_default=text("false")),
+    # Its type runs in strict order: it starts when no older job of its lane is unfinished.
+    Column("ordered", Boolean, nullable=False, server_default=text("false")),
+    # The unique key is held only while the job waits: a claim gives it up.
+    Column("unique_waiting", Boolean, nullable=False, server_default=text("false")),
+    # Seconds that its lane was charged with when it was dispatched.
+    Column("charged_seconds", REAL, nullable=False, server_default=text("0")),
+    Column("traceparent", Text),
     CheckConstraint(_state_reason_check(), name="state_reason"),
     CheckConstraint("priority BETWEEN 0 AND 9", name="priority"),
     # A running job, and no other, has a servant and a lease.
@@ -187,6 +204,7 @@ Index(
     postgresql_where=text("state = 'pending'"),
 )
 Index("jobs_in_flight", jobs.c.type, jobs.c.lane, postgresql_where=text("state IN ('queued', 'running')"))
+Index("jobs_in_order", jobs.c.type, jobs.c.lane, jobs.c.id, postgresql_where=text("ordered"))
 Index("jobs_one_per_key", jobs.c.type, jobs.c.unique_key, unique=True, postgresql_where=text("unique_key IS NOT NULL"))
 Index(
     "jobs_one_per_fire",
@@ -230,41 +248,6 @@ job_events = Table(
 )
 Index("job_events_by_job", job_events.c.job_id, job_events.c.at)
 
-# A lane's row says whether anything in it may be due, so that blocked work is never scanned.
-lanes = Table(
-    "lanes",
-    metadata,
-    name_column("type"),
-    name_column("lane"),
-    Column("concurrency_limit", Integer),
-    # The lane's turn: it is looked at when this has come. NULL: nothing is pending.
-    moment_column("due_at"),
-    # At its limit; the settle that frees a place wakes it.
-    Column("full", Boolean, nullable=False, server_default=text("false")),
-    moment_column("paused_at"),
-    Column("paused_reason", Text),
-    PrimaryKeyConstraint("type", "lane"),
-    CheckConstraint("concurrency_limit >= 1", name="concurrency_limit"),
-    CheckConstraint("(paused_at IS NULL) = (paused_reason IS NULL)", name="pause_has_reason"),
-)
-Index(
-    "lanes_due",
-    lanes.c.type,
-    lanes.c.due_at,
-    postgresql_where=text('due_at IS NOT NULL AND paused_at IS NULL AND NOT "full"'),
-)
-
-# Notes to dispatch: "look at this lane". Appended by whoever makes or frees work: nobody waits for a lane's row.
-lane_wakes = Table(
-    "lane_wakes",
-    metadata,
-    identity_column(),
-    name_column("type"),
-    name_column("lane"),
-    moment_column("due_at", nullable=False),
-    postgresql_with={"autovacuum_vacuum_scale_factor": 0.02, "autovacuum_vacuum_threshold": 2000},
-)
-
 schedules = Table(
     "schedules",
     metadata,
@@ -293,7 +276,7 @@ schedules = Table(
     CheckConstraint("every_seconds BETWEEN 1 AND 31622400", name="every_seconds"),
     CheckConstraint("jitter_seconds BETWEEN 0 AND 86400", name="jitter"),
     # Plan reads a thousand schedules at once: none may hold a time that Python cannot.
-    CheckConstraint(_within_range("starts_at", "next_fire_at", "last_fire_at"), name="times"),
+    CheckConstraint(within_range("starts_at", "next_fire_at", "last_fire_at"), name="times"),
     CheckConstraint("catch_up BETWEEN 1 AND 100", name="catch_up"),
     # What no index of jobs can hold would stop plan, and with it every schedule.
     CheckConstraint("octet_length(type) <= 100 AND octet_length(lane) <= 2000", name="indexable"),
@@ -321,6 +304,7 @@ servants = Table(
     moment_column("started_at", nullable=False, default_now=True),
     moment_column("heartbeat_at", nullable=False, default_now=True),
     moment_column("received_at"),
+    Column("metrics_port", Integer),
     CheckConstraint("state IN ('active', 'draining', 'stopped', 'lost')", name="state"),
     postgresql_with={"fillfactor": 50},
 )
@@ -333,6 +317,7 @@ schedulers = Table(
     Column("pid", Integer, nullable=False),
     Column("version", Text, nullable=False),
     Column("passes", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("metrics_port", Integer),
     moment_column("started_at", nullable=False, default_now=True),
     moment_column("heartbeat_at", nullable=False, default_now=True),
     moment_column("stopped_at"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
 from infra.postgres.arrays import moments, numbers, texts
+from infra.postgres.holds import hold_lanes
 from infra.postgres.statements import statement
 from retinue.settlement import Settlement
 from retinue.states import TERMINAL, JobState, Reason
@@ -36,22 +37,38 @@ def settle_jobs(connection: psycopg.Connection, entries: Sequence[Entry], *, sha
     finished = [entry for entry in entries if entry[0].state in TERMINAL]
     back = [entry for entry in entries if entry[0].state is JobState.PENDING]
     done, woken = _finish(connection, finished, shard=shard)
+    _hold(connection, finished, done)
     if back:
-        put_back = {(row[0], row[1]) for row in connection.execute(statement("put_back_jobs"), _put_back_columns(back))}
+        put_back = _written(connection.execute(statement("put_back_jobs"), _put_back_columns(back)))
         unwritten = [_as_cancelled(e) for e in back if (e[0].job_id, e[0].attempt) not in put_back]
         cancelled, _ = _finish(connection, unwritten, shard=shard, only_cancelled=True)
+        # What was cancelled instead holds nothing.
+        _hold(connection, back, put_back)
         done, woken = done | put_back | cancelled, True
     return Settled(frozenset(done), woken)
 
 
+#: (job, attempt) → its (type, lane).
+_Done = dict[tuple[int, int], tuple[str, str]]
+
+
+def _written(rows: Iterable[tuple[Any, ...]]) -> _Done:
+    return {(row[0], row[1]): (row[2], row[3]) for row in rows}
+
+
+def _hold(connection: psycopg.Connection, entries: Sequence[Entry], done: _Done) -> None:
+    held = [(settlement, done.get((settlement.job_id, settlement.attempt))) for settlement, _ in entries]
+    hold_lanes(connection, [(lane, s.hold) for s, lane in held if s.hold is not None and lane is not None])
+
+
 def _finish(
     connection: psycopg.Connection, entries: Sequence[Entry], *, shard: int, only_cancelled: bool = False
-) -> tuple[set[tuple[int, int]], bool]:
+) -> tuple[_Done, bool]:
     if not entries:
-        return set(), False
+        return {}, False
     params = _finish_columns(entries) | {"shard": shard, "only_cancelled": only_cancelled}
     rows = connection.execute(statement("finish_jobs"), params).fetchall()
-    return {(row[0], row[1]) for row in rows}, any(row[2] for row in rows[:1])
+    return _written(rows), any(row[4] for row in rows[:1])
 
 
 def _finish_columns(entries: Sequence[Entry]) -> dict[str, Any]:
@@ -78,7 +95,6 @@ def _put_back_columns(entries: Sequence[Entry]) -> dict[str, Any]:
         "untils": moments(s.until for s in settlements),
         "errors": texts(_json(s.error) for s in settlements),
         "failed_attempts": numbers(int(s.failed_attempt) for s in settlements),
-        "parks": texts(s.park for s in settlements),
     }
 
 

@@ -9,11 +9,14 @@ from enum import StrEnum
 
 import psycopg
 
+from infra.postgres.holds import HeldLane, list_holds
 from infra.postgres.job_details import JobDetails, find_job, retry_policy
 from infra.postgres.rows import rows_as
 from infra.postgres.statements import statement
 from infra.redaction import mask_text
 from infra.words import duration, moment
+from retinue.holds import HoldKind
+from retinue.lanes import AGE_SECONDS
 from retinue.states import TERMINAL, JobState, Reason
 
 #: Due jobs ahead are counted no further than this.
@@ -32,7 +35,12 @@ class ReasonKind(StrEnum):
     RESCUED = "rescued"
     TYPE_PAUSED = "type_paused"
     LANE_PAUSED = "lane_paused"
+    INCIDENT = "incident"
+    BUDGET = "budget"
+    BREAKER = "breaker"
+    ORDER = "order"
     LANE_LIMIT = "lane_limit"
+    TYPE_LIMIT = "type_limit"
     NO_SERVANT = "no_servant"
     NO_SCHEDULER = "no_scheduler"
     SERVANTS_BUSY = "servants_busy"
@@ -49,6 +57,7 @@ BLOCKING = frozenset(
     {
         ReasonKind.TYPE_PAUSED,
         ReasonKind.LANE_PAUSED,
+        ReasonKind.INCIDENT,
         ReasonKind.NO_SERVANT,
         ReasonKind.NO_SCHEDULER,
     }
@@ -82,9 +91,9 @@ class _Situation:
 
     type_known: bool
     type_paused_at: datetime | None
-    lane_paused_at: datetime | None
-    lane_paused_reason: str | None
     lane_limit: int | None
+    type_limit: int | None
+    ordered: bool | None
     servants: int
     slots: int
     rate: float | None
@@ -125,7 +134,8 @@ def _situation(connection: psycopg.Connection, job: JobDetails, at: datetime, al
 def _count_before(connection: psycopg.Connection, job: JobDetails, at: datetime) -> int:
     """Due jobs that go before this one in its lane, counted up to the cap."""
     params = {"id": job.id, "type": job.type, "lane": job.lane, "priority": job.priority, "run_at": job.run_at}
-    row = connection.execute(statement("count_jobs_before"), params | {"now": at, "cap": COUNT_CAP}).fetchone()
+    rest = {"now": at, "cap": COUNT_CAP, "age_seconds": AGE_SECONDS}
+    row = connection.execute(statement("count_jobs_before"), params | rest).fetchone()
     return 0 if row is None else int(row[0])
 
 
@@ -136,7 +146,10 @@ def _pending(
     if not is_due:
         yield _not_due(job)
     yield from _paused(job, situation)
+    yield from (_held(hold) for hold in list_holds(connection, job.type, job.lane))
+    yield from _order(connection, job, situation)
     yield from _lane_limit(connection, job, situation.lane_limit)
+    yield from _type_limit(job, situation)
     yield from _nobody(job, situation)
     if is_due:
         yield _turn(job, situation, ahead)
@@ -164,20 +177,55 @@ def _paused(job: JobDetails, situation: _Situation) -> Iterator[WhyReason]:
     if situation.type_paused_at is not None:
         sentence = f"The type {job.type} is paused since {moment(situation.type_paused_at)}; none of its jobs start."
         yield WhyReason(ReasonKind.TYPE_PAUSED, sentence)
-    if situation.lane_paused_at is not None:
-        why_paused = mask_text(situation.lane_paused_reason or "").rstrip(".")
-        sentence = f"The lane {job.lane} is paused since {moment(situation.lane_paused_at)}: {why_paused}."
-        yield WhyReason(ReasonKind.LANE_PAUSED, sentence + _how_to_resume(job.lane))
 
 
-def _how_to_resume(lane: str) -> str:
-    key, _, identity = lane.partition(":")
-    if key != "connection_id":
+_HELD = {
+    HoldKind.PAUSE: (ReasonKind.LANE_PAUSED, "is paused"),
+    HoldKind.INCIDENT: (ReasonKind.INCIDENT, "is parked by an incident"),
+    HoldKind.BUDGET: (ReasonKind.BUDGET, "has used up its budget of calls"),
+    HoldKind.BREAKER: (ReasonKind.BREAKER, "waits behind an open circuit breaker"),
+    HoldKind.ORDER: (ReasonKind.ORDER, "is held by the head of its order"),
+}
+
+
+#: Reasons that end by themselves where they say until when.
+HELD_KINDS = frozenset(kind for kind, _ in _HELD.values())
+
+
+def _held(hold: HeldLane) -> WhyReason:
+    kind, says = _HELD[hold.kind]
+    until = "" if hold.until is None else f" until {moment(hold.until)}"
+    sentence = f"The lane {hold.lane} {says} since {moment(hold.held_at)}{until}: {mask_text(hold.reason).rstrip('.')}."
+    return WhyReason(kind, sentence + _how_to_resume(hold), hold.until)
+
+
+def _how_to_resume(hold: HeldLane) -> str:
+    key, _, identity = hold.lane.partition(":")
+    if key != "connection_id" or hold.kind not in (HoldKind.INCIDENT, HoldKind.PAUSE):
         return ""
     return (
         f" When it is mended, `retinue connections test {identity}` resumes the lane; "
         f"`retinue connections password {identity}` takes a new password."
     )
+
+
+def _order(connection: psycopg.Connection, job: JobDetails, situation: _Situation) -> Iterator[WhyReason]:
+    """In strict order: the older job that goes first."""
+    if not situation.ordered:
+        return
+    head = connection.execute(statement("find_order_head"), {"type": job.type, "lane": job.lane}).fetchone()
+    if head is not None and head[0] != job.id:
+        identity, state, run_at = head
+        when = f", due {moment(run_at)}" if state == JobState.PENDING else ""
+        sentence = f"Its type runs in strict order, and job {identity} of the lane goes first; it is {state}{when}."
+        yield WhyReason(ReasonKind.ORDER, sentence, jobs=[identity])
+
+
+def _type_limit(job: JobDetails, situation: _Situation) -> Iterator[WhyReason]:
+    limit = situation.type_limit
+    if limit is not None and situation.type_in_flight >= limit:
+        sentence = f"The type {job.type} may run {limit} at a time, and {situation.type_in_flight} are under way."
+        yield WhyReason(ReasonKind.TYPE_LIMIT, sentence)
 
 
 def _lane_limit(connection: psycopg.Connection, job: JobDetails, limit: int | None) -> Iterator[WhyReason]:
@@ -218,10 +266,12 @@ def _expected_start(
     job: JobDetails, situation: _Situation, reasons: list[WhyReason], at: datetime, ahead: int
 ) -> datetime | None:
     kinds = {reason.kind for reason in reasons}
-    if kinds & BLOCKING:
+    held = [reason for reason in reasons if reason.kind in HELD_KINDS]
+    if kinds & BLOCKING or any(reason.until is None for reason in held):
         return None
-    if job.run_at > at:
-        return job.run_at
+    opens = max([job.run_at, *(reason.until for reason in held if reason.until is not None)])
+    if opens > at:
+        return opens
     if kinds == {ReasonKind.DISPATCH}:
         return at
     if not situation.rate or ReasonKind.LANE_LIMIT in kinds or ahead >= COUNT_CAP:

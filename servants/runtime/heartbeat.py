@@ -12,8 +12,9 @@ import psutil
 
 from infra.logs import get_logger
 from infra.loop import PassResult
-from infra.postgres.arrays import numbers
+from infra.postgres.arrays import numbers, texts
 from infra.postgres.connect import Database
+from servants.runtime.charges import Charges, LaneUse
 from servants.runtime.held import HeldJob, HeldJobs
 from servants.runtime.performer import CANCELLED, LEASE_LOST
 
@@ -37,6 +38,7 @@ class Heartbeat:
         servant_id: int,
         lease_seconds: float,
         writes: threading.Lock,
+        charges: Charges,
         figures: Callable[[], dict[str, Any]],
     ) -> None:
         self._database = database
@@ -44,6 +46,7 @@ class Heartbeat:
         self._servant_id = servant_id
         self._lease_seconds = lease_seconds
         self._writes = writes
+        self._charges = charges
         self._figures = figures
         self._process = psutil.Process()
         self.state = "active"
@@ -57,9 +60,18 @@ class Heartbeat:
         # Under the lock that settling takes, so that a job settled meanwhile is not mistaken for a lost one.
         with self._writes:
             renewed = self._to_renew()
-            rows = self._database.fetch("heartbeat", self._params(renewed))
+            rows = self._report(renewed)
         self._tell(renewed, {(row[0], row[1]): row[2] for row in rows})
         return PassResult(len(renewed))
+
+    def _report(self, renewed: Sequence[HeldJob]) -> list[tuple[Any, ...]]:
+        self._charges.running(self._held.running(), time.monotonic())
+        uses = self._charges.take()
+        try:
+            return self._database.fetch("heartbeat", self._params(renewed) | _columns(uses))
+        except BaseException:
+            self._charges.give_back(uses)
+            raise
 
     def _to_renew(self) -> list[HeldJob]:
         """Jobs that began, and waiting ones whose lease has grown old; the newest need nothing yet."""
@@ -100,6 +112,15 @@ class Heartbeat:
         log.warning("lease_lost", job=held.facts.id, attempt=held.facts.attempt, servant=self._servant_id)
         held.lost = True
         held.ask_to_stop(LEASE_LOST, time.monotonic())
+
+
+def _columns(uses: Sequence[LaneUse]) -> dict[str, str]:
+    return {
+        "lanes": texts(use.lane for use in uses),
+        "charges": numbers(use.charge for use in uses),
+        "run_seconds": numbers(use.run_seconds for use in uses),
+        "job_counts": numbers(use.jobs for use in uses),
+    }
 
 
 def _count(said: object) -> int | None:

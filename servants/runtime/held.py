@@ -31,6 +31,8 @@ class HeldJob:
     on_trial: bool = False
     #: Another attempt has the job, or nobody; a heartbeat found out.
     lost: bool = False
+    #: Seconds that were reported as used beyond what its lane was charged with at dispatch.
+    reported: float = 0.0
     #: The watch or the drain settled it over its head.
     abandoned: bool = False
 

@@ -26,6 +26,7 @@ from retinue.servant import ServantType
 from retinue.settlement import Settlement
 from retinue.states import JobState, Reason
 from servants.runtime.capacity import Capacity
+from servants.runtime.charges import Charges
 from servants.runtime.claimer import Claimer
 from servants.runtime.heartbeat import Heartbeat
 from servants.runtime.held import HeldJob, HeldJobs
@@ -76,12 +77,19 @@ class ServantProcess:
         self._build(keyring)
 
     def _build(self, keyring: Keyring) -> None:
-        held, writes = HeldJobs(), threading.Lock()
+        held, writes, self._charges = HeldJobs(), threading.Lock(), Charges()
         lease, slots = self._settings.lease_seconds, self.type.slots
         self._held, self._meter = held, RateMeter(slots, held)
         capacity = Capacity(slots, self._meter, held)
         services = Services(self._database, keyring, self._bell, servant_id=self.id)
-        self._settler = Settler(self._database, held, servant_id=self.id, writes=writes, on_settled=self._on_settled)
+        self._settler = Settler(
+            self._database,
+            held,
+            servant_id=self.id,
+            writes=writes,
+            order=self.type.order,
+            on_settled=self._on_settled,
+        )
         performer = Performer(self.type, services, self.id, admits=Trial(self._database, held).admits)
         self._slots = Slots(slots, performer, self._on_performed)
         self._receiver = Receiver(
@@ -92,7 +100,13 @@ class ServantProcess:
             on_claimed=self._on_claimed,
         )
         self._heartbeat = Heartbeat(
-            self._database, held, servant_id=self.id, lease_seconds=lease, writes=writes, figures=self._figures
+            self._database,
+            held,
+            servant_id=self.id,
+            lease_seconds=lease,
+            writes=writes,
+            charges=self._charges,
+            figures=self._figures,
         )
         self._surplus = Surplus(self._slots, capacity, held, release=self._release)
         self._limits = Watch(self.type, held, settle=self._settler.put, on_overrun=self._on_overrun)
@@ -172,6 +186,8 @@ class ServantProcess:
     def _release(self, jobs: list[HeldJob]) -> None:
         for held in jobs:
             facts = held.facts
+            if held.started_at is None:
+                self._charges.unused(held)
             back = Settlement(job_id=facts.id, attempt=facts.attempt, state=JobState.PENDING, reason=Reason.RELEASE)
             self._settler.put(Performed(held, back, 0.0))
 
@@ -186,6 +202,7 @@ class ServantProcess:
 
     def _on_performed(self, performed: Performed) -> None:
         self._meter.add(performed.run_seconds)
+        self._charges.ended(performed.held, performed.run_seconds)
         self._settler.put(performed)
 
     def _on_settled(self, jobs: int, lanes_woken: bool) -> None:
@@ -233,7 +250,9 @@ def _register(database: Database, servant: ServantType[Any]) -> int:
         "type": servant.name,
         "slots": servant.slots,
         "timeout_seconds": servant.timeout.total_seconds(),
-        "lane_limit": servant.lane_limit,
+        "lane_limit": servant.lane_places,
+        "type_limit": servant.type_limit,
+        "order_policy": servant.order,
     }
     database.fetch("register_type", rules)
     here = {"host": socket.gethostname(), "pid": os.getpid(), "version": VERSION}

@@ -12,6 +12,7 @@ from psycopg.errors import ProgramLimitExceeded, ReadOnlySqlTransaction
 from infra.logs import get_logger
 from infra.postgres.connect import Database, DatabaseUnreachable
 from infra.postgres.settle import settle_jobs
+from retinue.order import StrictOrder, keep_order
 from retinue.settlement import unwritable
 from retinue.states import Reason
 from servants.runtime.held import HeldJobs
@@ -39,12 +40,14 @@ class Settler:
         *,
         servant_id: int,
         writes: threading.Lock,
+        order: StrictOrder | None,
         on_settled: Callable[[int, bool], None],
     ) -> None:
         self._database = database
         self._held = held
         self._servant_id = servant_id
         self._writes = writes
+        self._order = order
         self._on_settled = on_settled
         self._finished: SimpleQueue[Performed | None] = SimpleQueue()
         self._given_up = threading.Event()
@@ -129,9 +132,11 @@ class Settler:
         self._on_settled(len(batch), woken)
 
     def _write(self, batch: Sequence[Performed]) -> bool:
-        entries = [(p.settlement, p.run_seconds) for p in batch if p.settlement is not None]
+        settlements = [
+            (keep_order(p.settlement, self._order), p.run_seconds) for p in batch if p.settlement is not None
+        ]
         with self._database.transaction() as connection:
-            settled = settle_jobs(connection, entries, shard=self._servant_id % 16)
+            settled = settle_jobs(connection, settlements, shard=self._servant_id % 16)
         for performed in batch:
             facts = performed.held.facts
             if (facts.id, facts.attempt) not in settled.done:

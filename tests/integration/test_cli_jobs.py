@@ -174,7 +174,7 @@ def test_why_says_what_it_waits_for(retinue: CommandLine, sql: psycopg.Connectio
     assert "`retinue connections test 7`" in said[1]
     answer = retinue.json("jobs", "why", held.id)
     assert answer["expected_start"] is None
-    assert [reason["kind"] for reason in answer["reasons"]][:2] == ["lane_paused", "no_scheduler"]
+    assert [reason["kind"] for reason in answer["reasons"]][:2] == ["incident", "no_scheduler"]
 
 
 def test_why_counts_processes_live_as_long_as_a_lease(

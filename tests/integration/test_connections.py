@@ -123,13 +123,12 @@ def test_a_connection_that_works_again_has_its_lanes_resumed(sql: psycopg.Connec
     for connection_id in (identity, other):
         (held,) = run_jobs(sql, job_type="calendar.sync", lane=f"connection_id:{connection_id}")
         settle_one(sql, held, Park("the sign-in was refused"))
-    sql.execute("DELETE FROM lane_wakes")
     assert [line.parked_reason for line in list_connections(sql)] == ["the sign-in was refused"] * 2
 
     assert mark_active(sql, identity) == ["calendar.sync"]
 
     assert [line.parked_at is None for line in list_connections(sql)] == [True, False]
-    assert sql.execute("SELECT lane FROM lane_wakes").fetchall() == [(f"connection_id:{identity}",)]
+    assert sql.execute("SELECT lane FROM lanes WHERE held_until IS NULL").fetchall() == [(f"connection_id:{identity}",)]
 
 
 def test_a_broken_connection_becomes_active(sql: psycopg.Connection, account: int) -> None:

@@ -26,6 +26,7 @@ from tests.support.factories import (
     received_ids,
     settle_one,
 )
+from tests.support.lanes import fold, holds, pause, resume, turn_of
 from tests.support.race import in_background, together, wait_until_blocked
 
 OTHER = "system.sleep"
@@ -114,13 +115,10 @@ def test_a_paused_lane_is_never_dispatched(sql: psycopg.Connection, dispatch: Di
     add_servant(sql)
     add_jobs(sql, 2, lane="account:1")
     add_jobs(sql, 2, lane="account:2")
-    sql.execute(
-        "INSERT INTO lanes (type, lane, paused_at, paused_reason) VALUES (%s, 'account:1', now(), 'by hand')",
-        (ECHO,),
-    )
+    pause(sql)
     assert run_until_idle(dispatch) == 2
     assert sql.execute("SELECT DISTINCT lane FROM jobs WHERE state = 'queued'").fetchall() == [("account:2",)]
-    sql.execute("UPDATE lanes SET paused_at = NULL, paused_reason = NULL")
+    resume(sql)
     assert run_until_idle(dispatch) == 2
 
 
@@ -142,7 +140,7 @@ def test_a_parked_job_stays_in_its_lane(sql: psycopg.Connection, dispatch: Dispa
     settle_one(sql, first, Park("the password is wrong"))
     settle_one(sql, second)
     assert run_until_idle(dispatch) == 0
-    assert sql.execute("SELECT paused_reason FROM lanes").fetchall() == [("the password is wrong",)]
+    assert holds(sql) == [("account:1", "incident", "the password is wrong")]
 
 
 def test_priority_goes_before_age(sql: psycopg.Connection, dispatch: Dispatch, queues: MemoryQueues) -> None:
@@ -262,9 +260,9 @@ def test_a_dispatcher_passes_over_the_lane_that_another_one_holds(
     """The first is held in the middle of its turn; the second serves the other lane and leaves the held one alone."""
     add_servant(sql, slots=50, lane_limit=2)
     add_jobs(sql, 5, lane="account:1")
-    sql.execute(statement("fold_lane_wakes"), {"limit": 100})
+    fold(sql)
     with psycopg.connect(database_url) as first:
-        first.execute(statement("take_due_lanes"), {"types": [ECHO], "lanes_per_type": 10})
+        first.execute(statement("take_ready_lanes"), {"types": [ECHO], "lanes_per_type": 10})
         add_jobs(sql, 5, lane="account:2")
         assert Dispatch(database, MemoryQueues(), alive_seconds=30).run_once().done == 2
         assert _in_flight(sql) == {"account:2": 2}
@@ -276,11 +274,11 @@ def test_a_wake_for_a_lane_in_its_turn_waits_and_is_not_lost(
     """A note is folded while another dispatcher ends the lane's turn: it lands after the end and opens a new one."""
     add_servant(sql, slots=50)
     add_jobs(sql, 1)
-    sql.execute(statement("fold_lane_wakes"), {"limit": 100})
-    turn = {"types": [ECHO], "lanes": ["account:1"], "lane_limits": [None]}
+    fold(sql)
+    turn = turn_of("account:1")
     with psycopg.connect(database_url) as first:
-        first.execute(statement("take_due_lanes"), {"types": [ECHO], "lanes_per_type": 10})
-        queued = first.execute(statement("dispatch_jobs"), turn | {"shares": [10]}).fetchall()
+        first.execute(statement("take_ready_lanes"), {"types": [ECHO], "lanes_per_type": 10})
+        queued = first.execute(statement("dispatch_jobs"), turn).fetchall()
         first.execute(statement("end_lane_turns"), turn)
         late = add_jobs(sql, 1)
         with in_background(Dispatch(database, MemoryQueues(), alive_seconds=30).run_once) as second:
@@ -310,11 +308,11 @@ def test_a_job_committed_between_the_steps_of_a_turn_is_not_lost(
 ) -> None:
     add_servant(sql, slots=50)
     add_jobs(sql, 1)
-    turn = {"types": [ECHO], "lanes": ["account:1"], "lane_limits": [None]}
+    turn = turn_of("account:1")
     with psycopg.connect(database_url) as first:
-        first.execute(statement("fold_lane_wakes"), {"limit": 100})
-        first.execute(statement("take_due_lanes"), {"types": [ECHO], "lanes_per_type": 10})
-        first.execute(statement("dispatch_jobs"), turn | {"shares": [10]})
+        fold(first)
+        first.execute(statement("take_ready_lanes"), {"types": [ECHO], "lanes_per_type": 10})
+        first.execute(statement("dispatch_jobs"), turn)
         before_the_end = add_jobs(sql, 1)
         first.execute(statement("end_lane_turns"), turn)
         after_the_end = add_jobs(sql, 1)
@@ -456,8 +454,8 @@ def test_a_huge_paused_lane_is_not_read(sql: psycopg.Connection, database_url: s
     """Another lane's job starts at once, and what dispatch reads does not grow with the blocked work."""
     add_servant(sql)
     add_jobs(sql, 20_000, lane="account:1")
-    sql.execute(statement("fold_lane_wakes"), {"limit": 100})
-    sql.execute("UPDATE lanes SET paused_at = now(), paused_reason = 'by hand'")
+    fold(sql)
+    pause(sql)
     sql.execute("ANALYZE")
     (quiet,) = add_jobs(sql, lane="account:2")
     one_connection = Database(database_url, application_name="tests", max_connections=1)

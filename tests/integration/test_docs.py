@@ -109,18 +109,9 @@ def test_a_parked_connection_goes_on_once_it_is_mended(house: House, tmp_path: P
     house.start(module_of("crm.sync", tmp_path, documented).sync)
     lane = f"connection_id:{connection}"
     (job,) = house.run({"connection_id": connection}, job_type="crm.sync", account_id=account, lane=lane)
-    house.wait_for("EXISTS (SELECT FROM lanes WHERE lane = %s AND paused_at IS NOT NULL)", lane)
+    house.wait_for("EXISTS (SELECT FROM lane_holds WHERE lane = %s)", lane)
     assert helpers.mended(house.sql, connection) == ["crm.sync"]
     assert row_of(house.sql, job, "state") in [("pending",), ("queued",)]
-
-
-def test_a_lane_is_resumed_in_sql(sql: psycopg.Connection) -> None:
-    sql.execute(
-        "INSERT INTO lanes (type, lane, paused_at, paused_reason) VALUES ('invoice.send', 'account:7', now(), 'no')"
-    )
-    sql.execute(blocks(OPERATING, "sql")[2].encode())
-    assert sql.execute("SELECT paused_at FROM lanes").fetchall() == [(None,)]
-    assert sql.execute("SELECT type, lane FROM lane_wakes").fetchall() == [("invoice.send", "account:7")]
 
 
 @pytest.fixture

@@ -45,8 +45,19 @@ from tests.support.factories import (
     received_ids,
     settle_one,
 )
+from tests.support.lanes import pause, resume
 
-TABLES = ("jobs", "job_history", "job_events", "job_rollups", "lanes", "lane_wakes", "servants", "job_types")
+TABLES = (
+    "jobs",
+    "job_history",
+    "job_events",
+    "job_rollups",
+    "lanes",
+    "lane_holds",
+    "lane_wakes",
+    "servants",
+    "job_types",
+)
 
 LANE_LIMIT = 2
 ACCOUNTS = (1, 2)
@@ -147,6 +158,7 @@ class JobLife(RuleBasedStateMachine):
             "job_events",
             "job_rollups",
             "lanes",
+            "lane_holds",
             "lane_wakes",
             "servants",
             "job_types",
@@ -280,14 +292,10 @@ class JobLife(RuleBasedStateMachine):
     @rule(lane=st.sampled_from(["account:1", "account:2"]))
     def pause_or_resume(self, lane: str) -> None:
         if lane in self.model.paused:
-            self.sql.execute(statement("resume_lanes"), {"lane": lane})
+            resume(self.sql, lane)
             self.model.paused.remove(lane)
             return
-        self.sql.execute(
-            "INSERT INTO lanes (type, lane, paused_at, paused_reason) VALUES (%s, %s, now(), 'by hand')"
-            " ON CONFLICT (type, lane) DO UPDATE SET paused_at = now(), paused_reason = 'by hand'",
-            (ECHO, lane),
-        )
+        pause(self.sql, lane)
         self.model.paused.add(lane)
 
     @rule()

@@ -27,6 +27,7 @@ from retinue import (
 from retinue.errors import InvalidPayload
 from tests.support.assertions import assert_consistent, events_of, history_of, row_of
 from tests.support.factories import add_account
+from tests.support.lanes import holds
 from tests.support.runtime import House, Say, captured_logs, kind_of, open_house
 
 RESET = datetime(2100, 1, 1, tzinfo=UTC)
@@ -123,9 +124,7 @@ def test_refused_credentials_park_the_lane_until_a_person_resumes_it(house: Hous
     house.start(kind_of(handler))
     (first,) = house.run()
     house.wait(first, "pending", "snooze")
-    assert house.sql.execute("SELECT lane, paused_reason FROM lanes WHERE paused_at IS NOT NULL").fetchall() == [
-        ("account:1", "the token was revoked")
-    ]
+    assert holds(house.sql) == [("account:1", "incident", "the token was revoked")]
     (second,), (elsewhere,) = house.add(), house.add(lane="account:2")
 
     # Only the other lane's job is dispatched

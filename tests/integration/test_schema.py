@@ -89,8 +89,17 @@ def test_a_schedule_that_cannot_be_is_refused(sql: psycopg.Connection, columns: 
     ("statement", "violated"),
     [
         ("INSERT INTO lanes (type, lane, concurrency_limit) VALUES ('a.b', 'x', 0)", "lanes_concurrency_limit"),
-        ("INSERT INTO lanes (type, lane, paused_at) VALUES ('a.b', 'x', now())", "lanes_pause_has_reason"),
-        ("INSERT INTO lanes (type, lane, paused_reason) VALUES ('a.b', 'x', 'why')", "lanes_pause_has_reason"),
+        ("INSERT INTO lanes (type, lane, weight) VALUES ('a.b', 'x', 0)", "lanes_weight"),
+        ("INSERT INTO lanes (type, lane, ready) VALUES ('a.b', 'x', true)", "lanes_ready"),
+        ("INSERT INTO lane_holds (type, lane, kind, reason) VALUES ('a.b', 'x', 'mood', '')", "lane_holds_kind"),
+        (
+            "INSERT INTO lane_holds (type, lane, kind, until, reason) VALUES ('a.b', 'x', 'pause', 'infinity', '')",
+            "lane_holds_until",
+        ),
+        (
+            "INSERT INTO job_types (type, slots, timeout_seconds, type_limit) VALUES ('a.b', 1, 1, 0)",
+            "job_types_type_limit",
+        ),
         ("INSERT INTO accounts (name) VALUES ('')", "accounts_name_length"),
         (
             "INSERT INTO connections (account_id, provider, name, config, credentials, state)"

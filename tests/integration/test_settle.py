@@ -35,6 +35,7 @@ from tests.support.factories import (
     run_jobs,
     settle_one,
 )
+from tests.support.lanes import holds
 from tests.support.race import in_background, together, wait_until_blocked
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
@@ -164,15 +165,14 @@ def test_parking_keeps_the_jobs_place_and_pauses_its_lane(sql: psycopg.Connectio
     (run_at,) = row_of(sql, held.id, "run_at")
     settle_one(sql, held, Park("the token was revoked", "CredentialError"))
     assert row_of(sql, held.id, "state, reason, failures, run_at") == ("pending", "snooze", 0, run_at)
-    lanes = sql.execute("SELECT lane, paused_at IS NOT NULL, paused_reason FROM lanes").fetchall()
-    assert lanes == [("account:1", True, "the token was revoked")]
+    assert holds(sql) == [("account:1", "incident", "the token was revoked")]
 
 
 def test_parking_a_paused_lane_leaves_the_first_reason(sql: psycopg.Connection) -> None:
     first, second = run_jobs(sql, 2)
     settle_one(sql, first, Park("first"))
     settle_one(sql, second, Park("second"))
-    assert sql.execute("SELECT paused_reason FROM lanes").fetchall() == [("first",)]
+    assert holds(sql) == [("account:1", "incident", "first")]
 
 
 def test_two_jobs_of_one_lane_park_it_in_one_batch(sql: psycopg.Connection) -> None:
@@ -218,7 +218,7 @@ def test_a_job_asked_to_stop_is_cancelled_rather_than_put_back(
     assert settle_all(sql, [settlement]) == {(held.id, 1)}
     assert state_of(sql, held.id) == ("cancelled", "cancel")
     assert history_of(sql, held.id, "cancel_requested_at IS NOT NULL") == (True,)
-    assert sql.execute("SELECT count(*) FROM lanes WHERE paused_at IS NOT NULL").fetchone() == (0,)
+    assert holds(sql) == []
     assert_consistent(sql)
 
 
@@ -292,7 +292,7 @@ def test_a_stale_attempt_changes_nothing(sql: psycopg.Connection) -> None:
         assert settle_one(sql, old, outcome).done == frozenset()
     assert sql.execute(statement("heartbeat"), heartbeat_params([old])).fetchall() == []
     assert sql.execute("SELECT * FROM jobs").fetchall() == before
-    assert sql.execute("SELECT count(*) FROM lanes WHERE paused_at IS NOT NULL").fetchone() == (0,)
+    assert holds(sql) == []
     assert settle_one(sql, new).done == {(new.id, 2)}
     assert settle_one(sql, new).done == frozenset()
     assert_consistent(sql)

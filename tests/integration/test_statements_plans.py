@@ -24,6 +24,7 @@ from tests.support.factories import (
     heartbeat_params,
     queue_jobs,
 )
+from tests.support.lanes import FOLD, fold, turn_of
 
 #: Work that waits, and the most rows that a statement may look at. The second does not grow with the first.
 WAITING = 20_000
@@ -79,7 +80,7 @@ def busy(sql: psycopg.Connection, request: pytest.FixtureRequest) -> Busy:
         sql.execute("ANALYZE")
     add_jobs(sql, WAITING, lane="account:1")
     add_jobs(sql, 20, lane="account:4")
-    sql.execute(statement("fold_lane_wakes"), {"limit": 1000})
+    fold(sql)
     later = datetime.now(UTC) + timedelta(days=1)
     schedules = [add_schedule(sql, f"schedule {n}", next_fire_at=later) for n in range(20)]
     if request.param == "true":
@@ -91,11 +92,12 @@ def cases(busy: Busy) -> dict[str, dict[str, Any]]:
     """Parameters for each hot statement, as the passes and the servants give them."""
     held = busy.running[:50]
     entries = [(job.settlement(Completed()), 0.1) for job in held]
-    turns = {"types": [ECHO, ECHO], "lanes": ["account:1", "account:4"], "lane_limits": [500, 500]}
+    turns = turn_of("account:1", "account:4", shares=40, limit=500)
     return {
-        "read_dispatch_room": {"alive_seconds": 30},
-        "take_due_lanes": {"types": [ECHO], "lanes_per_type": 200},
-        "dispatch_jobs": turns | {"shares": [40, 40]},
+        "read_dispatch_room": {"alive_seconds": 30, "locked_types": []},
+        "ripen_lanes": FOLD,
+        "take_ready_lanes": {"types": [ECHO], "lanes_per_type": 200},
+        "dispatch_jobs": turns,
         "end_lane_turns": turns,
         "put_back_unsent_jobs": {"ids": busy.queued[:50]},
         "claim_jobs": {"ids": numbers(busy.queued[:50]), "type": ECHO, "servant_id": 1, "lease_seconds": 30},
@@ -145,9 +147,9 @@ def test_dispatch_reaches_a_lanes_due_jobs_by_their_index(busy: Busy) -> None:
 def test_what_is_not_due_is_not_read(sql: psycopg.Connection, analyzed: bool) -> None:
     add_servant(sql)
     sql.execute(
-        "INSERT INTO lanes (type, lane, due_at, paused_at, paused_reason)"
+        "INSERT INTO lanes (type, lane, due_at, held_until)"
         " SELECT %s, 'account:' || n, CASE WHEN n %% 3 > 0 THEN now() + n * interval '1 s' END,"
-        " CASE WHEN n %% 2 > 0 THEN now() END, CASE WHEN n %% 2 > 0 THEN 'why' END FROM generate_series(1, 5000) AS n",
+        " CASE WHEN n %% 2 > 0 THEN '9000-01-01'::timestamptz END FROM generate_series(1, 5000) AS n",
         (ECHO,),
     )
     sql.execute(
@@ -158,18 +160,22 @@ def test_what_is_not_due_is_not_read(sql: psycopg.Connection, analyzed: bool) ->
     )
     if analyzed:
         sql.execute("ANALYZE")
-    lanes = explain(sql, "take_due_lanes", {"types": [ECHO], "lanes_per_type": 200})
+    lanes = [
+        *explain(sql, "take_ready_lanes", {"types": [ECHO], "lanes_per_type": 200}),
+        *explain(sql, "ripen_lanes", FOLD),
+    ]
     schedules = explain(sql, "take_due_schedules", {"limit": 1000})
     assert sum(read.rows for read in lanes if read.table == "lanes") == 0
     assert sum(read.rows for read in schedules) == 0
 
 
-def test_taking_many_due_lanes_reads_as_many_as_it_takes(sql: psycopg.Connection) -> None:
+def test_taking_many_ready_lanes_reads_as_many_as_it_takes(sql: psycopg.Connection) -> None:
     add_servant(sql)
     sql.execute(
-        "INSERT INTO lanes (type, lane, due_at) SELECT %s, 'account:' || n, now() FROM generate_series(1, 5000) AS n",
+        "INSERT INTO lanes (type, lane, due_at, ready)"
+        " SELECT %s, 'account:' || n, now(), true FROM generate_series(1, 5000) AS n",
         (ECHO,),
     )
     sql.execute("ANALYZE")
-    reads = explain(sql, "take_due_lanes", {"types": [ECHO], "lanes_per_type": 200})
+    reads = explain(sql, "take_ready_lanes", {"types": [ECHO], "lanes_per_type": 200})
     assert sum(read.rows for read in reads if read.table == "lanes") == 200

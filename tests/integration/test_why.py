@@ -123,7 +123,7 @@ def test_a_parked_lane_says_why_and_what_mends_it(staffed: psycopg.Connection) -
     settle_one(staffed, held, Park("The sign-in was refused."))
 
     answer = why(staffed, held.id)
-    parked = next(reason for reason in answer.reasons if reason.kind is ReasonKind.LANE_PAUSED)
+    parked = next(reason for reason in answer.reasons if reason.kind is ReasonKind.INCIDENT)
     assert ": The sign-in was refused. " in parked.sentence
     assert "`retinue connections test 12`" in parked.sentence
     assert "`retinue connections password 12`" in parked.sentence

@@ -98,7 +98,9 @@ def assert_due_jobs_are_in_sight(sql: psycopg.Connection) -> None:
             AND NOT coalesce(
                 lanes.due_at <= greatest(jobs.run_at, now())
                 AND (
-                    NOT lanes."full"
+                    lanes.ready
+                    -- Made ready when its time comes, if it does not wait for a place.
+                    OR NOT lanes."full"
                     OR EXISTS (
                         SELECT 1 FROM jobs AS flight
                         WHERE flight.type = jobs.type AND flight.lane = jobs.lane AND flight.state <> 'pending'

@@ -37,10 +37,12 @@ class Held:
         return settle(self.id, self.attempt, outcome, retry=retry, failures=failures)
 
 
-def add_type(sql: psycopg.Connection, job_type: str = ECHO, *, slots: int = 8, lane_limit: int | None = None) -> None:
-    """Announce a type as its servants do."""
+def add_type(
+    sql: psycopg.Connection, job_type: str = ECHO, *, slots: int = 8, lane_limit: int | None = None, **rules: Any
+) -> None:
+    """Announce a type as its servants do; `rules` are its `type_limit` and `order_policy`."""
     params = {"type": job_type, "slots": slots, "timeout_seconds": 60, "lane_limit": lane_limit}
-    sql.execute(statement("register_type"), params)
+    sql.execute(statement("register_type"), {"type_limit": None, "order_policy": None} | params | rules)
 
 
 def add_servant(
@@ -50,9 +52,10 @@ def add_servant(
     slots: int = 8,
     lane_limit: int | None = None,
     rate: float | None = None,
+    **rules: Any,
 ) -> int:
     """A live servant, its type announced; returns its ID."""
-    add_type(sql, job_type, slots=slots, lane_limit=lane_limit)
+    add_type(sql, job_type, slots=slots, lane_limit=lane_limit, **rules)
     here = {"type": job_type, "host": "here", "pid": 1, "version": "1", "slots": slots}
     row = sql.execute(statement("register_servant"), here).fetchone()
     assert row is not None
@@ -80,6 +83,7 @@ def add_jobs(
         "payload": texts(["{}"] * count),
         "request_id": texts([None] * count),
         "retry_of": numbers([None] * count),
+        "ordered": numbers([False] * count),
     }
     return [row[0] for row in sql.execute(statement("enqueue_jobs"), params)]
 
@@ -150,6 +154,10 @@ def heartbeat_params(held: Sequence[Held], **changes: Any) -> dict[str, Any]:
         "attempts": [job.attempt for job in held],
         "dones": [None for _ in held],
         "totals": [None for _ in held],
+        "lanes": [],
+        "charges": [],
+        "run_seconds": [],
+        "job_counts": [],
     } | changes
 
 

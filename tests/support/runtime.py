@@ -29,6 +29,7 @@ from servants.runtime.held import HeldJob
 from servants.runtime.process import ServantProcess
 from tests.support.assertions import state_of
 from tests.support.factories import queue_jobs
+from tests.support.lanes import resume
 from tests.support.postgres import DatabaseServer
 from tests.support.race import DEADLINE_SECONDS, wait_until
 
@@ -137,7 +138,7 @@ class House:
     def add(self, *payloads: Mapping[str, Any], job_type: str = TYPE, **columns: Any) -> list[int]:
         """Pending jobs with these payloads, or one with an empty one."""
         count = len(payloads) or 1
-        row = {"account_id": None, "lane": "account:1", "request_id": None} | columns
+        row = {"account_id": None, "lane": "account:1", "request_id": None, "ordered": False} | columns
         params = {
             "type": texts([job_type] * count),
             "account_id": numbers([row["account_id"]] * count),
@@ -147,6 +148,7 @@ class House:
             "payload": texts([json.dumps(payload) for payload in payloads] or ["{}"]),
             "request_id": texts([row["request_id"]] * count),
             "retry_of": numbers([None] * count),
+            "ordered": numbers([row["ordered"]] * count),
         }
         return [made[0] for made in self.sql.execute(statement("enqueue_jobs"), params)]
 
@@ -171,7 +173,7 @@ class House:
 
     def resume(self, lane: str) -> None:
         """Un-park a lane, as a person does."""
-        self.sql.execute(statement("resume_lanes"), {"lane": lane})
+        resume(self.sql, lane)
 
     def wait(self, job_id: int, state: str, reason: str) -> None:
         """Dispatch what is due until the job has come to this state for this reason."""

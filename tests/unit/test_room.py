@@ -1,4 +1,4 @@
-"""How much dispatch sends ahead, how it packs messages, and how lanes share."""
+"""How much dispatch sends ahead, and how it packs messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.queues.body import MAX_IDS_PER_MESSAGE
-from scheduler.room import AHEAD_SECONDS, MAX_PER_PASS, MESSAGE_SECONDS, Room, shares
+from scheduler.room import AHEAD_SECONDS, MAX_PER_PASS, MESSAGE_SECONDS, Room
 
 rooms = st.builds(
     Room,
@@ -36,15 +36,6 @@ def test_an_idle_fleet_is_given_work_for_every_slot(room: Room) -> None:
 def test_a_message_carries_no_more_than_a_moments_work(room: Room) -> None:
     assert 1 <= room.ids_per_message <= MAX_IDS_PER_MESSAGE
     assert room.ids_per_message <= max(1, room.rate / room.servants * MESSAGE_SECONDS)
-
-
-@given(st.integers(1, 5000), st.integers(1, 300))
-def test_lanes_share_evenly_and_each_has_something(room: int, lanes: int) -> None:
-    parts = list(shares(room, lanes))
-    assert len(parts) == lanes
-    assert min(parts) >= 1
-    assert max(parts) - min(parts) <= 1
-    assert sum(parts) == max(room, lanes)
 
 
 @pytest.mark.parametrize(("in_flight", "jobs"), [(0, 10), (9, 1), (10, 0), (50, 0)])

@@ -73,7 +73,9 @@ class Desk:
         self.writes = threading.Lock()
         self.told: list[int] = []
         database: Any = ledger
-        self.settler = Settler(database, self.held, servant_id=1, writes=self.writes, on_settled=self._on_settled)
+        self.settler = Settler(
+            database, self.held, servant_id=1, writes=self.writes, order=None, on_settled=self._on_settled
+        )
         self.settler.start()
 
     def finish(self, *jobs: int, result: Callable[[int, int], Settlement | None] | None = None) -> None:

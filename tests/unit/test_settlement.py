@@ -21,6 +21,7 @@ from retinue.errors import (
     RateLimited,
     TransientError,
 )
+from retinue.holds import Hold, HoldKind
 from retinue.outcomes import Cancelled, Completed, Fail, Outcome, Park, Retry, Snooze
 from retinue.retry import Exponential
 from retinue.settlement import (
@@ -68,13 +69,17 @@ def test_an_attempt_is_spent_exactly_when_it_failed(outcome: Outcome, failures: 
         assert not settlement.failed_attempt or failures + 1 < POLICY.attempts
 
 
+PARKED = Hold(HoldKind.INCIDENT, "", None, "m")
+
+
 @given(outcomes)
 def test_whatever_is_written_can_be_stored(outcome: Outcome) -> None:
     settlement = settle(7, 3, outcome, retry=POLICY, failures=0)
     for json_text in (settlement.result or "{}", json.dumps(dict(settlement.error or {}))):
         assert not holds_nul(json_text)
         assert json_text.encode()
-    for text in (settlement.park or "", *(settlement.error or {}).values()):
+    held = settlement.hold.reason if settlement.hold else ""
+    for text in (held, *(settlement.error or {}).values()):
         assert len(text) <= MAX_ERROR_LENGTH
         assert b"\0" not in text.encode()
 
@@ -83,7 +88,7 @@ def test_whatever_is_written_can_be_stored(outcome: Outcome) -> None:
 def test_only_what_goes_back_waits_and_only_what_completes_has_a_result(outcome: Outcome) -> None:
     settlement = settle(7, 3, outcome, retry=POLICY, failures=0)
     if settlement.state is not JobState.PENDING:
-        assert (settlement.delay, settlement.until, settlement.park) == (None, None, None)
+        assert (settlement.delay, settlement.until, settlement.hold) == (None, None, None)
     if settlement.state is not JobState.COMPLETED:
         assert settlement.result is None
     assert settlement.delay is None or settlement.until is None
@@ -97,7 +102,12 @@ def test_only_what_goes_back_waits_and_only_what_completes_has_a_result(outcome:
         (Retry(), JobState.PENDING, Reason.RETRY, {"delay": 20.0}),
         (Retry(timedelta(minutes=2), "m", "K"), JobState.PENDING, Reason.RETRY, {"delay": 120.0}),
         (Snooze(LATER, "m"), JobState.PENDING, Reason.SNOOZE, {"until": LATER, "delay": None}),
-        (Park("m", "K"), JobState.PENDING, Reason.SNOOZE, {"park": "m", "delay": None, "until": None}),
+        (
+            Park("m", "K"),
+            JobState.PENDING,
+            Reason.SNOOZE,
+            {"hold": Hold(HoldKind.INCIDENT, "", None, "m"), "delay": None, "until": None},
+        ),
         (Fail("m", "K"), JobState.FAILED, Reason.PERMANENT, {"error": {"kind": "K", "message": "m"}}),
         (Cancelled("m"), JobState.CANCELLED, Reason.CANCEL, {"error": {"kind": "Cancelled", "message": "m"}}),
     ],

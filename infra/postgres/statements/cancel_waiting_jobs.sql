@@ -5,13 +5,13 @@ WITH waiting AS (
 ), kept AS (
     INSERT INTO job_history (
         id, type, account_id, lane, priority, state, reason, attempt, failures, deaths, created_at, run_at, queued_at,
-        claimed_at, servant_id, schedule_id, fire_at, retry_of, request_id, unique_key, payload, checkpoint,
-        progress_done, progress_total, error, cancel_requested_at, finished_at
+        claimed_at, servant_id, schedule_id, fire_at, retry_of, group_id, request_id, unique_key, payload,
+        checkpoint, progress_done, progress_total, error, cancel_requested_at, finished_at
     )
     SELECT
         id, type, account_id, lane, priority, 'cancelled', 'cancel', attempt, failures, deaths, created_at, run_at,
-        queued_at, claimed_at, servant_id, schedule_id, fire_at, retry_of, request_id, unique_key, payload, checkpoint,
-        progress_done, progress_total, error, now(), now()
+        queued_at, claimed_at, servant_id, schedule_id, fire_at, retry_of, group_id, request_id, unique_key, payload,
+        checkpoint, progress_done, progress_total, error, now(), now()
     FROM gone
 ), noted AS (
     INSERT INTO job_events (job_id, attempt, account_id, from_state, to_state, reason)

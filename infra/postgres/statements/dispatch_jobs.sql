@@ -1,7 +1,9 @@
 WITH turn AS (
-    SELECT row.type, row.lane, least(row.share, row.lane_limit - flight.jobs) AS room
-    FROM unnest(%(types)s::text[], %(lanes)s::text[], %(lane_limits)s::int[], %(shares)s::int[])
-        AS row (type, lane, lane_limit, share)
+    SELECT row.type, row.lane, row.ordered, row.charge, least(row.share, row.lane_limit - flight.jobs) AS room
+    FROM unnest(
+        %(types)s::text[], %(lanes)s::text[], %(lane_limits)s::int[], %(shares)s::int[], %(ordered)s::bool[],
+        %(charges)s::real[]
+    ) AS row (type, lane, lane_limit, share, ordered, charge)
     CROSS JOIN LATERAL (
         SELECT CASE WHEN row.lane_limit IS NULL THEN 0 ELSE (
             SELECT count(*)
@@ -9,8 +11,20 @@ WITH turn AS (
             WHERE jobs.type = row.type AND jobs.lane = row.lane AND jobs.state IN ('queued', 'running')
         ) END AS jobs
     ) AS flight
+), head AS (
+    -- The oldest unfinished job of each lane in strict order: nothing overtakes it, whatever its state.
+    SELECT turn.type, turn.lane, turn.room, oldest.id, oldest.state, oldest.run_at
+    FROM turn
+    CROSS JOIN LATERAL (
+        SELECT jobs.id, jobs.state, jobs.run_at
+        FROM jobs
+        WHERE jobs.type = turn.type AND jobs.lane = turn.lane AND jobs.ordered
+        ORDER BY jobs.id
+        LIMIT 1
+    ) AS oldest
+    WHERE turn.ordered
 ), picked AS (
-    SELECT head.id
+    SELECT first.id
     FROM turn
     CROSS JOIN LATERAL (
         SELECT due.id
@@ -26,18 +40,25 @@ WITH turn AS (
             ORDER BY jobs.run_at, jobs.id
             LIMIT greatest(turn.room, 0)
         ) AS due
-        ORDER BY level.priority, due.run_at, due.id
+        -- Waiting makes up for a lower priority.
+        ORDER BY due.run_at + make_interval(secs => level.priority * %(age_seconds)s::float8), due.id
         LIMIT greatest(turn.room, 0)
-    ) AS head
+    ) AS first
+    -- Jobs from before their type came to run in order go as they used to.
+    WHERE NOT turn.ordered OR NOT EXISTS (SELECT FROM head WHERE head.type = turn.type AND head.lane = turn.lane)
+    UNION ALL
+    SELECT head.id FROM head WHERE head.room > 0 AND head.state = 'pending' AND head.run_at <= now()
 ), taken AS (
-    -- As arrays: the planner cannot know how few rows these are, and would read the whole table to join them.
-    SELECT id
+    -- As an array: the planner cannot know how few rows these are, and would read the whole table to join them.
+    SELECT id, type, lane
     FROM jobs
     WHERE id = ANY(ARRAY(SELECT id FROM picked)) AND state = 'pending'
     ORDER BY id
     FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs
-SET state = 'queued', reason = 'dispatch', queued_at = now()
-WHERE id = ANY(ARRAY(SELECT id FROM taken))
-RETURNING id, type
+SET state = 'queued', reason = 'dispatch', queued_at = now(), charged_seconds = turn.charge
+FROM taken
+JOIN turn ON turn.type = taken.type AND turn.lane = taken.lane
+WHERE jobs.id = taken.id
+RETURNING jobs.id, jobs.type, jobs.lane

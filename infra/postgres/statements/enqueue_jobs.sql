@@ -2,11 +2,12 @@ WITH wanted AS MATERIALIZED (
     SELECT nextval('jobs_id_seq') AS id, row.*
     FROM unnest(
         %(type)s::text[], %(account_id)s::bigint[], %(lane)s::text[], %(priority)s::smallint[],
-        %(run_at)s::timestamptz[], %(payload)s::jsonb[], %(request_id)s::text[], %(retry_of)s::bigint[]
-    ) AS row (type, account_id, lane, priority, run_at, payload, request_id, retry_of)
+        %(run_at)s::timestamptz[], %(payload)s::jsonb[], %(request_id)s::text[], %(retry_of)s::bigint[],
+        %(ordered)s::bool[]
+    ) AS row (type, account_id, lane, priority, run_at, payload, request_id, retry_of, ordered)
 ), made AS (
-    INSERT INTO jobs (id, type, account_id, lane, priority, run_at, payload, request_id, retry_of)
-    SELECT id, type, account_id, lane, priority, coalesce(run_at, now()), payload, request_id, retry_of
+    INSERT INTO jobs (id, type, account_id, lane, priority, run_at, payload, request_id, retry_of, ordered)
+    SELECT id, type, account_id, lane, priority, coalesce(run_at, now()), payload, request_id, retry_of, ordered
     FROM wanted
 ), woken AS (
     INSERT INTO lane_wakes (type, lane, due_at)

@@ -17,13 +17,14 @@ WITH outcome AS (
 ), kept AS (
     INSERT INTO job_history (
         id, type, account_id, lane, priority, state, reason, attempt, failures, deaths, created_at, run_at, queued_at,
-        claimed_at, servant_id, schedule_id, fire_at, retry_of, request_id, unique_key, payload, checkpoint,
-        progress_done, progress_total, error, cancel_requested_at, finished_at, run_seconds, result
+        claimed_at, servant_id, schedule_id, fire_at, retry_of, group_id, request_id, unique_key, payload,
+        checkpoint, progress_done, progress_total, error, cancel_requested_at, finished_at, run_seconds, result
     )
     SELECT
         id, type, account_id, lane, priority, to_state, to_reason, attempt, failures + failed_attempt, deaths,
-        created_at, run_at, queued_at, claimed_at, servant_id, schedule_id, fire_at, retry_of, request_id, unique_key,
-        payload, checkpoint, progress_done, progress_total, last_error, cancel_requested_at, now(), run_seconds, result
+        created_at, run_at, queued_at, claimed_at, servant_id, schedule_id, fire_at, retry_of, group_id, request_id,
+        unique_key, payload, checkpoint, progress_done, progress_total, last_error, cancel_requested_at, now(),
+        run_seconds, result
     FROM gone
 ), noted AS (
     INSERT INTO job_events (job_id, attempt, account_id, from_state, to_state, reason, detail)
@@ -48,7 +49,7 @@ WITH outcome AS (
     FROM (SELECT DISTINCT type, lane FROM gone) AS freed
     JOIN job_types ON job_types.type = freed.type
     LEFT JOIN lanes ON lanes.type = freed.type AND lanes.lane = freed.lane
-    WHERE coalesce(lanes.concurrency_limit, job_types.lane_limit) IS NOT NULL
+    WHERE coalesce(lanes.concurrency_limit, job_types.lane_limit, job_types.type_limit) IS NOT NULL
     RETURNING 1
 )
-SELECT id, attempt, (SELECT count(*) FROM woken) FROM gone
+SELECT id, attempt, type, lane, (SELECT count(*) FROM woken) FROM gone

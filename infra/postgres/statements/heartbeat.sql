@@ -8,6 +8,14 @@ WITH beat AS (
         current_jobs = %(current_jobs)s,
         received_at = now() - make_interval(secs => %(since_receive_seconds)s)
     WHERE id = %(servant_id)s
+    RETURNING type
+), used AS (
+    -- Tells dispatch what the lanes have used of this servant's time.
+    INSERT INTO lane_wakes (type, lane, charge, run_seconds, jobs)
+    SELECT beat.type, row.lane, row.charge, row.run_seconds, row.jobs
+    FROM beat
+    CROSS JOIN unnest(%(lanes)s::text[], %(charges)s::real[], %(run_seconds)s::real[], %(job_counts)s::int[])
+        AS row (lane, charge, run_seconds, jobs)
 ), held AS (
     SELECT jobs.id, row.done, row.total
     FROM unnest(%(ids)s::bigint[], %(attempts)s::int[], %(dones)s::bigint[], %(totals)s::bigint[])

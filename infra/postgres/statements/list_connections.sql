@@ -1,15 +1,15 @@
 SELECT
     connections.id, connections.account_id, accounts.name AS account_name, connections.provider, connections.name,
     connections.config, connections.state, connections.problem, connections.created_at, connections.updated_at,
-    parked.paused_at AS parked_at, parked.paused_reason AS parked_reason
+    parked.held_at AS parked_at, parked.reason AS parked_reason
 FROM connections
 JOIN accounts ON accounts.id = connections.account_id
 LEFT JOIN LATERAL (
-    SELECT lanes.paused_at, lanes.paused_reason
+    SELECT lane_holds.held_at, lane_holds.reason
     FROM job_types
-    JOIN lanes ON lanes.type = job_types.type AND lanes.lane = 'connection_id:' || connections.id
-    WHERE lanes.paused_at IS NOT NULL
-    ORDER BY lanes.paused_at
+    JOIN lane_holds ON lane_holds.type = job_types.type AND lane_holds.lane = 'connection_id:' || connections.id
+    WHERE lane_holds.kind IN ('incident', 'pause')
+    ORDER BY lane_holds.held_at
     LIMIT 1
 ) AS parked ON true
 WHERE connections.id > %(after)s

@@ -1,5 +1,5 @@
-SELECT type, lane, paused_reason, count(*) OVER ()::int AS lanes
-FROM lanes
-WHERE paused_at IS NOT NULL
-ORDER BY paused_at DESC
+SELECT type, lane, reason, count(*) OVER ()::int AS lanes
+FROM lane_holds
+WHERE kind IN ('pause', 'incident', 'order') AND (until IS NULL OR until > now())
+ORDER BY held_at DESC
 LIMIT %(limit)s

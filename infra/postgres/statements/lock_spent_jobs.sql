@@ -1,4 +1,6 @@
-SELECT id, attempt, servant_id, cancel_requested_at IS NOT NULL, deaths
+SELECT
+    id, attempt, servant_id, cancel_requested_at IS NOT NULL, deaths,
+    (SELECT job_types.order_policy FROM job_types WHERE job_types.type = jobs.type)
 FROM jobs
 WHERE state = 'running'
     AND lease_until < now()

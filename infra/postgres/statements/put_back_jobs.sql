@@ -2,8 +2,8 @@ WITH outcome AS (
     SELECT *
     FROM unnest(
         %(ids)s::bigint[], %(attempts)s::int[], %(reasons)s::job_reason[], %(delays)s::float8[],
-        %(untils)s::timestamptz[], %(errors)s::jsonb[], %(failed_attempts)s::int[], %(parks)s::text[]
-    ) AS row (id, attempt, reason, delay, until, error, failed_attempt, park)
+        %(untils)s::timestamptz[], %(errors)s::jsonb[], %(failed_attempts)s::int[]
+    ) AS row (id, attempt, reason, delay, until, error, failed_attempt)
 ), back AS (
     UPDATE jobs
     SET state = 'pending',
@@ -27,23 +27,12 @@ WITH outcome AS (
         AND jobs.state = 'running'
         AND jobs.cancel_requested_at IS NULL
     RETURNING
-        jobs.id, jobs.attempt, jobs.account_id, jobs.type, jobs.lane, jobs.run_at, outcome.reason, outcome.error,
-        outcome.park
+        jobs.id, jobs.attempt, jobs.account_id, jobs.type, jobs.lane, jobs.run_at, outcome.reason, outcome.error
 ), noted AS (
     INSERT INTO job_events (job_id, attempt, account_id, from_state, to_state, reason, detail)
     SELECT id, attempt, account_id, 'running', 'pending', reason, error FROM back
 ), woken AS (
     INSERT INTO lane_wakes (type, lane, due_at)
     SELECT type, lane, min(run_at) FROM back GROUP BY type, lane
-), parked AS (
-    INSERT INTO lanes (type, lane, due_at, paused_at, paused_reason)
-    SELECT type, lane, min(run_at), now(), min(park)
-    FROM back
-    WHERE park IS NOT NULL
-    GROUP BY type, lane
-    ORDER BY type, lane
-    ON CONFLICT (type, lane) DO UPDATE
-    SET paused_at = excluded.paused_at, paused_reason = excluded.paused_reason
-    WHERE lanes.paused_at IS NULL
 )
-SELECT id, attempt FROM back
+SELECT id, attempt, type, lane FROM back

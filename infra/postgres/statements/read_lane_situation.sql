@@ -1,9 +1,9 @@
 SELECT
     job_types.type IS NOT NULL AS type_known,
     job_types.paused_at AS type_paused_at,
-    lanes.paused_at AS lane_paused_at,
-    lanes.paused_reason AS lane_paused_reason,
     coalesce(lanes.concurrency_limit, job_types.lane_limit) AS lane_limit,
+    job_types.type_limit,
+    job_types.order_policy IS NOT NULL AS ordered,
     alive.servants,
     alive.slots,
     alive.rate,

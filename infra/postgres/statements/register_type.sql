@@ -6,12 +6,25 @@ WITH woken AS (
     WHERE job_types.type = %(type)s
         AND job_types.lane_limit IS DISTINCT FROM %(lane_limit)s::int
         AND lanes.due_at IS NOT NULL
+), ordered AS (
+    -- A type that comes to run in strict order takes the jobs along that already wait.
+    UPDATE jobs
+    SET ordered = true
+    FROM job_types
+    WHERE job_types.type = %(type)s
+        AND job_types.order_policy IS NULL
+        AND %(order_policy)s::text IS NOT NULL
+        AND jobs.type = job_types.type
+        AND jobs.state = 'pending'
+        AND NOT jobs.ordered
 )
-INSERT INTO job_types (type, slots, timeout_seconds, lane_limit)
-VALUES (%(type)s, %(slots)s, %(timeout_seconds)s, %(lane_limit)s)
+INSERT INTO job_types (type, slots, timeout_seconds, lane_limit, type_limit, order_policy)
+VALUES (%(type)s, %(slots)s, %(timeout_seconds)s, %(lane_limit)s, %(type_limit)s, %(order_policy)s)
 ON CONFLICT (type) DO UPDATE
 SET slots = excluded.slots,
     timeout_seconds = excluded.timeout_seconds,
     lane_limit = excluded.lane_limit,
+    type_limit = excluded.type_limit,
+    order_policy = excluded.order_policy,
     updated_at = now()
 RETURNING type

@@ -11,12 +11,12 @@ WITH undelivered AS (
     SET state = 'pending', reason = 'undelivered'
     FROM undelivered
     WHERE jobs.id = undelivered.id
-    RETURNING jobs.id, jobs.attempt, jobs.account_id, jobs.type, jobs.lane, jobs.run_at
+    RETURNING jobs.id, jobs.attempt, jobs.account_id, jobs.type, jobs.lane, jobs.run_at, jobs.charged_seconds
 ), noted AS (
     INSERT INTO job_events (job_id, attempt, account_id, from_state, to_state, reason)
     SELECT id, attempt, account_id, 'queued', 'pending', 'undelivered' FROM back
 ), woken AS (
-    INSERT INTO lane_wakes (type, lane, due_at)
-    SELECT type, lane, min(run_at) FROM back GROUP BY type, lane
+    INSERT INTO lane_wakes (type, lane, due_at, charge)
+    SELECT type, lane, min(run_at), -sum(charged_seconds) FROM back GROUP BY type, lane
 )
 SELECT id, type FROM back

@@ -1,0 +1,5 @@
+SELECT type
+FROM job_types
+WHERE type_limit IS NOT NULL
+ORDER BY type
+FOR NO KEY UPDATE SKIP LOCKED
