@@ -10,7 +10,7 @@ from structlog.contextvars import clear_contextvars
 
 from infra.postgres.connect import Database
 from infra.postgres.migrate import migrate
-from tests.support.lent_database import LentDatabase
+from retinue.testing.lent_database import LentDatabase
 from tests.support.postgres import DatabaseServer, postgres
 
 __all__ = ["postgres"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from tests.support.postgres import DatabaseServer
+from retinue.testing.postgres import DatabaseServer
 
 #: What a test must not have changed if the next one is to have the database too.
 _SHAPE = """
