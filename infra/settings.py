@@ -92,6 +92,15 @@ class Settings(BaseSettings):
     manager_password: Annotated[SecretStr, Field(min_length=1)] = _setting(
         SecretStr(DEFAULT_PASSWORD), "Password to sign in to the manager with.", "a long random one"
     )
+    metrics_host: Annotated[str, Field(min_length=1, pattern=r"^\S+$")] = _setting(
+        "127.0.0.1", "Address that schedulers and servants serve their metrics on.", "127.0.0.1"
+    )
+    metrics_port: Annotated[int | Literal["off"], BeforeValidator(settings_values.port_or_off)] = _setting(
+        0, "Port of the metrics: 0 takes a free one for each process, off serves none.", 0
+    )
+    otel_endpoint: Annotated[str, AfterValidator(settings_values.http_url)] | None = _setting(
+        None, "OpenTelemetry collector that traces are sent to, as an http:// or https:// URL.", "http://127.0.0.1:4318"
+    )
     lease_seconds: _Seconds = _setting(
         30.0, "How long a claimed job stays its servant's without a heartbeat, in seconds.", 30
     )
@@ -103,6 +112,9 @@ class Settings(BaseSettings):
         30.0, "How long a job may stay queued before its message counts as lost, in seconds.", 30
     )
     history_days: Annotated[int, Field(ge=1, le=3_650)] = _setting(14, "How long finished jobs are kept, in days.", 14)
+    figures_days: Annotated[int, Field(ge=1, le=36_500)] = _setting(
+        400, "How long figures about finished jobs are kept, in days.", 400
+    )
     dispatch_poll_seconds: Annotated[float, Field(gt=0, le=3_600, allow_inf_nan=False)] = _setting(
         1.0, "How often the scheduler looks for due jobs when nothing wakes it, in seconds.", 1
     )

@@ -49,6 +49,16 @@ def _libpq_parameters(url: str) -> Mapping[str, object]:
         ) from None
 
 
+def port_or_off(value: object) -> object:
+    """A port, 0 for a free one, or the word `off`."""
+    text = str(value).strip().lower()
+    if text == "off":
+        return text
+    if not text.isdecimal() or int(text) > 65_535:
+        raise ValueError("must be a port from 0 to 65535, or off")
+    return int(text)
+
+
 def http_url(value: str) -> str:
     """`value` as the address of a server, without a slash at its end."""
     try:

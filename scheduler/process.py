@@ -25,11 +25,13 @@ from scheduler.dispatch import Dispatch
 from scheduler.plan import Plan
 from scheduler.rescue import Rescue
 from scheduler.retain import Retain
+from scheduler.rollup import Rollup
 
 #: How often each pass runs when nothing wakes it, in seconds; dispatch has a setting of its own.
 PLAN_SECONDS = 1
 RESCUE_SECONDS = 2
 RETAIN_SECONDS = 900
+ROLLUP_SECONDS = 15
 HEARTBEAT_SECONDS = 5
 
 #: Pause before listening again after the connection failed, in seconds.
@@ -63,6 +65,7 @@ class SchedulerProcess:
                 RESCUE_SECONDS,
             ),
             "retain": (Retain(database, history_days=settings.history_days).run_once, RETAIN_SECONDS),
+            "rollup": (Rollup(database, figures_days=settings.figures_days).run_once, ROLLUP_SECONDS),
             "heartbeat": (self._beat, HEARTBEAT_SECONDS),
         }
         self._clockwork = BackgroundScheduler(timezone="UTC")

@@ -1,0 +1,2 @@
+DELETE FROM account_rollups
+WHERE step_seconds = %(step_seconds)s AND starts_at < %(until)s
