@@ -9,9 +9,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from retinue.errors import CredentialError, JobCancelled, LeaseLost, PermanentError, RateLimited
+from retinue.fingerprint import fingerprint
 from retinue.holds import Hold, HoldKind
 from retinue.outcomes import Cancelled, Completed, Fail, Outcome, Park, Retry, Snooze
 from retinue.retry import RetryPolicy
+from retinue.rules import Failure, choose
 from retinue.states import JobState, Reason
 
 #: Longest error text kept with a job, in characters.
@@ -67,7 +69,7 @@ def outcome_of(error: BaseException) -> Outcome:
         return Fail(error.message, _kind(error))
     if isinstance(error, JobCancelled):
         return Cancelled(error.message)
-    return Retry(None, str(error) or _kind(error), _kind(error))
+    return Retry(None, str(error) or _kind(error), _kind(error), error)
 
 
 def returned(value: object) -> Outcome:
@@ -93,13 +95,13 @@ def settle(
         case Retry():
             return _retry(job_id, attempt, outcome, retry=retry, failures=failures + 1)
         case Snooze(until, message):
-            return _back(job_id, attempt, Reason.SNOOZE, until=until, error=_error("Snooze", message))
+            return _back(job_id, attempt, Reason.SNOOZE, until=until, error=kept_error("Snooze", message))
         case Park(message, kind):
-            error = _error(kind, message)
+            error = kept_error(kind, message)
             hold = Hold(HoldKind.INCIDENT, "", None, error["message"])
             return _back(job_id, attempt, Reason.SNOOZE, error=error, hold=hold)
         case Fail(message, kind):
-            return _failed(job_id, attempt, Reason.PERMANENT, _error(kind, message))
+            return _failed(job_id, attempt, Reason.PERMANENT, kept_error(kind, message))
         case Cancelled() if released:
             return _back(job_id, attempt, Reason.RELEASE)
         case Cancelled(message):
@@ -108,7 +110,7 @@ def settle(
                 attempt=attempt,
                 state=JobState.CANCELLED,
                 reason=Reason.CANCEL,
-                error=_error("Cancelled", message),
+                error=kept_error("Cancelled", message),
             )
 
 
@@ -118,7 +120,7 @@ def completed(job_id: int, attempt: int, outcome: Completed) -> Settlement:
         result = None if outcome.result is None else _json(outcome.result)
     except (TypeError, ValueError, RecursionError) as error:
         message = f"the result cannot be written as JSON: {error}"
-        return _failed(job_id, attempt, Reason.PERMANENT, _error("InvalidResult", message))
+        return _failed(job_id, attempt, Reason.PERMANENT, kept_error("InvalidResult", message))
     return Settlement(job_id=job_id, attempt=attempt, state=JobState.COMPLETED, reason=Reason.COMPLETE, result=result)
 
 
@@ -129,24 +131,27 @@ def put_off(job_id: int, attempt: int) -> Settlement:
 
 def unwritable(settlement: Settlement, message: str) -> Settlement:
     """What is written instead of a settlement that the database refuses, so that it does not come back for ever."""
-    return _failed(settlement.job_id, settlement.attempt, Reason.PERMANENT, _error("InvalidOutcome", message))
+    return _failed(settlement.job_id, settlement.attempt, Reason.PERMANENT, kept_error("InvalidOutcome", message))
 
 
 def overrun(job_id: int, attempt: int, message: str) -> Settlement:
     """What is written for a job that ignored its time limit or its cancellation past its grace."""
-    return _failed(job_id, attempt, Reason.OVERRUN, _error("Overrun", message))
+    return _failed(job_id, attempt, Reason.OVERRUN, kept_error("Overrun", message))
 
 
 def poisoned(job_id: int, attempt: int, message: str) -> Settlement:
     """What is written for a job that keeps taking its servant down with it."""
-    return _failed(job_id, attempt, Reason.POISON, _error("Poison", message))
+    return _failed(job_id, attempt, Reason.POISON, kept_error("Poison", message))
 
 
 def _retry(job_id: int, attempt: int, outcome: Retry, *, retry: RetryPolicy, failures: int) -> Settlement:
-    error = _error(outcome.kind, outcome.message)
-    if failures >= retry.attempts:
+    error = kept_error(outcome.kind, outcome.message)
+    chosen = choose(retry, Failure(outcome.cause, error["message"], error["fingerprint"]))
+    if chosen.rule is not None:
+        error["rule"] = chosen.rule
+    if failures >= chosen.policy.attempts:
         return _failed(job_id, attempt, Reason.EXHAUSTED, error)
-    delay = retry.delay(failures) if outcome.after is None else outcome.after.total_seconds()
+    delay = chosen.policy.delay(failures) if outcome.after is None else outcome.after.total_seconds()
     return _back(job_id, attempt, Reason.RETRY, delay=delay, error=error, failed_attempt=True)
 
 
@@ -172,8 +177,10 @@ def _kind(error: BaseException) -> str:
     return type(error).__name__
 
 
-def _error(kind: str, message: str) -> dict[str, str]:
-    return {"kind": _storable(kind), "message": _storable(message)}
+def kept_error(kind: str, message: str) -> dict[str, str]:
+    """An error as it is kept with its job: what went wrong, and the fingerprint of all errors that say the same."""
+    kind, message = _storable(kind), _storable(message)
+    return {"kind": kind, "message": message, "fingerprint": fingerprint(kind, message)}
 
 
 def _storable(text: object) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import psycopg
 
 from infra.logs import get_logger
@@ -12,7 +10,7 @@ from infra.postgres.connect import Database
 from infra.postgres.settle import Entry, settle_jobs
 from infra.postgres.statements import statement
 from retinue.order import StrictOrder, keep_order
-from retinue.settlement import TRIAL_DEATHS, Settlement, poisoned
+from retinue.settlement import TRIAL_DEATHS, Settlement, kept_error, poisoned
 from retinue.states import JobState, Reason
 
 #: A job whose servant dies this many times in a row fails as poison, if it had begun the last time.
@@ -84,7 +82,7 @@ def _give_up(
     identity: int, attempt: int, servant_id: int, cancel_requested: bool, deaths: int, order: str | None
 ) -> Settlement:
     if cancel_requested:
-        error: dict[str, Any] = {"kind": "Cancelled", "message": "asked for; its servant died before it could stop"}
+        error = kept_error("Cancelled", "asked for; its servant died before it could stop")
         return Settlement(job_id=identity, attempt=attempt, state=JobState.CANCELLED, reason=Reason.CANCEL, error=error)
     poison = poisoned(identity, attempt, f"servant {servant_id} was the {deaths + 1}. in a row to die with this job")
     return keep_order(poison, StrictOrder(order) if order else None)

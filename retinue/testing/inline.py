@@ -7,6 +7,7 @@ import contextvars
 import dataclasses
 import inspect
 from collections.abc import Awaitable, Mapping, Sequence
+from types import TracebackType
 from typing import Any, Literal, Protocol, TypedDict, Unpack
 
 from pydantic import BaseModel
@@ -163,6 +164,7 @@ class _Watched:
 
     def __init__(self, servant: ServantType[Any], held: HeldJob, clock: FakeClock, given: Circumstances) -> None:
         self.raised: BaseException | None = None
+        self._traceback: TracebackType | None = None
         self._servant = servant
         self._held = held
         self._clock = clock
@@ -176,6 +178,8 @@ class _Watched:
 
     def give_back_what_is_the_test_s(self) -> None:
         """Raise what is meant for the test and not for the job: a failed assertion, or the end of the program."""
+        if self.raised is not None:
+            self.raised.__traceback__ = self._traceback  # the runtime let go of it
         theirs = isinstance(self.raised, Exception | SystemExit) and not isinstance(self.raised, AssertionError)
         if self.raised is not None and not theirs:
             raise self.raised
@@ -186,7 +190,7 @@ class _Watched:
             returned: Any = self._servant.handler(job)
             return asyncio.run(_awaited(returned)) if inspect.isawaitable(returned) else returned
         except BaseException as error:
-            self.raised = error
+            self.raised, self._traceback = error, error.__traceback__
             raise
 
     def _on_look(self, looks: int) -> None:

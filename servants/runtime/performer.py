@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from infra.logs import enter_context, get_logger
-from retinue.errors import InvalidPayload, JobError, LeaseLost
+from retinue.errors import InvalidPayload, JobError, JobTimeout, LeaseLost
 from retinue.job import Job, JobServices
 from retinue.outcomes import Cancelled, Fail, Outcome, Retry
 from retinue.payload import parse_payload
@@ -111,11 +111,13 @@ def _raised(error: BaseException) -> Outcome:
     """What an exception comes to; one that cannot even say what it is counts like any other it does not know."""
     told = _told(error)
     log.info("job_raised", error=told, exc_info=not isinstance(error, JobError))
+    # The outcome keeps the error: with its traceback it would keep this very frame, and itself, alive.
+    error.__traceback__ = None
     try:
         return outcome_of(error)
     except Exception:
         log.exception("error_not_understood", error=told)
-        return Retry(None, told, type(error).__name__)
+        return Retry(None, told, type(error).__name__, error)
 
 
 def _told(error: BaseException) -> str:
@@ -129,7 +131,8 @@ def _told(error: BaseException) -> str:
 def _after_timeout(held: HeldJob, outcome: Outcome) -> Outcome:
     """A job that stopped because its time was up failed this attempt; it was not cancelled by anybody."""
     if isinstance(outcome, Cancelled) and held.asked_why == TIMED_OUT:
-        return Retry(None, "the job passed its time limit and stopped", "JobTimeout")
+        late = JobTimeout("the job passed its time limit and stopped")
+        return Retry(None, late.message, "JobTimeout", late)
     return outcome
 
 

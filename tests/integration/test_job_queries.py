@@ -8,6 +8,7 @@ import pytest
 from infra.postgres.job_queries import JobFilter, list_jobs, masked_payload, show_job
 from retinue.errors import NotFound
 from retinue.outcomes import Completed, Fail, Retry
+from retinue.settlement import kept_error
 from retinue.states import JobState
 from tests.support.factories import (
     ECHO,
@@ -123,10 +124,10 @@ def test_a_failed_job_shows_its_error_and_events(sql: psycopg.Connection) -> Non
 
     job = show_job(sql, held.id)
     assert (job.state, job.attempt, job.failures) == (JobState.FAILED, 2, 2)
-    assert job.error == {"kind": "PermanentError", "message": "no use"}
+    assert job.error == kept_error("PermanentError", "no use")
     assert [(event.attempt, event.to_state, event.detail) for event in job.events] == [
-        (1, JobState.PENDING, {"kind": "ServerFailed", "message": "the server failed"}),
-        (2, JobState.FAILED, {"kind": "PermanentError", "message": "no use"}),
+        (1, JobState.PENDING, kept_error("ServerFailed", "the server failed")),
+        (2, JobState.FAILED, kept_error("PermanentError", "no use")),
     ]
     assert (job.servant_id, job.servant_host, job.servant_pid) == (servant, "here", 1)
     assert job.run_seconds == 0.25

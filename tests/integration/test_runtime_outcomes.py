@@ -25,6 +25,7 @@ from retinue import (
     TransientError,
 )
 from retinue.errors import InvalidPayload
+from retinue.settlement import kept_error
 from tests.support.assertions import assert_consistent, events_of, history_of, row_of
 from tests.support.factories import add_account
 from tests.support.lanes import holds
@@ -102,7 +103,7 @@ def test_a_retry_waits_for_its_backoff(house: House) -> None:
     house.wait(job, "pending", "retry")
     assert house.dispatch() == 0
     waits, failures, error = row_of(house.sql, job, "run_at - now() > interval '9 minutes', failures, error")
-    assert (waits, failures, error) == (True, 1, {"kind": "ValueError", "message": "odd"})
+    assert (waits, failures, error) == (True, 1, kept_error("ValueError", "odd"))
 
 
 def test_a_provider_limit_snoozes_until_its_reset_and_counts_no_failure(house: House) -> None:
@@ -147,7 +148,7 @@ def test_a_permanent_error_fails_at_once(house: House, error: Exception, message
     (job,) = house.run()
     house.wait(job, "failed", "permanent")
     kept = history_of(house.sql, job, "attempt, failures, error")
-    assert kept == (1, 1, {"kind": type(error).__name__, "message": message})
+    assert kept == (1, 1, kept_error(type(error).__name__, message))
 
 
 @pytest.mark.parametrize(

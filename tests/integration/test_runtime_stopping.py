@@ -11,6 +11,7 @@ import pytest
 from infra.postgres.job_actions import cancel_jobs
 from retinue import Completed, Job, Outcome, TransientError, seconds
 from retinue.errors import LeaseLost
+from retinue.settlement import kept_error
 from servants.runtime import process as runtime
 from tests.support.assertions import assert_consistent, events_of, history_of, row_of, state_of
 from tests.support.race import DEADLINE_SECONDS, wait_until
@@ -46,7 +47,7 @@ def test_a_running_job_that_is_cancelled_learns_of_it_and_stops(house: House) ->
     house.wait_for("EXISTS (SELECT FROM jobs WHERE state = 'running')")
     cancel(house, job)
     house.wait(job, "cancelled", "cancel")
-    assert history_of(house.sql, job, "failures, error") == (0, {"kind": "Cancelled", "message": "cancelled"})
+    assert history_of(house.sql, job, "failures, error") == (0, kept_error("Cancelled", "cancelled"))
 
 
 def test_a_cancelled_job_that_completes_all_the_same_is_completed(house: House) -> None:
@@ -103,7 +104,7 @@ def test_a_job_that_obeys_its_time_limit_is_tried_again(house: House) -> None:
     process = house.start(kind_of(obeying, timeout=seconds(0.05)))
     (job,) = house.run()
     house.wait(job, "failed", "exhausted")
-    error = {"kind": "JobTimeout", "message": "the job passed its time limit and stopped"}
+    error = kept_error("JobTimeout", "the job passed its time limit and stopped")
     assert history_of(house.sql, job, "failures, error") == (3, error)
     assert events_of(house.sql, job)[0] == "running → pending (retry)"
     assert process.exit_code == 0

@@ -12,7 +12,7 @@ from infra.postgres.settle import settle_jobs
 from infra.postgres.statements import statement
 from retinue.outcomes import Cancelled, Completed, Fail, Outcome, Park, Retry, Snooze
 from retinue.retry import Exponential
-from retinue.settlement import Settlement, overrun, settle, unwritable
+from retinue.settlement import Settlement, kept_error, overrun, settle, unwritable
 from retinue.states import JobState, Reason
 from tests.support.assertions import (
     assert_consistent,
@@ -91,7 +91,7 @@ def test_a_failed_job_keeps_its_error_and_leaves_an_event(
     (held,) = run_jobs(sql)
     settle_one(sql, held, outcome, retry=Exponential(attempts=1))
     assert state_of(sql, held.id) == ("failed", reason)
-    assert history_of(sql, held.id, "error, failures") == ({"kind": "Gone", "message": "it is gone"}, 1)
+    assert history_of(sql, held.id, "error, failures") == (kept_error("Gone", "it is gone"), 1)
     assert events_of(sql, held.id) == [f"running → failed ({reason})"]
 
 
@@ -108,7 +108,7 @@ def test_a_retry_waits_for_its_backoff_and_counts_the_failure(sql: psycopg.Conne
     )
     # The first wait of LONGEST_WAIT is its base.
     assert row_of(sql, held.id, "run_at - now() BETWEEN interval '8 s' AND interval '10 s'") == (True,)
-    assert row_of(sql, held.id, "error") == ({"kind": "TransientError", "message": "busy"},)
+    assert row_of(sql, held.id, "error") == (kept_error("TransientError", "busy"),)
     assert events_of(sql, held.id) == ["running → pending (retry)"]
     assert_consistent(sql)
 
@@ -135,7 +135,7 @@ def test_a_snooze_waits_until_its_moment_and_spends_nothing(sql: psycopg.Connect
     (held,) = run_jobs(sql)
     settle_one(sql, held, Snooze(TOMORROW, "limit reached"))
     assert row_of(sql, held.id, "state, reason, failures, run_at") == ("pending", "snooze", 0, TOMORROW)
-    assert row_of(sql, held.id, "error") == ({"kind": "Snooze", "message": "limit reached"},)
+    assert row_of(sql, held.id, "error") == (kept_error("Snooze", "limit reached"),)
 
 
 @pytest.mark.parametrize(

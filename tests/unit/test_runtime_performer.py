@@ -22,7 +22,7 @@ from retinue import (
     servant,
 )
 from retinue.errors import CredentialError, JobCancelled, LeaseLost, PermanentError, TransientError
-from retinue.settlement import Settlement
+from retinue.settlement import Settlement, kept_error
 from servants.runtime.held import HeldJob
 from servants.runtime.performer import CANCELLED, DRAINING, LEASE_LOST, TIMED_OUT, Performed, Performer
 from tests.support.runtime import AT_ONCE, Say, held_job, kind_of
@@ -122,7 +122,7 @@ def test_a_validator_that_breaks_is_a_failure_like_any_other() -> None:
         raise AssertionError("not reached")
 
     settlement = settled(picky, held_job(payload='{"text": "x"}'))
-    assert settlement.error == {"kind": "RuntimeError", "message": "the catalogue cannot be read"}
+    assert settlement.error == kept_error("RuntimeError", "the catalogue cannot be read")
 
 
 @dataclass
@@ -138,7 +138,7 @@ class Broken:
 def test_a_retry_policy_that_raises_fails_the_job() -> None:
     settlement = settled(kind_of(doing(TransientError()), retry=Broken()))
     message = "settling Retry raised KeyError: 'delays'"
-    assert (settlement.reason, settlement.error) == ("permanent", {"kind": "InvalidOutcome", "message": message})
+    assert (settlement.reason, settlement.error) == ("permanent", kept_error("InvalidOutcome", message))
 
 
 def asked(why: str) -> Callable[[HeldJob], Callable[[Job[Say]], Outcome]]:
@@ -170,7 +170,7 @@ def test_a_job_asked_before_it_began_does_not_begin() -> None:
     held.ask_to_stop(CANCELLED, 1.0)
     settlement = settled(kind_of(doing(AssertionError("not reached"))), held)
     assert settlement.reason == "cancel"
-    assert settlement.error == {"kind": "Cancelled", "message": "cancelled before it began"}
+    assert settlement.error == kept_error("Cancelled", "cancelled before it began")
 
 
 @pytest.mark.parametrize("way", ["abandoned", "lost"])

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.postgres.statements import statement
 from retinue.errors import (
     CredentialError,
     JobCancelled,
@@ -21,13 +22,16 @@ from retinue.errors import (
     RateLimited,
     TransientError,
 )
+from retinue.fingerprint import fingerprint
 from retinue.holds import Hold, HoldKind
 from retinue.outcomes import Cancelled, Completed, Fail, Outcome, Park, Retry, Snooze
-from retinue.retry import Exponential
+from retinue.retry import Exponential, NoRetry
+from retinue.rules import Rules, When
 from retinue.settlement import (
     MAX_ERROR_LENGTH,
     completed,
     holds_nul,
+    kept_error,
     outcome_of,
     overrun,
     poisoned,
@@ -108,8 +112,8 @@ def test_only_what_goes_back_waits_and_only_what_completes_has_a_result(outcome:
             Reason.SNOOZE,
             {"hold": Hold(HoldKind.INCIDENT, "", None, "m"), "delay": None, "until": None},
         ),
-        (Fail("m", "K"), JobState.FAILED, Reason.PERMANENT, {"error": {"kind": "K", "message": "m"}}),
-        (Cancelled("m"), JobState.CANCELLED, Reason.CANCEL, {"error": {"kind": "Cancelled", "message": "m"}}),
+        (Fail("m", "K"), JobState.FAILED, Reason.PERMANENT, {"error": kept_error("K", "m")}),
+        (Cancelled("m"), JobState.CANCELLED, Reason.CANCEL, {"error": kept_error("Cancelled", "m")}),
     ],
 )
 def test_what_each_outcome_writes(outcome: Outcome, state: JobState, reason: Reason, rest: Mapping[str, Any]) -> None:
@@ -122,6 +126,53 @@ def test_the_last_failure_exhausts_the_attempts() -> None:
     assert settle(7, 3, Retry(), retry=POLICY, failures=1).reason is Reason.RETRY
     assert settle(7, 3, Retry(), retry=POLICY, failures=2).reason is Reason.EXHAUSTED
     assert settle(7, 3, Retry(timedelta(1)), retry=POLICY, failures=2).reason is Reason.EXHAUSTED
+
+
+RULES = Rules(
+    When(ConnectionError, then=Exponential(base=1, cap=1, attempts=9, draw=lambda _low, high: high)),
+    When(message="deadlock", then=NoRetry()),
+    otherwise=POLICY,
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "failures", "reason", "delay", "rule"),
+    [
+        (ConnectionResetError("gone"), 7, Reason.RETRY, 1.0, "ConnectionError"),
+        (ConnectionResetError("gone"), 8, Reason.EXHAUSTED, None, "ConnectionError"),
+        (TransientError("a deadlock"), 0, Reason.EXHAUSTED, None, "message ~ 'deadlock'"),
+        (TransientError("busy"), 1, Reason.RETRY, 20.0, "otherwise"),
+        # What failed before counts, whatever it was: this kind's rule would have allowed three.
+        (TransientError("busy"), 7, Reason.EXHAUSTED, None, "otherwise"),
+    ],
+)
+def test_rules_go_by_the_kind_of_error(
+    error: Exception, failures: int, reason: Reason, delay: float | None, rule: str
+) -> None:
+    settlement = settle(7, 9, outcome_of(error), retry=RULES, failures=failures)
+    assert (settlement.reason, settlement.delay) == (reason, delay)
+    assert settlement.error == kept_error(type(error).__name__, str(error)) | {"rule": rule}
+
+
+def test_the_handler_s_own_wait_comes_before_the_rule_s() -> None:
+    settlement = settle(7, 1, Retry(timedelta(seconds=3), "a deadlock ahead"), retry=RULES, failures=0)
+    assert settlement.reason is Reason.EXHAUSTED
+    assert settle(7, 1, Retry(timedelta(seconds=3)), retry=RULES, failures=0).delay == 3.0
+
+
+def test_every_error_kept_has_its_fingerprint() -> None:
+    for outcome in (Retry(message="try 17"), Snooze(LATER, "try 17"), Fail("try 17", "Retry"), Park("try 17", "Retry")):
+        error = settle(7, 1, outcome, retry=POLICY, failures=0).error
+        assert error is not None
+        assert error["fingerprint"] == fingerprint(error["kind"], "try 4")
+
+
+def test_what_rescue_keeps_has_its_fingerprint_too() -> None:
+    """It is written in SQL: the sentence there and its fingerprint belong together."""
+    kept = kept_error("LeaseExpired", "servant 12 stopped renewing its lease")
+    text = statement("rescue_expired_jobs").decode()
+    assert f"'fingerprint', '{kept['fingerprint']}'" in text
+    assert "'LeaseExpired', 'message', format('servant %%s stopped renewing its lease'" in text
 
 
 def test_a_job_that_stopped_for_a_drain_is_handed_back() -> None:
@@ -224,13 +275,13 @@ def test_an_escaped_backslash_before_u0000_is_no_nul(text: str) -> None:
 
 def test_long_messages_are_cut() -> None:
     settlement = settle(1, 1, Fail("x" * 5000), retry=POLICY, failures=0)
-    assert settlement.error == {"kind": "Fail", "message": "x" * MAX_ERROR_LENGTH}
+    assert settlement.error == kept_error("Fail", "x" * MAX_ERROR_LENGTH)
 
 
 def test_what_the_engine_itself_settles() -> None:
     assert [made.reason for made in (overrun(1, 2, "m"), poisoned(1, 2, "m"))] == [Reason.OVERRUN, Reason.POISON]
     refused = settle(1, 2, Retry(), retry=POLICY, failures=0)
-    assert unwritable(refused, "m").error == {"kind": "InvalidOutcome", "message": "m"}
+    assert unwritable(refused, "m").error == kept_error("InvalidOutcome", "m")
     assert {made.state for made in (overrun(1, 2, "m"), poisoned(1, 2, "m"), unwritable(refused, "m"))} == {
         JobState.FAILED
     }

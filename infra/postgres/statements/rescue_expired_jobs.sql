@@ -17,7 +17,8 @@ WITH expired AS (
         deaths = least(deaths + 1, %(poison_deaths)s - 1),
         run_at = now() + make_interval(secs => deaths * %(backoff_seconds)s),
         error = jsonb_build_object(
-            'kind', 'LeaseExpired', 'message', format('servant %%s stopped renewing its lease', servant_id)
+            'kind', 'LeaseExpired', 'message', format('servant %%s stopped renewing its lease', servant_id),
+            'fingerprint', '8aa7d072'
         ),
         servant_id = NULL,
         lease_until = NULL
