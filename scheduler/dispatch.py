@@ -131,7 +131,13 @@ def _take_turns(connection: psycopg.Connection, rooms: dict[str, Room]) -> list[
     if not open_types:
         return []
     params = {"types": open_types, "lanes_per_type": LANES_PER_TYPE}
-    return [Turn(ReadyLane._make(row)) for row in connection.execute(statement("take_ready_lanes"), params)]
+    lanes = [ReadyLane._make(row) for row in connection.execute(statement("take_ready_lanes"), params)]
+    return [Turn(lane if lane.mean_seconds else _guessed(lane, rooms[lane.type])) for lane in lanes]
+
+
+def _guessed(lane: ReadyLane, room: Room) -> ReadyLane:
+    """A lane of which nothing is known yet, as if its jobs were like those of all lanes."""
+    return lane._replace(mean_seconds=room.mean_seconds)
 
 
 def _shared(turns: list[Turn], room: Room, already: int) -> list[Turn]:

@@ -40,6 +40,11 @@ class Room:
         return max(0, min(MAX_PER_PASS, allowed - self.in_flight))
 
     @property
+    def mean_seconds(self) -> float:
+        """How long a job of this type runs, as the servants' rate has it."""
+        return self.slots / self.rate if self.rate > 0 else 1.0
+
+    @property
     def ids_per_message(self) -> int:
         """How many IDs one message may carry."""
         return max(1, min(MAX_IDS_PER_MESSAGE, int(self.rate / self.servants * MESSAGE_SECONDS)))

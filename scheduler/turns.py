@@ -8,6 +8,7 @@ Vin and Cheng, SIGCOMM 1996.)
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -47,9 +48,14 @@ class Turn:
     sent: int = 0
 
     @property
+    def step(self) -> float:
+        """What one more job adds to the lane's virtual time."""
+        return self.lane.charge / self.lane.weight
+
+    @property
     def reached(self) -> float:
         """The lane's virtual time with what went out."""
-        return self.lane.virtual_time + self.sent * self.lane.charge / self.lane.weight
+        return self.lane.virtual_time + self.sent * self.step
 
     @property
     def wants_more(self) -> bool:
@@ -59,18 +65,17 @@ class Turn:
     @property
     def at_limit(self) -> bool:
         limit = self.lane.lane_limit
-        return self.lane.ordered or (limit is not None and self.sent >= limit)
+        return limit is not None and self.sent >= limit
 
 
 def share_out(turns: Sequence[Turn], room: int) -> None:
     """Give `room` more jobs to these lanes, those that are furthest behind first; sets each turn's share anew."""
-    level = _level([(turn.reached, turn.lane.charge / turn.lane.weight) for turn in turns], room)
-    left = room
-    for turn in sorted(turns, key=lambda turn: turn.reached):
-        step = turn.lane.charge / turn.lane.weight
-        extra = min(left, max(0, math.ceil((level - turn.reached) / step)))
-        turn.share = turn.sent + extra
-        left -= extra
+    level = _level([(turn.reached, turn.step) for turn in turns], room)
+    for turn in turns:
+        turn.share = turn.sent + max(0, math.floor((level - turn.reached) / turn.step))
+    left = room - sum(turn.share - turn.sent for turn in turns)
+    for turn in heapq.nsmallest(left, turns, key=lambda turn: turn.reached + (turn.share - turn.sent) * turn.step):
+        turn.share += 1
 
 
 def _level(lanes: Sequence[tuple[float, float]], room: int) -> float:

@@ -72,6 +72,7 @@ def add_jobs(
     account_id: int | None = None,
     priority: int = 5,
     run_at: datetime | None = None,
+    ordered: bool = False,
 ) -> list[int]:
     """Pending jobs of any type, whether or not one is registered under that name; due now unless `run_at` is given."""
     params = {
@@ -83,7 +84,7 @@ def add_jobs(
         "payload": texts(["{}"] * count),
         "request_id": texts([None] * count),
         "retry_of": numbers([None] * count),
-        "ordered": numbers([False] * count),
+        "ordered": numbers([ordered] * count),
     }
     return [row[0] for row in sql.execute(statement("enqueue_jobs"), params)]
 

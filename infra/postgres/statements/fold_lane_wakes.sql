@@ -4,8 +4,8 @@ WITH taken AS (
     RETURNING type, lane, due_at, charge, run_seconds, jobs
 ), note AS (
     SELECT
-        type, lane, greatest(min(due_at), now()) AS due_at, sum(charge)::float8 AS charge,
-        sum(run_seconds)::float8 AS run_seconds, sum(jobs) AS jobs
+        type, lane, CASE WHEN min(due_at) < now() THEN now() ELSE min(due_at) END AS due_at,
+        sum(charge)::float8 AS charge, sum(run_seconds)::float8 AS run_seconds, sum(jobs) AS jobs
     FROM taken
     GROUP BY type, lane
 )
@@ -33,6 +33,7 @@ SET due_at = least(lanes.due_at, excluded.due_at),
     mean_seconds = (
         SELECT CASE
             WHEN note.jobs = 0 THEN lanes.mean_seconds
+            WHEN lanes.mean_seconds = 0 THEN note.run_seconds / note.jobs
             -- The more jobs the note tells of, the more it counts.
             ELSE lanes.mean_seconds
                 + (note.run_seconds / note.jobs - lanes.mean_seconds) * note.jobs / (note.jobs + 20.0)
