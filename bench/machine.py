@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 import psutil
 import psycopg
 
+from bench.peers.environment import redis_server
 from infra.keys import write_key_file
 from infra.local.postgres_server import database_url
 from infra.postgres.migrate import migrate
@@ -33,6 +35,7 @@ class Machine:
     directory: Path
     url: str
     sqs_url: str
+    redis_url: str = ""
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     #: How each program was started, so that one that was killed can be started again.
     commands: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -46,20 +49,36 @@ class Machine:
         password = secrets.token_urlsafe(12)
         (directory / "postgres-password").write_text(password)
         url = database_url(port=free_port(), password=password, database="bench")
-        return cls(directory, url, f"http://127.0.0.1:{free_port()}")
+        return cls(directory, url, f"http://127.0.0.1:{free_port()}", f"redis://127.0.0.1:{free_port()}/0")
 
     def start_servers(self) -> None:
         """PostgreSQL with a migrated database, and SQS."""
         ports = [str(urlsplit(url).port) for url in (self.url, self.sqs_url)]
         data = str(self.directory / "postgres")
         self.start("postgres", "infra.local.postgres_server", "--data", data, "--port", ports[0])
-        self.start("sqs", "infra.local.sqs_server", "--port", ports[1])
-        maintenance = self.url.removesuffix("/bench") + "/postgres"
-        self.wait_for(lambda: _answers(maintenance), "PostgreSQL")
+        self.start("sqs", "bench.counted_sqs", "--port", ports[1])
+        self.wait_for(lambda: _answers(self.maintenance_url), "PostgreSQL")
         self.wait_for(lambda: _accepts(int(ports[1])), "SQS")
-        with psycopg.connect(maintenance, autocommit=True) as connection:
+        with psycopg.connect(self.maintenance_url, autocommit=True) as connection:
             connection.execute("CREATE DATABASE bench")
         migrate(self.url)
+
+    @property
+    def maintenance_url(self) -> str:
+        """The server's own database, from which others are made."""
+        return self.url.removesuffix("/bench") + "/postgres"
+
+    def restart_redis(self) -> None:
+        """An empty Redis server with its default settings: snapshots, no append-only file."""
+        if "redis" in self.processes:
+            self.stop("redis")
+        home = self.directory / "redis"
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir()
+        port = urlsplit(self.redis_url).port or 0
+        bound = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(home)]
+        self.start_program("redis", [redis_server(), *bound], {"PATH": os.environ["PATH"]})
+        self.wait_for(lambda: _accepts(port), "Redis")
 
     @property
     def environment(self) -> dict[str, str]:
@@ -75,12 +94,14 @@ class Machine:
         }
 
     def start(self, name: str, *command: str) -> psutil.Process:
-        """Start one program; its output goes to a file of its own."""
+        """Start one of our modules; its output goes to a file of its own."""
         self.commands[name] = command
+        return self.start_program(name, [sys.executable, "-m", *command], self.environment)
+
+    def start_program(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> psutil.Process:
+        """Start any program; its output goes to a file of its own."""
         with (self.directory / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", *command], env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
-            )
+            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         self.processes[name] = process
         return psutil.Process(process.pid)
 

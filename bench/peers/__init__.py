@@ -1,0 +1,1 @@
+"""The systems that Retinue is measured beside, each in an environment of its own."""

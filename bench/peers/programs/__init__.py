@@ -1,0 +1,1 @@
+"""One program for each peer, run by the peers' own interpreter: nothing here imports Retinue or its libraries."""
