@@ -15,7 +15,7 @@ from cli.environment import current_settings
 
 if TYPE_CHECKING:
     from infra.postgres.connect import Database
-    from infra.queues.sqs import SqsQueues
+    from infra.queues.transport import Queues
     from infra.settings import Settings
 
 #: Processes that start side by side wait so long for the servers they need, in seconds.
@@ -101,7 +101,7 @@ def _load_structlog_alone() -> None:
 @contextmanager
 def servers(
     settings: Settings, application_name: str, *, max_connections: int = 8
-) -> Iterator[tuple[Database, SqsQueues]]:
+) -> Iterator[tuple[Database, Queues]]:
     """The database, which answers and is at the newest schema, and the queues.
 
     Raises:
@@ -109,11 +109,11 @@ def servers(
         SchemaMismatch: a migration is missing, or there is one too many.
     """
     from infra.postgres.connect import Database
-    from infra.queues.sqs import SqsQueues
+    from infra.queues.choose import queues_from
 
     patiently("database_awaited", lambda: _require_schema(settings.database_url))
     database = Database(settings.database_url, application_name=application_name, max_connections=max_connections)
-    queues = SqsQueues.from_settings(settings)
+    queues = queues_from(settings)
     try:
         yield database, queues
     finally:

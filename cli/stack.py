@@ -29,6 +29,7 @@ PORT = click.IntRange(1, 65_535)
 def up(detach: bool, **ports: int | None) -> None:
     """Start everything on this machine: PostgreSQL, SQS, CalDAV with demo calendars, scheduler, servants, manager.
 
+    With RETINUE_TRANSPORT=postgres there is no SQS server: PostgreSQL carries the messages too.
     Stays until Ctrl-C, which stops all of it again. Data is kept in RETINUE_DATA_DIR.
     """
     from cli.reporter import reporter

@@ -56,6 +56,9 @@ class Settings(BaseSettings):
         "postgresql://retinue:password@db.example:5432/retinue",
         repr=False,
     )
+    transport: Annotated[Literal["sqs", "postgres"], _LowerCase] = _setting(
+        "sqs", "What carries the messages: sqs, or postgres for the tables of the database itself.", "postgres"
+    )
     sqs_endpoint_url: Annotated[str, AfterValidator(settings_values.http_url)] | None = _setting(
         None, "SQS server to use instead of AWS, as an http:// or https:// URL.", "http://127.0.0.1:5000"
     )

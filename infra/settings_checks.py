@@ -32,7 +32,9 @@ class Finding:
 
 def findings(settings: Settings, origin: Origin) -> list[Finding]:
     """Errors first, then warnings."""
-    found = [finding for check in (_timing, _manager, _logs, _database, _keys) for finding in check(settings)]
+    found = [
+        finding for check in (_timing, _manager, _logs, _database, _transport, _keys) for finding in check(settings)
+    ]
     found += _unknown(type(settings), origin)
     return sorted(found, key=lambda finding: finding.level != "error")
 
@@ -83,6 +85,12 @@ def _database(settings: Settings) -> Iterator[Finding]:
             variable_name("database_url"),
             f"Environment {settings.environment!r} has no database of its own: the default is for local use. Set it.",
         )
+
+
+def _transport(settings: Settings) -> Iterator[Finding]:
+    if settings.transport == "postgres" and settings.sqs_endpoint_url is not None:
+        message = f"It is not used: {variable_name('transport')} is postgres. Unset one of the two."
+        yield Finding("warning", variable_name("sqs_endpoint_url"), message)
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:

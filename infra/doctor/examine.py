@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from infra.doctor import database, processes, queues, secrets, work
+from infra.doctor import database, messages, processes, queues, secrets, work
 from infra.doctor.check import Check, failed, ok, warning
 from infra.postgres.connect import DatabaseUnreachable, connect
 
@@ -20,6 +20,7 @@ DatabaseCheck = Callable[[psycopg.Connection, "Settings"], Iterator[Check]]
 _DATABASE_CHECKS: tuple[DatabaseCheck, ...] = (
     database.clock_skew,
     database.partitions,
+    messages.tables,
     secrets.stored_credentials,
     processes.schedulers,
     processes.servants,
@@ -31,7 +32,8 @@ _DATABASE_CHECKS: tuple[DatabaseCheck, ...] = (
 def examine(settings: Settings) -> Iterator[Check]:
     """Every check, as it is made. What stands on something that failed is left out."""
     yield from _settings(settings)
-    yield from queues.reachable(settings)
+    if settings.transport == "sqs":
+        yield from queues.reachable(settings)
     try:
         with connect(settings.database_url, application_name="retinue-doctor", autocommit=True) as connection:
             yield from _database(connection, settings)

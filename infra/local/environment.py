@@ -69,7 +69,7 @@ def addresses(settings: Settings, ports: LocalPorts) -> Addresses:
             **_CREDENTIALS,
             "RETINUE_DATA_DIR": str(layout.root),
             "RETINUE_DATABASE_URL": database,
-            "RETINUE_SQS_ENDPOINT_URL": sqs,
+            **_transport(settings, sqs),
             "RETINUE_MANAGER_PORT": str(ports.manager),
             "RETINUE_MANAGER_PASSWORD": password,
             **_key_file(settings, layout),
@@ -115,6 +115,12 @@ def _search_path(inherited: Mapping[str, str]) -> dict[str, str]:
     if source == Path(sysconfig.get_path("purelib")).resolve():
         return {}
     return {"PYTHONPATH": os.pathsep.join(filter(None, [str(source), inherited.get("PYTHONPATH")]))}
+
+
+def _transport(settings: Settings, sqs: str) -> dict[str, str]:
+    if settings.transport == "sqs":
+        return {"RETINUE_TRANSPORT": "sqs", "RETINUE_SQS_ENDPOINT_URL": sqs}
+    return {"RETINUE_TRANSPORT": settings.transport}
 
 
 def _manager_password(settings: Settings, layout: Layout) -> str:

@@ -51,6 +51,10 @@ class Stack:
     def supervisor(self) -> Supervisor:
         return Supervisor(self.layout.socket)
 
+    def has(self, program: str) -> bool:
+        """Whether the stack runs this program; it has no SQS server where PostgreSQL carries the messages."""
+        return any(declared.name == program for declared in self.programs)
+
     def steps(self) -> list[Step]:
         """All steps of the start, in the order in which they are shown."""
         return [_supervisor_step(self), *_ground_steps(self), *_data_steps(self), *_engine_steps(self)]
@@ -102,7 +106,8 @@ def _ground_steps(stack: Stack) -> Iterator[Step]:
         seconds=90,
         advice="After a crash it first recovers; wait and try again if the log says so.",
     )
-    yield _program_step(stack, "sqs", lambda: missing_answer(address.sqs_endpoint_url))
+    if stack.has("sqs"):
+        yield _program_step(stack, "sqs", lambda: missing_answer(address.sqs_endpoint_url))
     yield _program_step(stack, "caldav", lambda: missing_answer(address.caldav_url))
 
 
@@ -132,7 +137,7 @@ def _data_steps(stack: Stack) -> Iterator[Step]:
 
 
 def _engine_steps(stack: Stack) -> Iterator[Step]:
-    needs = {"migrations", "sqs"}
+    needs = {"migrations", "sqs"} if stack.has("sqs") else {"migrations"}
     engine = [program.name for program in stack.programs if program.tier is Tier.ENGINE]
     for name in engine:
         yield _program_step(stack, name, after=needs)

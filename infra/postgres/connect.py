@@ -30,14 +30,17 @@ class DatabaseUnreachable(TransientError):
     """PostgreSQL cannot be reached."""
 
 
-def connect(url: str, *, application_name: str, autocommit: bool = False) -> psycopg.Connection:
-    """One connection.
+def connect(url: str, *, application_name: str, autocommit: bool = False, options: str = "") -> psycopg.Connection:
+    """One connection; `options` are settings of its session, such as `-c enable_seqscan=off`.
 
     Raises:
         DatabaseUnreachable: names host, port, database and user, never the password, and what to check.
     """
     try:
-        return psycopg.connect(url, autocommit=autocommit, **_options(application_name))
+        given = _options(application_name)
+        if options:
+            given["options"] = options
+        return psycopg.connect(url, autocommit=autocommit, **given)
     except psycopg.OperationalError as error:
         raise unreachable(url, error) from error
 

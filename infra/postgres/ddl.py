@@ -12,6 +12,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from infra.postgres import schema_budgets as _budgets  # noqa: F401
 from infra.postgres import schema_calendar as _calendar  # noqa: F401
 from infra.postgres import schema_lanes as _lanes  # noqa: F401
+from infra.postgres import schema_queues as _queues  # noqa: F401
 from infra.postgres import schema_rollups as _rollups  # noqa: F401
 from infra.postgres.schema import ACCOUNT_ROLE, ACCOUNT_TABLES, job_reason, job_state, metadata
 

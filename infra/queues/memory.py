@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from infra.logs import get_logger
-from infra.queues.body import UnparsableMessage, pack, readable_reason, unpack
+from infra.queues.body import pack, readable_reason
 from infra.queues.transport import (
     MAX_BATCH,
     MAX_WAIT_SECONDS,
@@ -164,7 +164,7 @@ class MemoryQueues:
         for letter in taken:
             letter.receives += 1
             letter.visible_at = self._clock.monotonic() + self._options.visibility_seconds
-        return [_message(job_type, letter) for letter in taken]
+        return [Message.read(job_type, letter.body, letter.receipt, letter.receives) for letter in taken]
 
     def _bury(self, queue: _Queue) -> None:
         """SQS looks at the count when the message is due for one more receive."""
@@ -196,13 +196,6 @@ class MemoryQueues:
             log.warning("messages_left_alone", action=action, messages=len(messages), problem=error.message)
             return False
         return True
-
-
-def _message(job_type: str, letter: _Letter) -> Message:
-    try:
-        return Message(job_type, unpack(letter.body), letter.receipt, letter.body, letter.receives)
-    except UnparsableMessage as error:
-        return Message(job_type, (), letter.receipt, letter.body, letter.receives, error.message)
 
 
 def _calls_for(items: Sequence[object]) -> int:

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.logs import get_logger
-from infra.queues.body import UnparsableMessage, pack, readable_reason, unpack
+from infra.queues.body import pack, readable_reason
 from infra.queues.client import make_client, unreachable
 from infra.queues.names import DEAD_SUFFIX, queue_name
 from infra.queues.polls import LongPolls, PollEnded
 from infra.queues.transport import (
+    DEAD_RETENTION_SECONDS,
     MAX_BATCH,
     MAX_BATCH_BYTES,
     MAX_WAIT_SECONDS,
+    RETENTION_SECONDS,
     Message,
     QueueDepth,
     QueueOptions,
@@ -34,10 +36,6 @@ if TYPE_CHECKING:
     from infra.settings import Settings
 
 __all__ = ["SqsQueues", "make_client"]
-
-#: Retention of the queue (SQS's default) and of what is dead (the most SQS keeps), in seconds.
-RETENTION_SECONDS = 4 * 24 * 3600
-DEAD_RETENTION_SECONDS = 14 * 24 * 3600
 
 # Errors have an old code, which botocore reports, and the name they have in the service's model.
 _MISSING = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
@@ -236,12 +234,8 @@ class SqsQueues:
 
 
 def _message(job_type: str, received: Any) -> Message:
-    body = received["Body"]
     count = int(received.get("Attributes", {}).get("ApproximateReceiveCount", 1))
-    try:
-        return Message(job_type, unpack(body), received["ReceiptHandle"], body, count)
-    except UnparsableMessage as error:
-        return Message(job_type, (), received["ReceiptHandle"], body, count, error.message)
+    return Message.read(job_type, received["Body"], received["ReceiptHandle"], count)
 
 
 def _code(error: ClientError) -> str:

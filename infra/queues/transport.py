@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from infra.queues.body import UnparsableMessage, unpack
 from retinue.errors import TransientError
 
 #: Entries of one batch call (Amazon SQS Developer Guide, "Amazon SQS message quotas").
@@ -24,6 +25,10 @@ MAX_VISIBILITY_SECONDS = 12 * 3600
 
 #: Bytes of one message, and of all messages of one batch call together ("Amazon SQS message quotas").
 MAX_BATCH_BYTES = 1024 * 1024
+
+#: How long a message is kept (SQS's default), and one that is dead (the most SQS keeps), in seconds.
+RETENTION_SECONDS = 4 * 24 * 3600
+DEAD_RETENTION_SECONDS = 14 * 24 * 3600
 
 
 class QueueUnreachable(TransientError):
@@ -40,6 +45,14 @@ class Message:
     body: str
     receive_count: int
     problem: str | None = None
+
+    @classmethod
+    def read(cls, job_type: str, body: str, receipt: str, receive_count: int) -> Message:
+        """The message with this body, readable or not."""
+        try:
+            return cls(job_type, unpack(body), receipt, body, receive_count)
+        except UnparsableMessage as error:
+            return cls(job_type, (), receipt, body, receive_count, error.message)
 
 
 @dataclass(frozen=True, slots=True)

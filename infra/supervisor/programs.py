@@ -115,13 +115,7 @@ def _embedded(settings: Settings, ports: LocalPorts) -> list[Program]:
             stop_seconds=60,
             only_local=True,
         ),
-        Program(
-            name="sqs",
-            description="SQS server",
-            command=_local("sqs_server", "--port", str(ports.sqs)),
-            tier=Tier.GROUND,
-            only_local=True,
-        ),
+        *_sqs(settings, ports),
         Program(
             name="caldav",
             description="CalDAV server with the demo calendars",
@@ -141,6 +135,13 @@ def _embedded(settings: Settings, ports: LocalPorts) -> list[Program]:
             only_local=True,
         ),
     ]
+
+
+def _sqs(settings: Settings, ports: LocalPorts) -> list[Program]:
+    if settings.transport != "sqs":
+        return []
+    command = _local("sqs_server", "--port", str(ports.sqs))
+    return [Program(name="sqs", description="SQS server", command=command, tier=Tier.GROUND, only_local=True)]
 
 
 def _retinue(*arguments: str) -> tuple[str, ...]:

@@ -14,8 +14,8 @@ from infra.keys import Key
 from infra.postgres.connect import Database
 from infra.postgres.connections import NewConnection, add_connection
 from infra.postgres.statements import statement
+from infra.queues.choose import queues_from
 from infra.queues.names import DEAD_SUFFIX, queue_name
-from infra.queues.sqs import SqsQueues
 from infra.secrets import Keyring
 from infra.settings import Settings, load_settings
 from retinue.outcomes import Park
@@ -67,7 +67,7 @@ def staff(sql: psycopg.Connection) -> None:
 
 
 def make_queues(settings: Settings) -> None:
-    queues = SqsQueues.from_settings(settings)
+    queues = queues_from(settings)
     for job_type in registered_types():
         queues.ensure(job_type)
     queues.close()
@@ -96,6 +96,32 @@ def test_an_installation_in_order_has_nothing_to_mend(
         "servants",
     ]
     assert list(dict.fromkeys(check.name for check in checks)) == [*names, "overdue jobs", "paused lanes"]
+
+
+class TestQueuesInPostgresql:
+    @pytest.fixture
+    def settings(self, configure: Configure) -> Settings:
+        """Of an installation whose messages PostgreSQL carries; no SQS server answers."""
+        return configure(transport="postgres", sqs_endpoint_url=None)
+
+    def test_in_order(self, settings: Settings) -> None:
+        make_queues(settings)
+        checks = found(settings, "queues")
+        assert [check.status for check in checks] == [Status.OK] * len(registered_types())
+        assert "in PostgreSQL: 0 messages wait" in checks[0].sentence
+
+    def test_missing_ones_are_told_and_not_made(self, settings: Settings) -> None:
+        for _ in range(2):
+            checks = found(settings, "queues")
+            assert [check.status for check in checks] == [Status.WARNING] * len(registered_types())
+
+    def test_a_deep_one_and_dead_letters_are_told(self, settings: Settings, sql: psycopg.Connection) -> None:
+        make_queues(settings)
+        sql.execute("INSERT INTO messages (type, body) SELECT %s, '' FROM generate_series(1, 201)", (ECHO,))
+        sql.execute("INSERT INTO dead_messages (type, body) VALUES (%s, 'odd')", (ECHO,))
+        deep = [check for check in found(settings, "queues") if check.status is Status.WARNING]
+        assert "201 messages wait" in deep[0].sentence
+        assert "1 message of system.echo" in only(settings, "dead letters").sentence
 
 
 def test_an_unreachable_database_leaves_the_other_checks(configure: Configure) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +15,7 @@ from structlog.testing import capture_logs
 from infra.queues.body import MAX_IDS_PER_MESSAGE, pack
 from infra.queues.transport import Message, QueueDepth, QueueOptions, Queues
 from tests.support.moto_server import MotoServer, aws_credentials, moto_server
-from tests.support.queue_trials import CalmTrial, MakeTrial, MemoryTrial, SqsTrial, Trial
+from tests.support.queue_trials import CalmTrial, MakeTrial, MemoryTrial, PostgresTrial, SqsTrial, Trial
 from tests.support.race import wait_until
 
 __all__ = ["aws_credentials", "moto_server"]
@@ -29,14 +30,18 @@ SOON_SECONDS = 10
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(params=["memory", "calm", "sqs"])
+@pytest.fixture(params=["memory", "calm", "sqs", "postgres"])
 def make_trial(request: pytest.FixtureRequest) -> Iterator[MakeTrial]:
     """Makes trials of one transport, each with queues of its own."""
+    # Asked for here, so that the trials close before the database is emptied.
+    url = request.getfixturevalue("database_url") if request.param == "postgres" else ""
     with ExitStack() as stack:
 
         def make(options: QueueOptions) -> Trial:
             if request.param in ("memory", "calm"):
                 trial: Trial = (CalmTrial if request.param == "calm" else MemoryTrial)(options)
+            elif request.param == "postgres":
+                trial = PostgresTrial(url, options)
             else:
                 request.getfixturevalue("aws_credentials")
                 server: MotoServer = request.getfixturevalue("moto_server")
@@ -66,9 +71,10 @@ class TestSending:
         assert (result.sent_ids, result.failed_ids) == ((1, 2, 3, 4), ())
         assert sorted(message.ids for message in receive_all(queues, messages=2)) == [(1, 2, 3), (4,)]
 
-    def test_more_than_ten_messages_take_several_calls(self, queues: Queues) -> None:
+    def test_more_messages_than_go_in_one_call_take_several(self, trial: Trial) -> None:
+        queues = trial.queues
         queues.send(TYPE, [[n] for n in range(1, 26)])
-        assert queues.calls["SendMessageBatch"] == 3
+        assert queues.calls["SendMessageBatch"] == math.ceil(25 / trial.batch)
         assert ids_of(receive_all(queues, messages=25)) == list(range(1, 26))
 
     def test_ten_full_messages_of_the_longest_ids_go_in_one_call(self, queues: Queues) -> None:
@@ -163,10 +169,11 @@ class TestRedelivery:
         queues.delete(TYPE, [first])
         assert [m.ids for m in receive_all(queues, messages=1)] == [second.ids]
 
-    def test_more_than_ten_are_deleted_in_several_calls(self, queues: Queues) -> None:
+    def test_more_than_go_in_one_call_are_deleted_in_several(self, trial: Trial) -> None:
+        queues = trial.queues
         queues.send(TYPE, [[n] for n in range(1, 13)])
         queues.delete(TYPE, receive_all(queues, messages=12))
-        assert queues.calls["DeleteMessageBatch"] == 2
+        assert queues.calls["DeleteMessageBatch"] == math.ceil(12 / trial.batch)
         assert queues.depth(TYPE) == QueueDepth(visible=0, in_flight=0, dead=0)
 
     def test_deleting_twice_is_harmless(self, queues: Queues) -> None:
@@ -305,17 +312,18 @@ class TestEnding:
         assert queues.depth(TYPE) == QueueDepth(visible=1, in_flight=0, dead=0)
 
 
-def test_calls_are_counted_by_action(queues: Queues) -> None:
+def test_calls_are_counted_by_action(trial: Trial) -> None:
+    queues = trial.queues
     queues.send(TYPE, [[n] for n in range(1, 12)])
     messages = receive_all(queues, messages=11)
     queues.release(TYPE, messages[:1])
     queues.delete(TYPE, messages[1:])
     before = dict(queues.calls)
-    assert before["SendMessageBatch"] == 2
+    assert before["SendMessageBatch"] == math.ceil(11 / trial.batch)
     assert before["ReceiveMessage"] >= 2
     assert (before["ChangeMessageVisibilityBatch"], before["DeleteMessageBatch"]) == (1, 1)
     queues.depth(TYPE)
-    assert queues.calls["GetQueueAttributes"] == before.get("GetQueueAttributes", 0) + 2
+    assert queues.calls["GetQueueAttributes"] == before.get("GetQueueAttributes", 0) + trial.depth_calls
 
 
 def receive_all(queues: Queues, *, messages: int) -> list[Message]:

@@ -1,4 +1,4 @@
-"""The two transports as the conformance suite sees them: the queues under test, and a hand behind their back."""
+"""The transports as the conformance suite sees them: the queues under test, and a hand behind their back."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import json
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import psycopg
+
 from infra.queues.memory import MemoryQueues
 from infra.queues.names import DEAD_SUFFIX, queue_name
+from infra.queues.postgres import PostgresQueues
 from infra.queues.sqs import SqsQueues, make_client
 from infra.queues.transport import QueueOptions, Queues
 from retinue.testing.queues import FaultyQueues
@@ -18,6 +21,10 @@ ENVIRONMENT = "test"
 
 class Trial(Protocol):
     """A transport on trial."""
+
+    #: Messages of one call, and calls that tell the depth.
+    batch: int
+    depth_calls: int
 
     @property
     def queues(self) -> Queues: ...
@@ -39,6 +46,9 @@ class Trial(Protocol):
 
 class MemoryTrial:
     """The in-memory twin."""
+
+    batch = 10
+    depth_calls = 2
 
     def __init__(self, options: QueueOptions) -> None:
         self.queues = MemoryQueues(options=options)
@@ -69,6 +79,9 @@ class CalmTrial(MemoryTrial):
 
 class SqsTrial:
     """The real client on moto's server."""
+
+    batch = 10
+    depth_calls = 2
 
     def __init__(self, server: MotoServer, prefix: str, options: QueueOptions) -> None:
         self.server = server
@@ -107,6 +120,40 @@ class SqsTrial:
 
     def close(self) -> None:
         self.queues.close()
+
+
+class PostgresTrial:
+    """Tables of a real server."""
+
+    batch = 1_000_000
+    depth_calls = 1
+
+    def __init__(self, url: str, options: QueueOptions) -> None:
+        self.queues = PostgresQueues(url, options=options)
+        self._sql = psycopg.connect(url, autocommit=True)
+
+    def put(self, job_type: str, body: str) -> None:
+        self._sql.execute("INSERT INTO messages (type, body) VALUES (%s, %s)", (job_type, body))
+
+    def refuse(self, identity: int) -> None:
+        taken = f"CASE WHEN (NEW.body::jsonb -> 'ids') @> '{identity}' THEN NULL ELSE NEW END"
+        function = "CREATE FUNCTION pg_temp.refuse() RETURNS trigger LANGUAGE plpgsql AS"
+        self._sql.execute(f"{function} $$ BEGIN RETURN {taken}; END $$".encode())
+        self._sql.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON messages FOR EACH ROW EXECUTE FUNCTION pg_temp.refuse()"
+        )
+
+    def lose_everything(self) -> None:
+        self._sql.execute("TRUNCATE queues, messages, dead_messages")
+
+    def dead_letters(self, job_type: str) -> list[tuple[str, str | None]]:
+        rows = self._sql.execute("SELECT body, reason FROM dead_messages WHERE type = %s ORDER BY id", (job_type,))
+        return [(body, reason) for body, reason in rows]
+
+    def close(self) -> None:
+        self.queues.close()
+        self._sql.execute("DROP TRIGGER IF EXISTS refuse ON messages")
+        self._sql.close()
 
 
 #: Makes a transport on trial with these options.

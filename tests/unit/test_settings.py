@@ -115,6 +115,7 @@ class TestRefusing:
         [
             ("environment", "Prod!", "should match pattern"),
             ("environment", "a" * 25, "at most 24 characters"),
+            ("transport", "kafka", "'sqs' or 'postgres'"),
             ("database_url", "mysql://h/db", "must begin with postgresql://"),
             ("database_url", "postgresql://h:port/db", "port that is no number"),
             ("database_url", "postgresql://h:70000/db", "port that is no number"),
@@ -276,6 +277,11 @@ class TestCheck:
     def test_the_default_password_stays_on_this_machine(self, host: str, is_error: bool) -> None:
         assert (("error", "manager_password") in found(load_settings(manager_host=host))) is is_error
         assert ("error", "manager_password") not in found(load_settings(manager_host=host, manager_password="own"))
+
+    def test_a_server_of_sqs_is_not_used_where_postgresql_carries_the_messages(self) -> None:
+        settings = load_settings(transport="postgres", sqs_endpoint_url="http://127.0.0.1:5000")
+        assert ("warning", "sqs_endpoint_url") in found(settings)
+        assert ("warning", "sqs_endpoint_url") not in found(load_settings(transport="postgres"))
 
     def test_reports_names_that_match_no_setting(self, set_variables: SetVariables) -> None:
         set_variables(log_levle="debug", zzz="1")

@@ -36,6 +36,11 @@ def test_the_embedded_stack_brings_its_servers_first() -> None:
     assert {program.name for program in declared if program.only_local} == {"postgres", "sqs", "caldav", "demo-editor"}
 
 
+def test_there_is_no_sqs_server_where_postgresql_carries_the_messages() -> None:
+    declared = programs(settings(transport="postgres"), TYPES, LocalPorts())
+    assert [program.name for program in declared if program.tier is Tier.GROUND] == ["postgres", "caldav"]
+
+
 def test_retinue_runs_with_this_interpreter_and_ignores_the_working_directory() -> None:
     program = by_name(programs(settings(), TYPES, None))["servant-calendar-sync"]
     assert program.command == (sys.executable, "-P", "-m", "cli.main", "servant", "calendar.sync")

@@ -1,0 +1,7 @@
+DELETE FROM messages
+USING unnest(%(ids)s::bigint[], %(receives)s::int[]) AS receipt (id, receives)
+WHERE messages.type = %(type)s
+    AND messages.id = ANY(%(ids)s::bigint[])
+    AND messages.id = receipt.id
+    AND messages.receives = receipt.receives
+RETURNING messages.id
