@@ -61,9 +61,7 @@ def print_job(job: JobDetails, *, as_json: bool) -> None:
     if job.events:
         click.echo("\nEvents")
         print_table(job.events, _event_columns(), empty="")
-    if job.coming_tries:
-        click.echo("\nComing tries, if each fails at once")
-        print_table(job.coming_tries, _try_columns(), empty="")
+    _print_tries(job.coming_tries)
 
 
 def print_why(answer: Why, *, as_json: bool) -> None:
@@ -76,6 +74,9 @@ def print_why(answer: Why, *, as_json: bool) -> None:
         click.echo(f"  {reason.sentence}")
     if answer.expected_start is not None:
         click.echo(f"  Expected to start at about {moment(answer.expected_start)}.")
+    if answer.fingerprint is not None:
+        click.echo(f"  Errors like its last one have the fingerprint {answer.fingerprint}.")
+    _print_tries(answer.coming_tries)
 
 
 def print_enqueued(made: Enqueued, job_type: str, *, as_json: bool) -> None:
@@ -134,6 +135,7 @@ def _facts(job: JobDetails) -> Iterator[tuple[str, object]]:
     yield "Servant", _servant_words(job)
     yield "Progress", None if job.progress_done is None else f"{job.progress_done} of {job.progress_total or '?'}"
     yield "Error", None if job.error is None else one_line(_error_words(job.error), width=2000)
+    yield from _error_marks(job.error)
     yield from _times(job)
     yield "Schedule", job.schedule_id
     yield "Retry of", job.retry_of
@@ -173,12 +175,25 @@ def _event_columns() -> list[Column[JobEvent]]:
     ]
 
 
-def _try_columns() -> list[Column[ComingTry]]:
-    return [
+def _error_marks(error: Any) -> Iterator[tuple[str, object]]:
+    if isinstance(error, dict):
+        yield "Fingerprint", error.get("fingerprint")
+        yield "Retry rule", error.get("rule")
+
+
+def _print_tries(tries: Sequence[ComingTry]) -> None:
+    if tries:
+        click.echo("\nComing tries, if each fails at once")
+        print_table(tries, _try_columns(by_rules=any(one.rule for one in tries)), empty="")
+
+
+def _try_columns(*, by_rules: bool) -> list[Column[ComingTry]]:
+    columns: list[Column[ComingTry]] = [
         Column("Try", lambda one: one.number, right=True),
         Column("Earliest (UTC)", lambda one: short_moment(one.earliest)),
         Column("Latest (UTC)", lambda one: short_moment(one.latest)),
     ]
+    return [*columns, Column("Rule", lambda one: one.rule or "")] if by_rules else columns
 
 
 def _result_words(result: ActionResult) -> str:

@@ -8,6 +8,7 @@ from retinue.order import StrictOrder
 from retinue.outcomes import Cancelled, Completed, Fail, Outcome, Park, Retry, Snooze
 from retinue.payload import NoPayload, Payload, Sensitive
 from retinue.retry import Exponential, NoRetry
+from retinue.rules import Rules, When
 from retinue.servant import ServantType, servant
 
 __all__ = [
@@ -27,11 +28,13 @@ __all__ = [
     "RateLimited",
     "RetinueError",
     "Retry",
+    "Rules",
     "Sensitive",
     "ServantType",
     "Snooze",
     "StrictOrder",
     "TransientError",
+    "When",
     "hours",
     "minutes",
     "seconds",

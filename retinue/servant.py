@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import typing
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from difflib import get_close_matches
@@ -133,9 +134,27 @@ def _payload_model(name: str, handler: Callable[[Job[P]], Outcome | None]) -> ty
     )
 
 
+#: Types that are known without an entry point, for a while.
+_lent: dict[str, ServantType[Any]] = {}
+
+
+@contextmanager
+def lent(*servants: ServantType[Any]) -> typing.Iterator[None]:
+    """Have these known inside the block as if a distribution offered them; for tests of types that none installs."""
+    before = dict(_lent)
+    _lent.update({servant.name: servant for servant in servants})
+    load_servant.cache_clear()
+    try:
+        yield
+    finally:
+        _lent.clear()
+        _lent.update(before)
+        load_servant.cache_clear()
+
+
 def registered_types() -> list[str]:
     """The names of all types that installed distributions offer, sorted; imports none of them."""
-    return sorted({entry.name for entry in entry_points(group=GROUP)})
+    return sorted({entry.name for entry in entry_points(group=GROUP)} | set(_lent))
 
 
 @cache
@@ -146,6 +165,8 @@ def load_servant(name: str) -> ServantType[Any]:
         UnknownType: no distribution offers it; close names are suggested.
         ConfigurationError: two distributions offer it, or it is not what `@servant` makes, or cannot be imported.
     """
+    if name in _lent:
+        return _lent[name]
     found = {(entry.value, entry) for entry in entry_points(group=GROUP, name=name)}
     if not found:
         raise UnknownType(_unknown(name))

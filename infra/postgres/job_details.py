@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
+from infra.postgres.coming_tries import ComingTry, coming_tries
 from infra.postgres.rows import rows_as
 from infra.postgres.statements import statement
 from infra.redaction import MASK, Plain, redact
 from retinue.errors import ConfigurationError, InvalidPayload, NotFound, UnknownType
 from retinue.payload import validate_payload
-from retinue.retry import Exponential, RetryPolicy, preview
 from retinue.servant import load_servant
 from retinue.states import JobState, Reason
 
@@ -32,15 +32,6 @@ class JobEvent:
     to_state: JobState
     reason: Reason
     detail: Any
-
-
-@dataclass(frozen=True, slots=True)
-class ComingTry:
-    """One attempt still to come, if each before it fails at once."""
-
-    number: int
-    earliest: datetime
-    latest: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +96,7 @@ def show_job(connection: psycopg.Connection, job_id: int) -> JobDetails:
         error=redact(job.error),
         result=redact(job.result),
         events=[_presentable_event(event) for event in events],
-        coming_tries=_coming_tries(job),
+        coming_tries=tries_of(job),
     )
 
 
@@ -144,22 +135,8 @@ def _presentable_event(event: JobEvent) -> JobEvent:
     )
 
 
-def _coming_tries(job: JobDetails) -> list[ComingTry]:
-    if job.state is not JobState.PENDING or job.reason is not Reason.RETRY:
+def tries_of(job: JobDetails) -> list[ComingTry]:
+    """The tries to come of a job that failed and waits; none of any other."""
+    if job.state is not JobState.PENDING:
         return []
-    policy = retry_policy(job.type)
-    if not isinstance(policy, Exponential):
-        return []
-    start = max(job.run_at, job.seen_at)
-    return [
-        ComingTry(one.number, start + timedelta(seconds=one.earliest), start + timedelta(seconds=one.latest))
-        for one in preview(policy, job.failures)
-    ]
-
-
-def retry_policy(job_type: str) -> RetryPolicy | None:
-    """The retry policy of a type, None where the type is not installed here."""
-    try:
-        return load_servant(job_type).retry
-    except (UnknownType, ConfigurationError):
-        return None
+    return coming_tries(job.type, failures=job.failures, error=job.error, start=max(job.run_at, job.seen_at))

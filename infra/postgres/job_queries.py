@@ -13,7 +13,8 @@ from typing import Any
 
 import psycopg
 
-from infra.postgres.job_details import ComingTry, JobDetails, JobEvent, find_job, masked_payload, show_job
+from infra.postgres.coming_tries import ComingTry
+from infra.postgres.job_details import JobDetails, JobEvent, find_job, masked_payload, show_job
 from infra.postgres.rows import rows_as
 from infra.postgres.statements import statement
 from infra.redaction import redact

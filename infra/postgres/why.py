@@ -9,8 +9,9 @@ from enum import StrEnum
 
 import psycopg
 
+from infra.postgres.coming_tries import ComingTry, attempts_allowed, fingerprint_of
 from infra.postgres.holds import HeldLane, list_holds
-from infra.postgres.job_details import JobDetails, find_job, retry_policy
+from infra.postgres.job_details import JobDetails, find_job, tries_of
 from infra.postgres.rows import rows_as
 from infra.postgres.statements import statement
 from infra.redaction import mask_text
@@ -77,12 +78,15 @@ class WhyReason:
 @dataclass(frozen=True, slots=True)
 class Why:
     """All reasons, the one that lasts longest not necessarily first. `expected_start` is an estimate, None where none
-    can be made: something holds the job for an unknown time, or it has begun."""
+    can be made: something holds the job for an unknown time, or it has begun. `coming_tries` are those of a job that
+    has failed before and waits; `fingerprint` is that of its last error."""
 
     job_id: int
     state: JobState
     reasons: list[WhyReason]
     expected_start: datetime | None
+    fingerprint: str | None = None
+    coming_tries: list[ComingTry] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +118,25 @@ def why(
     """
     job = find_job(connection, job_id)
     at = now or job.seen_at
+    reasons, start = _reasons(connection, job, at, alive_seconds)
+    fingerprint = None if job.state is JobState.COMPLETED else fingerprint_of(job.error)
+    return Why(job_id, job.state, reasons, start, fingerprint, tries_of(job))
+
+
+def _reasons(
+    connection: psycopg.Connection, job: JobDetails, at: datetime, alive_seconds: float
+) -> tuple[list[WhyReason], datetime | None]:
+    """The reasons, and when it is expected to start."""
     if job.state in TERMINAL:
-        return Why(job_id, job.state, [_finished(job)], None)
+        return [_finished(job)], None
     if job.state is JobState.RUNNING:
-        return Why(job_id, job.state, list(_running(job, at)), None)
+        return list(_running(job, at)), None
     situation = _situation(connection, job, at, alive_seconds)
     if job.state is JobState.QUEUED:
-        return Why(job_id, job.state, list(_queued(job, situation, at)), None)
+        return list(_queued(job, situation, at)), None
     ahead = _count_before(connection, job, at)
     reasons = list(_pending(connection, job, situation, at, ahead))
-    return Why(job_id, job.state, reasons, _expected_start(job, situation, reasons, at, ahead))
+    return reasons, _expected_start(job, situation, reasons, at, ahead)
 
 
 def _situation(connection: psycopg.Connection, job: JobDetails, at: datetime, alive_seconds: float) -> _Situation:
@@ -160,8 +173,8 @@ def _not_due(job: JobDetails) -> WhyReason:
     until = moment(job.run_at)
     match job.reason:
         case Reason.RETRY:
-            policy = retry_policy(job.type)
-            of = f" of {policy.attempts}" if policy else ""
+            allowed = attempts_allowed(job.type, job.error)
+            of = f" of {allowed}" if allowed else ""
             sentence = f"Waits until {until} for try {job.failures + 1}{of}, because the last one failed{error}."
             return WhyReason(ReasonKind.RETRY, sentence, job.run_at)
         case Reason.SNOOZE:

@@ -15,7 +15,7 @@ from retinue import Completed, Job, NoRetry, Outcome, Payload, ServantType, minu
 from retinue import servant as declare
 from retinue.errors import ConfigurationError, UnknownType
 from retinue.job import JobFacts
-from retinue.servant import GROUP, MAX_TYPE_LENGTH, load_servant, registered_types
+from retinue.servant import GROUP, MAX_TYPE_LENGTH, lent, load_servant, registered_types
 
 
 class Invoice(Payload):
@@ -181,3 +181,15 @@ def test_a_declared_type_is_a_value() -> None:
     assert isinstance(send_invoice, ServantType)
     with pytest.raises(AttributeError):
         send_invoice.slots = 9  # type: ignore[misc] # the fault under test
+
+
+def test_a_type_may_be_lent_for_a_while() -> None:
+    other = servant("invoice.send")(handle)
+    with lent(send_invoice):
+        assert load_servant("invoice.send") is send_invoice
+        assert "invoice.send" in registered_types()
+        with lent(other):
+            assert load_servant("invoice.send") is other
+        assert load_servant("invoice.send") is send_invoice
+    with pytest.raises(UnknownType):
+        load_servant("invoice.send")
