@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
+from infra.metrics import new_registry
 from infra.postgres.connect import Database
+from infra.postgres.metrics_targets import metrics_targets
 from infra.postgres.overview import OverviewReader
 from infra.queues.transport import Queues
 from infra.settings import Settings
@@ -21,6 +24,7 @@ from manager.cached import Cached
 from manager.errors import answer_errors
 from manager.headers import harden
 from manager.health import health_blueprint
+from manager.metrics import RequestMetrics, metrics_blueprint
 from manager.overview import overview_blueprint
 from manager.present import present
 from manager.readiness import ReadinessChecks
@@ -52,7 +56,17 @@ def create_app(settings: Settings, *, database: Database, queues: Queues, clock:
     app.register_blueprint(health_blueprint(readiness.get))
     app.register_blueprint(auth_blueprint(gate))
     app.register_blueprint(overview_blueprint(look.get))
+    _measure(app, settings, database=database, queues=queues, clock=clock)
     return app
+
+
+def _measure(app: Flask, settings: Settings, *, database: Database, queues: Queues, clock: Clock) -> None:
+    requests = RequestMetrics()
+    app.after_request(requests.count)
+    find = partial(metrics_targets, database, lost_seconds=2 * settings.lease_seconds)
+    targets = Cached(find, fresh_seconds=READINESS_SECONDS, clock=clock)
+    registry = new_registry("manager", settings, queues, *requests.collectors)
+    app.register_blueprint(metrics_blueprint(registry, targets.get, metrics_host=settings.metrics_host))
 
 
 def _flask(settings: Settings) -> Flask:

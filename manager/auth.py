@@ -1,4 +1,4 @@
-"""Signing in: the settings' one user. People get a session cookie; programs send HTTP Basic to the JSON API."""
+"""Signing in: the settings' one user. People get a session cookie; programs send HTTP Basic to what they read."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ SESSION_SECONDS = 12 * 3600
 
 #: What may be seen without signing in.
 PUBLIC_ENDPOINTS = frozenset({"static", "health.process", "health.readiness", "auth.sign_in", "auth.sign_in_form"})
+
+#: What programs read, who sign in with HTTP Basic.
+_FOR_PROGRAMS = ("/api/", "/metrics")
 
 _OWN_PATH = re.compile(r"/(?!/)[a-z0-9/._-]*")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -109,7 +112,7 @@ def guard(app: Flask, gate: Gate) -> None:
         # An unknown path has no endpoint, and nothing to protect.
         if request.endpoint is None or request.endpoint in PUBLIC_ENDPOINTS or session.get("user") == gate.user:
             return None
-        if request.path.startswith("/api/"):
+        if request.path.startswith(_FOR_PROGRAMS):
             _require_basic(gate)
             return None
         return redirect(url_for("auth.sign_in_form", next=request.path))

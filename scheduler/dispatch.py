@@ -24,6 +24,7 @@ from infra.queues.body import split
 from infra.queues.transport import Queues
 from retinue.errors import TransientError
 from retinue.lanes import AGE_SECONDS
+from scheduler.dispatch_traces import DispatchTraces
 from scheduler.room import AHEAD_SECONDS, Room
 from scheduler.turns import DEBT_SECONDS, ReadyLane, Turn, by_type, share_out, virtual_now
 
@@ -46,12 +47,19 @@ class Dispatch:
     """The pass."""
 
     def __init__(
-        self, database: Database, queues: Queues, *, alive_seconds: float, age_seconds: float = AGE_SECONDS
+        self,
+        database: Database,
+        queues: Queues,
+        *,
+        alive_seconds: float,
+        age_seconds: float = AGE_SECONDS,
+        traces: DispatchTraces | None = None,
     ) -> None:
         self._database = database
         self._queues = queues
         self._alive_seconds = alive_seconds
         self._age_seconds = age_seconds
+        self._traces = traces
         #: Types that had a limit of their own at the last look.
         self._limited: set[str] = set()
 
@@ -103,6 +111,8 @@ class Dispatch:
         return sent
 
     def _send(self, room: Room, ids: Sequence[int]) -> int:
+        # Before they go out: a job may have finished by the time the send returns.
+        traced = self._traces.read(ids) if self._traces else []
         try:
             result = self._queues.send(room.type, split(ids, room.ids_per_message))
         except TransientError as error:
@@ -112,6 +122,8 @@ class Dispatch:
         if result.failed_ids:
             log.warning("send_failed_in_part", type=room.type, jobs=len(result.failed_ids))
             self._put_back(result.failed_ids)
+        if self._traces:
+            self._traces.sent(traced, result.sent_ids)
         return len(result.sent_ids)
 
     def _put_back(self, ids: Sequence[int]) -> None:

@@ -22,6 +22,7 @@ from infra.settings import Settings
 from infra.version import VERSION
 from retinue.clock import SystemClock
 from scheduler.dispatch import Dispatch
+from scheduler.observer import Observer
 from scheduler.plan import Plan
 from scheduler.rescue import Rescue
 from scheduler.retain import Retain
@@ -47,6 +48,7 @@ class SchedulerProcess:
         self._database = database
         self._queues = queues
         self._stopped = threading.Event()
+        self._observer = Observer(settings, database=database, queues=queues)
         here = {"host": socket.gethostname(), "pid": os.getpid(), "version": VERSION}
         self.id = int(database.fetch("register_scheduler", here)[0][0])
         # A dispatch that a crash undoes leaves its jobs pending, and its messages claim nothing: no harm, so no wait.
@@ -55,7 +57,7 @@ class SchedulerProcess:
         passes = {
             "plan": (Plan(database).run_once, PLAN_SECONDS),
             "dispatch": (
-                Dispatch(self._hurried, queues, alive_seconds=lease).run_once,
+                Dispatch(self._hurried, queues, alive_seconds=lease, traces=self._observer.traces).run_once,
                 settings.dispatch_poll_seconds,
             ),
             "rescue": (
@@ -70,6 +72,7 @@ class SchedulerProcess:
         }
         self._clockwork = BackgroundScheduler(timezone="UTC")
         self.loops = {name: self._loop(name, *rule) for name, rule in passes.items()}
+        self._observer.passes.loops = self.loops
         self._listener = threading.Thread(target=self._listen, name="listen", daemon=True)
 
     def run(self) -> int:
@@ -85,6 +88,7 @@ class SchedulerProcess:
 
     def start(self) -> None:
         """Start the passes: APScheduler wakes each at its interval, the bell wakes dispatch."""
+        self._observer.serve(self.id)
         # Before the first job can finish, its day must have its partition.
         self.loops["retain"].run_once()
         for loop in self.loops.values():
@@ -101,10 +105,12 @@ class SchedulerProcess:
             loop.stop()
         self._record_stop()
         self._hurried.close()
+        self._observer.close()
         log.info("scheduler_stopped", scheduler=self.id, sqs_calls=dict(self._queues.calls))
 
     def _loop(self, name: str, run_once: Any, seconds: float) -> LoopRunner:
-        loop = LoopRunner(name, run_once, interval_seconds=None, clock=SystemClock())
+        timed = self._observer.passes.timed(name, run_once)
+        loop = LoopRunner(name, timed, interval_seconds=None, clock=SystemClock())
         self._clockwork.add_job(loop.wake, "interval", seconds=seconds, id=name, coalesce=True, max_instances=1)
         return loop
 

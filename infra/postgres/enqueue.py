@@ -16,6 +16,7 @@ from pydantic_core import PydanticSerializationError
 from infra.postgres.arrays import moments, numbers, texts
 from infra.postgres.bell import Bell
 from infra.postgres.statements import statement
+from infra.tracing import enqueue_span
 from retinue.errors import InvalidPayload
 from retinue.payload import validate_payload
 from retinue.servant import ServantType, load_servant
@@ -96,14 +97,24 @@ def enqueue(
 
 def enqueue_many(session: Session | CoreConnection | psycopg.Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
     """Make many jobs in the caller's transaction, in order; see `enqueue`."""
-    rows = _rows(jobs)
     connection = driver_connection(session)
+    with enqueue_span([job.type for job in jobs]) as span:
+        made = _enqueue(connection, jobs)
+        created = [job.id for job in made if job.created]
+        if span.traceparent is not None and created:
+            _execute(connection, "note_traceparent", {"ids": numbers(created), "traceparent": span.traceparent})
+        span.made(created)
+    _ring_after_commit(session)
+    return made
+
+
+def _enqueue(connection: psycopg.Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
+    rows = _rows(jobs)
     plain = [n for n, job in enumerate(jobs) if job.unique_key is None]
     made = dict(zip(plain, _insert(connection, [rows[n] for n in plain]), strict=True))
     # In one order, so that two callers who bring the same keys wait for each other and do not deadlock.
     for _, unique_key, n in sorted((job.type, job.unique_key, n) for n, job in enumerate(jobs) if job.unique_key):
         made[n] = _insert_one(connection, rows[n], unique_key)
-    _ring_after_commit(session)
     return [made[n] for n in range(len(jobs))]
 
 

@@ -35,6 +35,8 @@ class HeldJob:
     reported: float = 0.0
     #: The watch or the drain settled it over its head.
     abandoned: bool = False
+    #: Its span, and when its outcome was there to be written; None where traces are off, or it never began.
+    trace: tuple[Any, int] | None = None
 
     @property
     def over(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from infra.logs import enter_context, get_logger
 from retinue.errors import InvalidPayload, JobError, JobTimeout, LeaseLost
@@ -15,6 +15,9 @@ from retinue.servant import ServantType
 from retinue.settlement import Settlement, outcome_of, put_off, returned, settle
 from retinue.states import JobState
 from servants.runtime.held import HeldJob
+
+if TYPE_CHECKING:
+    from infra.otel import Tracing
 
 #: Why a job was asked to stop, as `job.cancelled.reason` and the outcome tell it.
 CANCELLED, TIMED_OUT, DRAINING, LEASE_LOST = "cancelled", "time limit passed", "servant draining", "lease lost"
@@ -40,14 +43,25 @@ class Performer:
         servant_id: int,
         *,
         admits: Callable[[HeldJob], bool] = lambda _: True,
+        tracing: Tracing | None = None,
     ) -> None:
         self._servant = servant
         self._services = services
         self._servant_id = servant_id
         self._admits = admits
+        self._tracing = tracing
 
     def perform(self, held: HeldJob) -> Performed:
         """Run the job to its end. Never raises for what a handler does."""
+        if self._tracing is None:
+            return self._perform(held)
+        with self._tracing.perform(held.facts, self._servant_id) as span:
+            performed = self._perform(held)
+            self._tracing.tell(span, performed.settlement)
+        held.trace = (span, time.time_ns())
+        return performed
+
+    def _perform(self, held: HeldJob) -> Performed:
         started = held.started_at = time.monotonic()
         facts = held.facts
         enter_context(

@@ -30,6 +30,7 @@ from servants.runtime.charges import Charges
 from servants.runtime.claimer import Claimer
 from servants.runtime.heartbeat import Heartbeat
 from servants.runtime.held import HeldJob, HeldJobs
+from servants.runtime.observer import Observer, success_age
 from servants.runtime.performer import DRAINING, Performed, Performer
 from servants.runtime.rate import RateMeter
 from servants.runtime.receiver import Receiver
@@ -68,6 +69,7 @@ class ServantProcess:
         self._database = database
         self._queues = queues
         self._bell = Bell(database.url)
+        self._observer = Observer(servant.name, settings, queues=queues)
         self.id = _register(database, servant)
         #: The status to leave with after the drain.
         self.exit_code = 0
@@ -81,7 +83,8 @@ class ServantProcess:
         lease, slots = self._settings.lease_seconds, self.type.slots
         self._held, self._meter = held, RateMeter(slots, held)
         capacity = Capacity(slots, self._meter, held)
-        services = Services(self._database, keyring, self._bell, servant_id=self.id)
+        tracing = self._observer.tracing
+        services = Services(self._database, keyring, self._bell, servant_id=self.id, tracing=tracing)
         self._settler = Settler(
             self._database,
             held,
@@ -89,8 +92,10 @@ class ServantProcess:
             writes=writes,
             order=self.type.order,
             on_settled=self._on_settled,
+            on_written=self._observer.written,
         )
-        performer = Performer(self.type, services, self.id, admits=Trial(self._database, held).admits)
+        admits = Trial(self._database, held).admits
+        performer = Performer(self.type, services, self.id, admits=admits, tracing=tracing)
         self._slots = Slots(slots, performer, self._on_performed)
         self._receiver = Receiver(
             self._queues,
@@ -111,6 +116,7 @@ class ServantProcess:
         self._surplus = Surplus(self._slots, capacity, held, release=self._release)
         self._limits = Watch(self.type, held, settle=self._settler.put, on_overrun=self._on_overrun)
         self._build_loops()
+        self._build_gauges()
 
     def _build_loops(self) -> None:
         between, clock = self._settings.heartbeat_seconds, SystemClock()
@@ -118,6 +124,18 @@ class ServantProcess:
         backoff = Exponential(base=retry, cap=retry, floor=retry / 2)
         self._beats = LoopRunner("heartbeat", self._beat, interval_seconds=between, clock=clock, backoff=backoff)
         self._watch = LoopRunner("watch", self._look, interval_seconds=self._limits.interval_seconds, clock=clock)
+
+    def _build_gauges(self) -> None:
+        add = self._observer.gauges.add
+        add("retinue_slots", "Jobs that this process can run at once.", lambda: self.type.slots)
+        add("retinue_slots_busy", "Jobs that run.", lambda: len(self._held.running()))
+        add("retinue_jobs_held", "Jobs claimed and not yet settled, running ones among them.", lambda: len(self._held))
+        add("retinue_heartbeat_age_seconds", "Since the last heartbeat.", lambda: success_age(self._beats))
+        add(
+            "retinue_receive_age_seconds",
+            "Since the last receive returned; one takes 20 seconds where nothing comes.",
+            lambda: time.monotonic() - self._receiver.received_at,
+        )
 
     def run(self) -> int:
         """Work until SIGTERM, SIGINT or an overrun; returns the exit status."""
@@ -142,6 +160,7 @@ class ServantProcess:
 
     def start(self) -> None:
         """Start every thread."""
+        self._observer.serve(self._database, self.id)
         self._settler.start()
         self._slots.start()
         self._beats.start()
@@ -181,6 +200,7 @@ class ServantProcess:
         self._watch.stop(FLUSH_SECONDS)
         self._beats.stop(FLUSH_SECONDS)
         self._say_stopped()
+        self._observer.close()
         self._bell.close()
 
     def _release(self, jobs: list[HeldJob]) -> None:

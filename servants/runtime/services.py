@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
@@ -20,6 +20,9 @@ from retinue.errors import CredentialError, LeaseLost, PermanentError
 from retinue.job import Job
 from retinue.outcomes import Completed
 from retinue.settlement import Settlement, completed
+
+if TYPE_CHECKING:
+    from infra.otel import Tracing
 
 log = get_logger(__name__)
 
@@ -79,17 +82,20 @@ class FencedCommit:
 class Services:
     """`JobServices` over PostgreSQL."""
 
-    def __init__(self, database: Database, keyring: Keyring, bell: Bell, *, servant_id: int) -> None:
+    def __init__(
+        self, database: Database, keyring: Keyring, bell: Bell, *, servant_id: int, tracing: Tracing | None = None
+    ) -> None:
         self._database = database
         self._keyring = keyring
         self._bell = bell
         self._servant_id = servant_id
+        self._tracing = tracing
 
     @contextmanager
     def commit(self, job: Job[Any]) -> Iterator[FencedCommit]:
         settled_before = job.settled
         try:
-            with self._database.transaction() as connection:
+            with self._span(job), self._database.transaction() as connection:
                 tx = FencedCommit(connection, job)
                 tx.hold_fence()
                 yield tx
@@ -102,6 +108,9 @@ class Services:
         tx.landed()
         if tx.lanes_woken:
             self._bell.ring()
+
+    def _span(self, job: Job[Any]) -> AbstractContextManager[None]:
+        return nullcontext() if self._tracing is None else self._tracing.commit(job.facts)
 
     def connection(self, job: Job[Any], connection_id: int) -> Connection:
         params = {"connection_id": connection_id, "account_id": job.account_id}

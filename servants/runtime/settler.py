@@ -42,13 +42,16 @@ class Settler:
         writes: threading.Lock,
         order: StrictOrder | None,
         on_settled: Callable[[int, bool], None],
+        on_written: Callable[[Sequence[Performed]], None] = lambda _: None,
     ) -> None:
+        """`on_settled` is told how many were let go, `on_written` which of them have had their outcome written."""
         self._database = database
         self._held = held
         self._servant_id = servant_id
         self._writes = writes
         self._order = order
         self._on_settled = on_settled
+        self._on_written = on_written
         self._finished: SimpleQueue[Performed | None] = SimpleQueue()
         self._given_up = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="settle", daemon=True)
@@ -125,20 +128,32 @@ class Settler:
         self._settle_until_written([performed._replace(settlement=failed)])
 
     def _settle(self, batch: Sequence[Performed]) -> None:
-        written = [performed for performed in batch if performed.settlement is not None]
+        unwritten = [performed for performed in batch if performed.settlement is not None]
         with self._writes:
-            woken = self._write(written) if written else False
+            written, woken = self._write(unwritten) if unwritten else ([], False)
             self._held.remove([performed.held for performed in batch])
         self._on_settled(len(batch), woken)
+        if len(unwritten) < len(batch):
+            written += [performed for performed in batch if _completed_itself(performed)]
+        self._on_written(written)
 
-    def _write(self, batch: Sequence[Performed]) -> bool:
+    def _write(self, batch: Sequence[Performed]) -> tuple[list[Performed], bool]:
+        """Those that still held their job, and whether lanes were woken."""
         settlements = [
             (keep_order(p.settlement, self._order), p.run_seconds) for p in batch if p.settlement is not None
         ]
         with self._database.transaction() as connection:
             settled = settle_jobs(connection, settlements, shard=self._servant_id % 16)
+        written = []
         for performed in batch:
             facts = performed.held.facts
-            if (facts.id, facts.attempt) not in settled.done:
+            if (facts.id, facts.attempt) in settled.done:
+                written.append(performed)
+            else:
                 log.warning("outcome_superseded", job=facts.id, attempt=facts.attempt, servant=self._servant_id)
-        return settled.lanes_woken
+        return written, settled.lanes_woken
+
+
+def _completed_itself(performed: Performed) -> bool:
+    job = performed.held.job
+    return performed.settlement is None and job is not None and job.settled

@@ -124,7 +124,12 @@ class House:
     def prepare(self, kind: ServantType[Any], **given: Any) -> ServantProcess:
         """A servant process that has not started. It listens on queues of its own, the newest to be dispatched to."""
         self.queues = MemoryQueues()
-        options = {"heartbeat_seconds": 0.05, "lease_seconds": 30, "drain_grace_seconds": 0} | given
+        options = {
+            "heartbeat_seconds": 0.05,
+            "lease_seconds": 30,
+            "drain_grace_seconds": 0,
+            "metrics_port": "off",
+        } | given
         settings = load_settings(env_file=None, database_url=self.url, **options)
         # As large as the command line makes it, and counting its statements.
         database = Database(self.url, application_name="servant", max_connections=kind.slots + 4)

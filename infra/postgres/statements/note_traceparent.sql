@@ -1,0 +1,3 @@
+UPDATE jobs
+SET traceparent = %(traceparent)s
+WHERE id = ANY(%(ids)s::bigint[])

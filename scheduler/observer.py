@@ -1,0 +1,44 @@
+"""What a scheduler tells of itself: its metrics, and the traces where they are on."""
+
+from __future__ import annotations
+
+from infra.metrics import MetricsServer, new_registry, serve_metrics
+from infra.postgres.connect import Database
+from infra.queues.transport import Queues
+from infra.settings import Settings
+from infra.tracing import start_tracing
+from scheduler.dispatch_traces import DispatchTraces
+from scheduler.metrics import PassMetrics
+from scheduler.work_metrics import WorkMetrics
+
+
+class Observer:
+    """Times the passes, serves the metrics, and sends the spans."""
+
+    def __init__(self, settings: Settings, *, database: Database, queues: Queues) -> None:
+        """Raises ConfigurationError where traces are on and OpenTelemetry is not installed."""
+        self._settings = settings
+        self._database = database
+        self._tracing = start_tracing(settings, "scheduler")
+        self._server: MetricsServer | None = None
+        self.traces = None if self._tracing is None else DispatchTraces(database, self._tracing)
+        self.passes = PassMetrics()
+        self.registry = new_registry("scheduler", settings, queues, self.passes, WorkMetrics(database))
+
+    def serve(self, scheduler_id: int) -> None:
+        """Serve the metrics, and say in the scheduler's row where.
+
+        Raises:
+            DatabaseUnreachable, psycopg.Error: it cannot be said.
+        """
+        self._server = serve_metrics(self.registry, self._settings)
+        if self._server is not None:
+            params = {"scheduler_id": scheduler_id, "port": self._server.port}
+            self._database.fetch("note_scheduler_metrics", params)
+
+    def close(self) -> None:
+        """Send the last spans, and serve no longer."""
+        if self._tracing is not None:
+            self._tracing.close()
+        if self._server is not None:
+            self._server.close()
