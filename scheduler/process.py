@@ -98,9 +98,10 @@ class SchedulerProcess:
         log.info("scheduler_started", scheduler=self.id, pid=os.getpid())
 
     def stop(self) -> None:
-        """Stop the passes after what they are doing."""
+        """Stop the passes after what they are doing, whether or not they were started."""
         self._stopped.set()
-        self._clockwork.shutdown(wait=False)
+        if self._clockwork.running:
+            self._clockwork.shutdown(wait=False)
         for loop in self.loops.values():
             loop.stop()
         self._record_stop()

@@ -84,6 +84,16 @@ class FaultyQueues(MemoryQueues):
         finally:
             self.faults = before
 
+    def resume(self) -> None:
+        """Let receives take messages again after `interrupt`."""
+        with self._changed:
+            self._interrupted = False
+
+    def waiting(self, job_type: str) -> int:
+        """How many messages are on the type's queue, visible or not; no call is counted, and no fault befalls it."""
+        with self._changed:
+            return len(self._queue(job_type).letters)
+
     def delete(self, job_type: str, messages: Sequence[Message]) -> None:
         with self._changed:
             super().delete(job_type, [one for one in messages if not self._happens("late_delete", one.receipt)])
