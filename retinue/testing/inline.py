@@ -18,7 +18,9 @@ from retinue.errors import InvalidPayload
 from retinue.job import Job, JobFacts, JobServices
 from retinue.payload import validate_payload
 from retinue.servant import ServantType
+from retinue.testing.claimed import ClaimedStage
 from retinue.testing.clock import FakeClock
+from retinue.testing.database import RetinueDatabase
 from retinue.testing.ran import Ran
 from retinue.testing.record import Answers, MemoryServices, Recorder
 from retinue.testing.stopping import FakeCancellation
@@ -53,8 +55,10 @@ class Circumstances(TypedDict, total=False):
     stop_after: int
     #: Take the lease away after so many commits: the next one raises `LeaseLost`.
     lose_lease_after: int
-    #: The job's ID.
+    #: The job's ID, without a database.
     job_id: int
+    #: Make the job there, claim it, and let commits and the settlement be real transactions under its fence.
+    database: RetinueDatabase
 
 
 def run(
@@ -114,8 +118,24 @@ class MemoryStage:
 
 
 def _stage(servant: ServantType[Any], payload: BaseModel, given: Circumstances) -> Stage:
+    database = given.get("database")
+    if database is not None:
+        return _claimed(servant, payload, given, database)
     services = MemoryServices(given.get("connections", ()), answers=given.get("answers"))
     return MemoryStage(_facts(servant, payload, given), payload, services)
+
+
+def _claimed(servant: ServantType[Any], payload: BaseModel, given: Circumstances, database: RetinueDatabase) -> Stage:
+    connections, facts = given.get("connections", ()), _facts(servant, payload, given)
+    stage = ClaimedStage(
+        database,
+        servant,
+        payload,
+        account_id=facts.account_id,
+        connections={connection.id: connection for connection in connections},
+    )
+    stage.arrange(failures=facts.failures, attempt=facts.attempt, checkpoint=facts.checkpoint)
+    return stage
 
 
 def _facts(servant: ServantType[Any], payload: BaseModel, given: Circumstances) -> JobFacts:
