@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 _W3C = TraceContextTextMapPropagator()
 _LIBRARY = "retinue"
 
-#: How long the last spans may take to go out when a process ends, in milliseconds.
-FLUSH_MILLISECONDS = 3000
+#: How long the last spans may take to go out when a process ends, in seconds.
+FLUSH_SECONDS = 2.0
 
 
 class Dispatched(NamedTuple):
@@ -155,9 +156,11 @@ class Tracing:
             ).end(now)
 
     def close(self) -> None:
-        """Send what has not gone out, and end."""
-        self._provider.force_flush(FLUSH_MILLISECONDS)
-        self._provider.shutdown()
+        """Send what has not gone out, and end; a collector that is away is not waited for any longer."""
+        # The library's own limit is that of the exporter, which tries again for ten seconds.
+        closing = threading.Thread(target=self._provider.shutdown, name="traces", daemon=True)
+        closing.start()
+        closing.join(FLUSH_SECONDS)
 
 
 def _messaging(operation: str, destination: str, kind: str | None = None) -> dict[str, Any]:
