@@ -2,9 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
+
+
+class Call(Protocol):
+    """One request to the provider, while it goes on."""
+
+    def learn(self, headers: Mapping[str, str] | None = None, *, status: int | None = None, body: str = "") -> None:
+        """Pass on what the answer says about limits: its headers and status, and the body of a refusal."""
+
+
+class Calls(Protocol):
+    """What counts a connection's calls; the runtime in servants implements it."""
+
+    def begin(self, cost: int, *, urgent: bool | None) -> AbstractContextManager[Call]: ...
+
+
+class UncountedCall:
+    """A call that nobody counts."""
+
+    def learn(self, headers: Mapping[str, str] | None = None, *, status: int | None = None, body: str = "") -> None:
+        """Nothing to do."""
+
+
+class Uncounted:
+    """Lets every call through: outside of servants, and in tests."""
+
+    @contextmanager
+    def begin(self, cost: int, *, urgent: bool | None) -> Iterator[Call]:
+        yield UncountedCall()
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +46,15 @@ class Connection:
     name: str
     config: Mapping[str, Any]
     credentials: Mapping[str, str] = field(repr=False)
+    calls: Calls = field(default_factory=Uncounted, repr=False, compare=False)
+
+    def call(self, cost: int = 1, *, urgent: bool | None = None) -> AbstractContextManager[Call]:
+        """Around each request: takes `cost` from the connection's budget, and tells its breaker how it ended.
+
+        A call of an urgent job (priority 0 to 2), or one that says so, may use the budget's reserve.
+
+        Raises:
+            BudgetExhausted: nothing is left; let it through, and the job is put back until the reset.
+            LaneBlocked: the connection was found broken meanwhile; likewise.
+        """
+        return self.calls.begin(cost, urgent=urgent)

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import inspect
 from datetime import datetime
+from typing import ClassVar
+
+from retinue.holds import Hold
 
 
 class RetinueError(Exception):
@@ -58,6 +61,9 @@ class JobError(RetinueError):
 class TransientError(JobError):
     """The provider or the network failed for the moment; the job is retried with backoff."""
 
+    #: Whether it counts for the connection's breaker; a subclass that stands for a healthy answer says False.
+    provider_failed: ClassVar[bool] = True
+
 
 class JobTimeout(TransientError):
     """The job passed its time limit."""
@@ -73,12 +79,32 @@ class RateLimited(JobError):
         self.reset_at = reset_at
 
 
+class LaneBlocked(JobError):
+    """What the job works with cannot be used now; the job is put back, no attempt is spent, and its lane waits."""
+
+    def __init__(self, message: str | None = None, *, hold: Hold) -> None:
+        super().__init__(message or hold.reason)
+        self.hold = hold
+
+
+class BudgetExhausted(RateLimited):
+    """The connection may make no more calls for now; its lanes wait until the reset and no attempt is spent."""
+
+    def __init__(self, message: str | None = None, *, reset_at: datetime, hold: Hold) -> None:
+        super().__init__(message, reset_at=reset_at)
+        self.hold = hold
+
+
 class PermanentError(JobError):
     """Trying again cannot help; the job fails at once."""
 
 
 class CredentialError(JobError):
     """The provider refused the credentials; the lane is parked until they are mended."""
+
+
+class PermissionWithdrawn(CredentialError):
+    """The sign-in works, but the provider no longer lets it do what it is for; the lane is parked until it does."""
 
 
 class JobCancelled(JobError):

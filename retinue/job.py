@@ -34,6 +34,7 @@ class JobFacts(NamedTuple):
     charged_seconds: float = 0.0
     traceparent: str | None = None
     group_id: int | None = None
+    priority: int = 5
     #: Seconds from when it was due until this claim.
     waited_seconds: float = 0.0
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
+
+from retinue.holds import Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,22 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """Put the job back and park its lane: the integration is broken until a person mends it."""
+    """Put the job back and park its lane: the integration is broken until a person mends it.
+
+    `incident` is what sort of incident it is; it opens one where the runtime knows the `connection_id`.
+    """
 
     message: str
     kind: str = "CredentialError"
+    incident: Literal["credential", "permission"] = "credential"
+    connection_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Put the job back, hold its lane for this reason, and spend no attempt."""
+
+    hold: Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,4 +77,4 @@ class Cancelled:
     message: str = "cancelled while running"
 
 
-Outcome = Completed | Retry | Snooze | Fail | Park | Cancelled
+Outcome = Completed | Retry | Snooze | Fail | Park | Blocked | Cancelled

@@ -6,12 +6,21 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from retinue.errors import CredentialError, JobCancelled, LeaseLost, PermanentError, RateLimited
+from retinue.errors import (
+    BudgetExhausted,
+    CredentialError,
+    JobCancelled,
+    LaneBlocked,
+    LeaseLost,
+    PermanentError,
+    PermissionWithdrawn,
+    RateLimited,
+)
 from retinue.fingerprint import fingerprint
 from retinue.holds import Hold, HoldKind
-from retinue.outcomes import Cancelled, Completed, Fail, Outcome, Park, Retry, Snooze
+from retinue.outcomes import Blocked, Cancelled, Completed, Fail, Outcome, Park, Retry, Snooze
 from retinue.retry import RetryPolicy
 from retinue.rules import Failure, choose
 from retinue.states import JobState, Reason
@@ -33,7 +42,8 @@ class Settlement(NamedTuple):
     """What settling one attempt writes.
 
     `delay` is seconds from the database's now, `until` a moment; both None means at once. `result` is JSON text.
-    `failed_attempt` spends one of the job's attempts. `hold` holds the job's lane back.
+    `failed_attempt` spends one of the job's attempts. `hold` holds the job's lane back; with
+    `incident` it stands for an incident of this kind, which is opened if there is none.
     """
 
     job_id: int
@@ -46,6 +56,7 @@ class Settlement(NamedTuple):
     error: Mapping[str, Any] | None = None
     failed_attempt: bool = False
     hold: Hold | None = None
+    incident: str | None = None
 
 
 def holds_nul(text: str) -> bool:
@@ -61,10 +72,14 @@ def outcome_of(error: BaseException) -> Outcome:
     """
     if isinstance(error, LeaseLost):
         raise error
+    if isinstance(error, LaneBlocked | BudgetExhausted):
+        return Blocked(error.hold)
     if isinstance(error, RateLimited):
         return Snooze(error.reset_at, error.message)
     if isinstance(error, CredentialError):
-        return Park(error.message, _kind(error))
+        incident: Literal["credential", "permission"]
+        incident = "permission" if isinstance(error, PermissionWithdrawn) else "credential"
+        return Park(error.message, _kind(error), incident)
     if isinstance(error, PermanentError):
         return Fail(error.message, _kind(error))
     if isinstance(error, JobCancelled):
@@ -96,10 +111,10 @@ def settle(
             return _retry(job_id, attempt, outcome, retry=retry, failures=failures + 1)
         case Snooze(until, message):
             return _back(job_id, attempt, Reason.SNOOZE, until=until, error=kept_error("Snooze", message))
-        case Park(message, kind):
-            error = kept_error(kind, message)
-            hold = Hold(HoldKind.INCIDENT, "", None, error["message"])
-            return _back(job_id, attempt, Reason.SNOOZE, error=error, hold=hold)
+        case Park():
+            return _parked(job_id, attempt, outcome)
+        case Blocked(hold):
+            return _back(job_id, attempt, Reason.SNOOZE, hold=hold._replace(reason=_storable(hold.reason)))
         case Fail(message, kind):
             return _failed(job_id, attempt, Reason.PERMANENT, kept_error(kind, message))
         case Cancelled() if released:
@@ -112,6 +127,15 @@ def settle(
                 reason=Reason.CANCEL,
                 error=kept_error("Cancelled", message),
             )
+
+
+def _parked(job_id: int, attempt: int, outcome: Park) -> Settlement:
+    """Without a connection that is known there is no incident, and the lane waits for a person."""
+    error = kept_error(outcome.kind, outcome.message)
+    scope = "" if outcome.connection_id is None else f"connection:{outcome.connection_id}"
+    hold = Hold(HoldKind.INCIDENT, scope, None, error["message"])
+    incident = outcome.incident if scope else None
+    return _back(job_id, attempt, Reason.SNOOZE, error=error, hold=hold, incident=incident)
 
 
 def completed(job_id: int, attempt: int, outcome: Completed) -> Settlement:

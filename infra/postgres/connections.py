@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 
 from infra.postgres.accounts import check_name
 from infra.postgres.holds import connection_lane, release_holds
+from infra.postgres.incidents import request_probe, resolve_incidents
 from infra.postgres.rows import rows_as
 from infra.postgres.statements import statement
 from infra.redaction import mask_text, redact
@@ -147,7 +148,9 @@ def update_connection(
     config: Mapping[str, Any],
     credentials: Mapping[str, str],
 ) -> None:
-    """Give a connection another `config`, and seal other credentials for it.
+    """Give a connection another `config`, and seal other credentials for it; an open incident is probed with them.
+
+    The caller rings the bell.
 
     Raises:
         NotFound: there is no such connection.
@@ -156,6 +159,7 @@ def update_connection(
     params = {"id": connection_id, "config": Jsonb(dict(config)), "credentials": sealed}
     if connection.execute(statement("update_connection"), params).fetchone() is None:
         raise _no_connection(connection_id)
+    request_probe(connection, connection_id)
 
 
 def find_connection(connection: psycopg.Connection, account_id: int, provider: str, name: str) -> int | None:
@@ -166,10 +170,11 @@ def find_connection(connection: psycopg.Connection, account_id: int, provider: s
 
 
 def mark_active(connection: psycopg.Connection, connection_id: int) -> list[str]:
-    """Note that the connection works, and resume its parked lanes; returns the types that go on."""
+    """Note that the connection works: resolve its incidents, resume its parked lanes; returns the types that go on."""
     connection.execute(statement("mark_connection_active"), {"id": connection_id})
-    lanes = release_holds(connection, PARKED, lane=connection_lane(connection_id))
-    return [job_type for job_type, _ in lanes]
+    lanes = resolve_incidents(connection, connection_id, by="a test of the connection")
+    lanes += release_holds(connection, PARKED, lane=connection_lane(connection_id))
+    return sorted({job_type for job_type, _ in lanes})
 
 
 def _seal(keyring: Keyring, connection_id: int, credentials: Mapping[str, str]) -> bytes:

@@ -56,12 +56,13 @@ def connection_lane(connection_id: int) -> str:
 
 def hold_connection_lanes(connection: psycopg.Connection, connection_id: int, hold: Hold) -> list[Lane]:
     """Hold every lane of one connection, of whatever type; which ones."""
-    lanes = _lanes_of_connection(connection, connection_id)
+    lanes = connection_lanes(connection, connection_id)
     hold_lanes(connection, [(lane, hold) for lane in lanes])
     return lanes
 
 
-def _lanes_of_connection(connection: psycopg.Connection, connection_id: int) -> list[Lane]:
+def connection_lanes(connection: psycopg.Connection, connection_id: int) -> list[Lane]:
+    """Every lane of one connection, of whatever type."""
     rows = connection.execute(statement("list_connection_lanes"), {"lane": connection_lane(connection_id)})
     return [(row[0], row[1]) for row in rows]
 

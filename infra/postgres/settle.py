@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from infra.postgres.arrays import moments, numbers, texts
-from infra.postgres.holds import hold_lanes
+from infra.postgres.obstacles import place_holds
 from infra.postgres.statements import statement
 from retinue.settlement import Settlement
 from retinue.states import TERMINAL, JobState, Reason
@@ -58,7 +58,7 @@ def _written(rows: Iterable[tuple[Any, ...]]) -> _Done:
 
 def _hold(connection: psycopg.Connection, entries: Sequence[Entry], done: _Done) -> None:
     held = [(settlement, done.get((settlement.job_id, settlement.attempt))) for settlement, _ in entries]
-    hold_lanes(connection, [(lane, s.hold) for s, lane in held if s.hold is not None and lane is not None])
+    place_holds(connection, [(lane, s) for s, lane in held if s.hold is not None and lane is not None])
 
 
 def _finish(

@@ -14,6 +14,7 @@ from retinue.payload import parse_payload
 from retinue.servant import ServantType
 from retinue.settlement import Settlement, outcome_of, put_off, returned, settle
 from retinue.states import JobState
+from servants.runtime.gate import Gate
 from servants.runtime.held import HeldJob
 
 if TYPE_CHECKING:
@@ -43,12 +44,14 @@ class Performer:
         servant_id: int,
         *,
         admits: Callable[[HeldJob], bool] = lambda _: True,
+        gate: Gate | None = None,
         tracing: Tracing | None = None,
     ) -> None:
         self._servant = servant
         self._services = services
         self._servant_id = servant_id
         self._admits = admits
+        self._gate = gate
         self._tracing = tracing
 
     def perform(self, held: HeldJob) -> Performed:
@@ -84,12 +87,20 @@ class Performer:
             outcome = self._outcome(held)
         except LeaseLost as lost:
             log.warning("lease_lost", detail=lost.message)
+            self._forget(held)
             return None
         if held.over:
+            self._forget(held)
             return None
+        if self._gate is not None and held.job is not None:
+            outcome = self._gate.conclude(held.job, outcome)
         settlement = self._settled(held, outcome)
         _report(settlement)
         return settlement
+
+    def _forget(self, held: HeldJob) -> None:
+        if self._gate is not None and held.job is not None:
+            self._gate.forget(held.job)
 
     def _settled(self, held: HeldJob, outcome: Outcome) -> Settlement:
         released = held.asked_why == DRAINING

@@ -25,6 +25,7 @@ from retinue.retry import Exponential
 from retinue.servant import ServantType
 from retinue.settlement import Settlement
 from retinue.states import JobState, Reason
+from servants.runtime.budget_leases import BudgetLeases
 from servants.runtime.capacity import Capacity
 from servants.runtime.charges import Charges
 from servants.runtime.claimer import Claimer
@@ -83,8 +84,11 @@ class ServantProcess:
         lease, slots = self._settings.lease_seconds, self.type.slots
         self._held, self._meter = held, RateMeter(slots, held)
         capacity = Capacity(slots, self._meter, held)
+        self._leases = BudgetLeases(self._database, servant_id=self.id, lease_seconds=lease)
         tracing = self._observer.tracing
-        services = Services(self._database, keyring, self._bell, servant_id=self.id, tracing=tracing)
+        services = Services(
+            self._database, keyring, self._bell, servant_id=self.id, leases=self._leases, tracing=tracing
+        )
         self._settler = Settler(
             self._database,
             held,
@@ -95,7 +99,7 @@ class ServantProcess:
             on_written=self._observer.written,
         )
         admits = Trial(self._database, held).admits
-        performer = Performer(self.type, services, self.id, admits=admits, tracing=tracing)
+        performer = Performer(self.type, services, self.id, admits=admits, gate=services.gate, tracing=tracing)
         self._slots = Slots(slots, performer, self._on_performed)
         self._receiver = Receiver(
             self._queues,
@@ -162,6 +166,7 @@ class ServantProcess:
         """Start every thread."""
         self._observer.serve(self._database, self.id)
         self._settler.start()
+        self._leases.start()
         self._slots.start()
         self._beats.start()
         self._watch.start()
@@ -180,6 +185,7 @@ class ServantProcess:
         if not self._held.wait_until_empty(max(0.0, ends - time.monotonic())):
             self._ask_running_to_stop()
         self._settler.stop(FLUSH_SECONDS)
+        self._leases.stop(FLUSH_SECONDS)
         self._end()
         log.info("servant_stopped", servant=self.id, exit_code=self.exit_code, sqs_calls=dict(self._queues.calls))
 

@@ -20,6 +20,9 @@ from retinue.errors import CredentialError, LeaseLost, PermanentError
 from retinue.job import Job
 from retinue.outcomes import Completed
 from retinue.settlement import Settlement, completed
+from servants.runtime.budget_leases import BudgetLeases
+from servants.runtime.calls import CountedCalls
+from servants.runtime.gate import Gate
 
 if TYPE_CHECKING:
     from infra.otel import Tracing
@@ -83,10 +86,19 @@ class Services:
     """`JobServices` over PostgreSQL."""
 
     def __init__(
-        self, database: Database, keyring: Keyring, bell: Bell, *, servant_id: int, tracing: Tracing | None = None
+        self,
+        database: Database,
+        keyring: Keyring,
+        bell: Bell,
+        *,
+        servant_id: int,
+        leases: BudgetLeases | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._database = database
         self._keyring = keyring
+        self._leases = leases or BudgetLeases(database, servant_id=servant_id, lease_seconds=30)
+        self.gate = Gate(database, self._leases, on_released=bell.ring)
         self._bell = bell
         self._servant_id = servant_id
         self._tracing = tracing
@@ -113,16 +125,13 @@ class Services:
         return nullcontext() if self._tracing is None else self._tracing.commit(job.facts)
 
     def connection(self, job: Job[Any], connection_id: int) -> Connection:
-        params = {"connection_id": connection_id, "account_id": job.account_id}
-        rows = self._database.fetch("load_connection", params)
-        if not rows:
-            raise PermanentError(f"account {job.account_id} has no connection {connection_id}")
-        identity, account_id, provider, name, config, sealed = rows[0]
+        row, passage = self.gate.open(job, connection_id)
+        calls = CountedCalls(self.gate, self._leases, passage, priority=job.facts.priority)
         try:
-            credentials = json.loads(self._keyring.open(sealed, context=f"connection:{identity}"))
+            credentials = json.loads(self._keyring.open(row.sealed, context=f"connection:{row.id}"))
         except SecretError as error:
-            raise CredentialError(f"the credentials of connection {identity} cannot be opened: {error}") from error
-        return Connection(identity, account_id, provider, name, config, credentials)
+            raise CredentialError(f"the credentials of connection {row.id} cannot be opened: {error}") from error
+        return Connection(row.id, row.account_id, row.provider, row.name, row.config, credentials, calls)
 
     def anomaly(self, job: Job[Any], name: str, fields: Mapping[str, Any]) -> None:
         log.warning("anomaly", anomaly=name, **fields)

@@ -105,6 +105,7 @@ class House:
         self.url = url
         self.sql = sql
         self.queues = MemoryQueues()
+        self.keyring = Keyring(generate_key())
         self.scheduler_database = Database(url, application_name="scheduler")
         self._databases = [self.scheduler_database]
         self._gates: list[Gate] = []
@@ -135,8 +136,7 @@ class House:
         database = Database(self.url, application_name="servant", max_connections=kind.slots + 4)
         database._pool.connection_class = CountedConnection
         self._databases.append(database)
-        keyring = Keyring(generate_key())
-        process = ServantProcess(kind, settings, database=database, queues=self.queues, keyring=keyring)
+        process = ServantProcess(kind, settings, database=database, queues=self.queues, keyring=self.keyring)
         self._processes.append(process)
         return process
 

@@ -18,5 +18,5 @@ FROM offered
 WHERE jobs.id = offered.id
 RETURNING
     jobs.id, jobs.type, jobs.attempt, jobs.account_id, jobs.lane, jobs.failures, jobs.checkpoint, jobs.request_id,
-    jobs.fire_at, jobs.deaths, jobs.charged_seconds, jobs.traceparent, jobs.group_id,
+    jobs.fire_at, jobs.deaths, jobs.charged_seconds, jobs.traceparent, jobs.group_id, jobs.priority,
     date_part('epoch', now() - jobs.run_at), jobs.payload::text

@@ -1,0 +1,148 @@
+"""Incidents: one for a connection whose credentials are refused, however many jobs meet it.
+
+Its lanes are held until the next probe is due. Then the first job that comes to the gate is the probe; the others are
+put back, and the lanes held again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from infra.postgres.breakers import Attempt, connection_scope
+from infra.postgres.holds import Lane, release_holds
+from infra.postgres.rows import rows_as
+from infra.postgres.statements import statement
+from retinue.errors import NotFound
+from retinue.holds import HoldKind
+
+#: The wait before the first probe that nobody asked for, and the longest one; each that fails doubles it. In seconds.
+FIRST_PROBE_SECONDS = 15 * 60.0
+LONGEST_PROBE_SECONDS = 6 * 3600.0
+
+#: The wait after a probe that found neither yes nor no, in seconds.
+UNDECIDED_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentLine:
+    """One incident; `lanes` is how many lanes it holds."""
+
+    id: int
+    account_id: int
+    account_name: str
+    connection_id: int
+    provider: str
+    connection_name: str
+    kind: str
+    reason: str
+    opened_at: datetime
+    job_id: int | None
+    probe_at: datetime
+    probes: int
+    probe_job_id: int | None
+    probed_at: datetime | None
+    probe_error: str | None
+    resolved_at: datetime | None
+    resolved_by: str | None
+    lanes: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIncident:
+    """What the lanes of a connection are held by."""
+
+    id: int
+    reason: str
+    probe_at: datetime
+
+
+def open_incident(
+    connection: psycopg.Connection, connection_id: int, *, kind: str, reason: str, attempt: Attempt
+) -> None:
+    """Open an incident of this kind, in the transaction that puts the job back; if one is open nothing changes.
+
+    Where `attempt` was its probe, the next probe comes later.
+    """
+    params = {
+        "connection_id": connection_id,
+        "kind": kind,
+        "reason": reason,
+        "job_id": attempt.job_id,
+        "attempt": attempt.number,
+        "first_probe_seconds": FIRST_PROBE_SECONDS,
+        "longest_probe_seconds": LONGEST_PROBE_SECONDS,
+    }
+    if connection.execute(statement("open_incident"), params).fetchone() is not None:
+        connection.execute(statement("mark_connection_broken"), {"id": connection_id, "problem": reason})
+
+
+def open_incidents(connection: psycopg.Connection, connection_id: int) -> list[OpenIncident]:
+    """Those that are open; they stay so until the caller's transaction ends."""
+    return rows_as(connection, OpenIncident, "hold_incidents", {"connection_id": connection_id})
+
+
+def take_probe(connection: psycopg.Connection, incident_id: int, attempt: Attempt) -> bool:
+    """Make this attempt the probe; False where it is not time, or another one is."""
+    params = {"id": incident_id, "job_id": attempt.job_id, "attempt": attempt.number}
+    # By a statement of its own: one that waited for the row would still see the jobs as they were before.
+    connection.execute(statement("lock_incident"), params)
+    return connection.execute(statement("take_incident_probe"), params).fetchone() is not None
+
+
+def resolve_incidents(
+    connection: psycopg.Connection, connection_id: int, *, by: str, attempt: Attempt | None = None
+) -> list[Lane]:
+    """Resolve the connection's incidents, only those whose probe is `attempt` if it is given; the lanes that go on."""
+    resolved = connection.execute(statement("resolve_incidents"), _of(connection_id, attempt) | {"by": by}).fetchall()
+    if not resolved or open_incidents(connection, connection_id):
+        return []
+    connection.execute(statement("mark_connection_active"), {"id": connection_id})
+    return release_holds(connection, [HoldKind.INCIDENT], scope=connection_scope(connection_id))
+
+
+def postpone_probe(connection: psycopg.Connection, connection_id: int, attempt: Attempt, *, error: str) -> None:
+    """The probe ended without an answer: another comes after a while."""
+    params = _of(connection_id, attempt) | {"error": error, "seconds": UNDECIDED_SECONDS}
+    connection.execute(statement("postpone_incident_probe"), params)
+
+
+def request_probe(connection: psycopg.Connection, connection_id: int) -> list[int]:
+    """Let the next job of the connection be a probe, at once; the incidents it is for. The caller rings the bell."""
+    ids = [row[0] for row in connection.execute(statement("request_incident_probe"), _of(connection_id, None))]
+    if ids:
+        release_holds(connection, [HoldKind.INCIDENT], scope=connection_scope(connection_id))
+    return ids
+
+
+def list_incidents(
+    connection: psycopg.Connection,
+    *,
+    connection_id: int | None = None,
+    resolved: bool = False,
+    limit: int = 100,
+) -> list[IncidentLine]:
+    """Incidents, the newest first; those that are over only with `resolved`."""
+    params = {"id": None, "connection_id": connection_id, "resolved": resolved, "limit": limit}
+    return rows_as(connection, IncidentLine, "list_incidents", params)
+
+
+def find_incident(connection: psycopg.Connection, incident_id: int) -> IncidentLine:
+    """One incident, open or not.
+
+    Raises:
+        NotFound: there is no such incident.
+    """
+    params = {"id": incident_id, "connection_id": None, "resolved": True, "limit": 1}
+    found = rows_as(connection, IncidentLine, "list_incidents", params)
+    if not found:
+        raise NotFound(f"There is no incident {incident_id}. `retinue incidents list --resolved` shows all.")
+    return found[0]
+
+
+def _of(connection_id: int, attempt: Attempt | None) -> dict[str, Any]:
+    job_id, number = attempt or (None, None)
+    return {"connection_id": connection_id, "job_id": job_id, "attempt": number}

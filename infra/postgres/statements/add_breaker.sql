@@ -1,0 +1,1 @@
+INSERT INTO breakers (scope) VALUES (%(scope)s) ON CONFLICT (scope) DO NOTHING

@@ -1,0 +1,12 @@
+UPDATE breakers
+SET state = 'closed',
+    failed_at = '{}',
+    openings = 0,
+    reason = NULL,
+    opened_at = NULL,
+    probe_at = NULL,
+    probe_job_id = NULL,
+    probe_attempt = NULL,
+    updated_at = now()
+WHERE scope = %(scope)s AND state = 'half_open' AND probe_job_id = %(job_id)s AND probe_attempt = %(attempt)s
+RETURNING scope

@@ -1,0 +1,1 @@
+SELECT 1 FROM incidents WHERE id = %(id)s FOR UPDATE

@@ -1,0 +1,4 @@
+UPDATE connections
+SET state = 'broken', problem = %(problem)s
+WHERE id = %(id)s
+RETURNING id
