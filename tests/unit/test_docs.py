@@ -51,7 +51,7 @@ def test_every_python_block_can_be_imported(block: str, tmp_path: Path, own_modu
 
 def test_the_test_that_the_page_shows_passes(tmp_path: Path, own_modules: None) -> None:
     load(python_block("class Invoice"), tmp_path, name="acme_servants")
-    module = load(python_block("class Recorder"), tmp_path, name="documented")
+    module = load(python_block("from retinue.testing import run"), tmp_path, name="documented")
     tests = [value for name, value in vars(module).items() if name.startswith("test_")]
     assert tests
     for test in tests:
@@ -87,7 +87,7 @@ def test_every_setting_is_listed_with_its_default() -> None:
 
 def test_no_page_names_a_setting_that_is_not_there() -> None:
     known = {f"RETINUE_{name.upper()}" for name in Settings.model_fields}
-    for_tests = {"RETINUE_TEST_POSTGRES_MAJOR"}
+    for_tests = {"RETINUE_TEST_DATABASE_URL", "RETINUE_TEST_POSTGRES_MAJOR"}
     for page, text in PAGES.items():
         assert set(re.findall(r"RETINUE_[A-Z_]*[A-Z]", text)) <= known | for_tests, page
 
