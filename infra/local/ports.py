@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from infra.local.port_claims import PortClaims
 from retinue.errors import ConfigurationError
 
 HOST = "127.0.0.1"
@@ -33,23 +34,29 @@ class LocalPorts:
     caldav: int = 8630
 
 
-def choose_ports(given: Mapping[str, int], *, last: LocalPorts | None = None, host: str = HOST) -> LocalPorts:
+def choose_ports(
+    given: Mapping[str, int], claims: PortClaims, *, last: LocalPorts | None = None, host: str = HOST
+) -> LocalPorts:
     """A free port for each server: `given` ones must be used, else those of the `last` run are preferred.
 
-    The manager listens on `host`, all others on 127.0.0.1.
+    The manager listens on `host`, all others on 127.0.0.1. What is chosen is claimed, so that a start at the same time
+    chooses others.
 
     Raises:
         ConfigurationError: a given port is taken (the message says by whom if that can be known), or none is free.
     """
     chosen: dict[str, int] = {}
     for name, port in given.items():
-        _require_free(name, port, _address(name, host), chosen)
+        twin = next((other for other, taken in chosen.items() if taken == port), None)
+        by = twin or _obstacle(port, _address(name, host), claims)
+        if by is not None:
+            raise ConfigurationError(f"Port {port} for {name} is taken by {by}: end that program or give another port")
         chosen[name] = port
     preferred = last or LocalPorts()
     for field in fields(LocalPorts):
         if field.name not in chosen:
             wanted = getattr(preferred, field.name)
-            chosen[field.name] = _first_free(wanted, _address(field.name, host), avoid=chosen.values())
+            chosen[field.name] = _first_free(wanted, _address(field.name, host), claims, avoid=chosen.values())
     return LocalPorts(**chosen)
 
 
@@ -57,18 +64,19 @@ def _address(name: str, host: str) -> str:
     return host if name == "manager" else HOST
 
 
-def _first_free(preferred: int, host: str, *, avoid: Collection[int]) -> int:
+def _first_free(preferred: int, host: str, claims: PortClaims, *, avoid: Collection[int]) -> int:
     for port in range(preferred, min(preferred + _REACH, 65_536)):
-        if port not in avoid and is_free(port, host):
+        # Claimed first: whoever looks whether it is free is the only one to look.
+        if port not in avoid and claims.take(port) and is_free(port, host):
             return port
     raise ConfigurationError(f"No port from {preferred} to {preferred + _REACH - 1} is free: give one")
 
 
-def _require_free(name: str, port: int, host: str, chosen: Mapping[str, int]) -> None:
-    twin = next((other for other, taken in chosen.items() if taken == port), None)
-    by = twin or (None if is_free(port, host) else holder(port) or "another program")
-    if by is not None:
-        raise ConfigurationError(f"Port {port} for {name} is taken by {by}: end that program or give another port")
+def _obstacle(port: int, host: str, claims: PortClaims) -> str | None:
+    """Who has the port, None when it is ours now."""
+    if not claims.take(port):
+        return "another start of Retinue"
+    return None if is_free(port, host) else holder(port) or "another program"
 
 
 def is_free(port: int, host: str = HOST) -> bool:

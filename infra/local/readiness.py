@@ -6,6 +6,7 @@ import http.client
 import time
 from urllib.parse import urlsplit
 
+import psutil
 import psycopg
 
 from infra.local.steps import StepFailed
@@ -29,6 +30,25 @@ def missing_database(url: str) -> str | None:
     except psycopg.OperationalError as error:
         return str(error).strip()
     return None
+
+
+def missing_listener(supervisor: Supervisor, program: str, *, port: int) -> str | None:
+    """Whether the program, or what it started, listens at the port: then what answers there is ours."""
+    pids = [process.pid for process in supervisor.of_program(program) if process.pid]
+    if any(_listens(pid, port) for pid in pids):
+        return None
+    return f"{program} does not listen on port {port}"
+
+
+def _listens(pid: int, port: int) -> bool:
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+        rows = [row for member in family for row in member.net_connections(kind="tcp")]
+    except psutil.NoSuchProcess:
+        # It left in this moment, as a server does whose port is taken; `ProgramWatch` tells.
+        return False
+    return any(row.status == psutil.CONN_LISTEN and row.laddr[1] == port for row in rows)
 
 
 def missing_answer(url: str, *, path: str = "/") -> str | None:

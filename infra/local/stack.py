@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from infra.local.environment import Addresses, addresses, layout_of, refuse_other_servers
 from infra.local.guards import interruptible, locked
 from infra.local.layout import Layout, keep_previous_logs, prepare, prepare_socket, using
-from infra.local.ports import choose_ports, read_ports, write_ports
+from infra.local.port_claims import port_claims
+from infra.local.ports import LocalPorts, choose_ports, read_ports, write_ports
 from infra.local.start import Hooks, Stack
 from infra.local.steps import Reporter, run_steps
 from infra.local.stop import stop_stack
@@ -108,20 +109,22 @@ def _running(settings: Settings, layout: Layout) -> Addresses | None:
 
 def _start(settings: Settings, reporter: Reporter, *, hooks: Hooks, ports: Mapping[str, int]) -> Addresses:
     layout = layout_of(settings)
-    with using(layout.root):
-        stack = _lay_out(settings, layout, hooks=hooks, ports=ports)
-    try:
-        run_steps(stack.steps(), reporter, explain=stack.explain)
-        layout.record.write_text(json.dumps({"version": VERSION}))
-    except BaseException:
-        stop_stack(layout, reporter)
-        raise
+    given = {"manager": settings.manager_port, **ports} if "manager_port" in settings.model_fields_set else ports
+    # Until every server listens, lest a start in another data directory choose the same ports.
+    with port_claims() as claims:
+        with using(layout.root):
+            chosen = choose_ports(given, claims, last=read_ports(layout.ports), host=settings.manager_host)
+            stack = _lay_out(settings, layout, chosen, hooks=hooks)
+        try:
+            run_steps(stack.steps(), reporter, explain=stack.explain)
+            layout.record.write_text(json.dumps({"version": VERSION}))
+        except BaseException:
+            stop_stack(layout, reporter)
+            raise
     return stack.addresses
 
 
-def _lay_out(settings: Settings, layout: Layout, *, hooks: Hooks, ports: Mapping[str, int]) -> Stack:
-    given = {"manager": settings.manager_port, **ports} if "manager_port" in settings.model_fields_set else ports
-    chosen = choose_ports(given, last=read_ports(layout.ports), host=settings.manager_host)
+def _lay_out(settings: Settings, layout: Layout, chosen: LocalPorts, *, hooks: Hooks) -> Stack:
     local = addresses(settings, chosen)
     refuse_other_servers(settings, local)
     write_ports(layout.ports, chosen)

@@ -6,10 +6,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from urllib.parse import urlsplit
 
 from infra.local.environment import Addresses, program_environment
 from infra.local.layout import Layout
-from infra.local.readiness import ProgramWatch, missing_answer, missing_database, missing_ok
+from infra.local.readiness import ProgramWatch, missing_answer, missing_database, missing_listener, missing_ok
 from infra.local.steps import Patience, StackError, Step, StepFailed, reason
 from infra.supervisor.client import Supervisor, last_lines
 from infra.supervisor.programs import Program, Tier
@@ -19,6 +21,9 @@ _LOG_LINES = 15
 
 #: How long the engine gets until it is ready, once everything below it is.
 READY_SECONDS = 30
+
+#: How long a server of the ground tier gets until it answers.
+SERVER_SECONDS = 30
 
 _SUPERVISOR = "supervisor"
 
@@ -107,8 +112,9 @@ def _ground_steps(stack: Stack) -> Iterator[Step]:
         advice="After a crash it first recovers; wait and try again if the log says so.",
     )
     if stack.has("sqs"):
-        yield _program_step(stack, "sqs", lambda: missing_answer(address.sqs_endpoint_url))
-    yield _program_step(stack, "caldav", lambda: missing_answer(address.caldav_url))
+        for name, url in (("sqs", address.sqs_endpoint_url), ("caldav", address.caldav_url)):
+            missing = partial(_missing_server, stack, name, url, answer=missing_answer)
+            yield _program_step(stack, name, missing, seconds=SERVER_SECONDS)
 
 
 def _data_steps(stack: Stack) -> Iterator[Step]:
@@ -147,15 +153,23 @@ def _engine_steps(stack: Stack) -> Iterator[Step]:
         after=frozenset(engine),
         seconds=READY_SECONDS,
     )
-    manager = stack.addresses.manager_url
     yield _program_step(stack, "manager", after=needs)
+    ready = partial(missing_ok, path="/readyz")
     yield Step(
         "manager ready",
-        _waiting(stack, lambda: missing_ok(manager, path="/readyz")),
+        _waiting(stack, partial(_missing_server, stack, "manager", stack.addresses.manager_url, answer=ready)),
         after=frozenset({"manager"}),
         log="manager",
         seconds=READY_SECONDS,
     )
+
+
+def _missing_server(stack: Stack, program: str, url: str, *, answer: Callable[[str], str | None]) -> str | None:
+    """What the program's server lacks: another's server at the same port may answer as well."""
+    port = urlsplit(url).port
+    if port is None:
+        raise ValueError(f"{url} names no port")
+    return missing_listener(stack.supervisor, program, port=port) or answer(url)
 
 
 def _program_step(

@@ -9,7 +9,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,7 +27,7 @@ from infra.local.processes import is_alive, stack_processes
 from infra.local.readiness import missing_answer
 from infra.local.stack import Hooks, StackSummary, down, stay, up
 from infra.local.status import status
-from infra.local.steps import StackError
+from infra.local.steps import Patience, StackError
 from infra.settings import Settings, load_settings
 from infra.supervisor.client import ProcessState, Supervisor
 from infra.supervisor.exits import CONFIGURATION_EXIT_CODE
@@ -128,6 +131,19 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infra.local.stop._MARGIN_SECONDS", 1)
 
 
+@contextmanager
+def answering(port: int) -> Iterator[None]:
+    """A server of somebody else."""
+    with ThreadingHTTPServer(("127.0.0.1", port), BaseHTTPRequestHandler) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            serving.join()
+
+
 def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
@@ -198,6 +214,48 @@ def test_a_program_that_fails_is_named_with_its_last_words(trial: Trial) -> None
     assert "cannot find my shoes" in error.log_tail
     assert str(trial.layout.logs / "sqs.log") in error.advice
     assert stack_processes(trial.layout.socket) == []
+
+
+@pytest.mark.parametrize("name", ["sqs", "caldav"])
+def test_another_server_at_the_port_does_not_pass_for_ours(
+    trial: Trial, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The program itself comes up, and never listens.
+    trial.roles[name] = ("idle",)
+    monkeypatch.setattr(start, "SERVER_SECONDS", 2)
+    launch = start._launch
+    with ExitStack() as strangers:
+
+        def launch_after_a_stranger(chosen: start.Stack, patience: Patience) -> None:
+            strangers.enter_context(answering(trial.ports[name]))
+            launch(chosen, patience)
+
+        monkeypatch.setattr(start, "_launch", launch_after_a_stranger)
+        with pytest.raises(StackError, match=f"{name} does not listen on port {trial.ports[name]}"):
+            trial.up()
+
+
+def test_two_starts_at_once_get_ports_of_their_own(
+    trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Trial(tmp_path / "other", monkeypatch)
+    trial.ports = other.ports = {}
+    both_chose = threading.Barrier(2, timeout=PATIENCE)
+    launch = start._launch
+
+    def launch_once_both_chose(chosen: start.Stack, patience: Patience) -> None:
+        both_chose.wait()
+        launch(chosen, patience)
+
+    monkeypatch.setattr(start, "_launch", launch_once_both_chose)
+    with ThreadPoolExecutor(2) as pool:
+        starts = [pool.submit(one.up) for one in (trial, other)]
+        try:
+            first, second = (started.result() for started in starts)
+            assert first.addresses.caldav_url != second.addresses.caldav_url
+            assert first.addresses.sqs_endpoint_url != second.addresses.sqs_endpoint_url
+        finally:
+            other.down()
 
 
 def test_wrong_configuration_is_tried_once(trial: Trial) -> None:

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
 
-from infra.local.ports import LocalPorts, choose_ports, holder, is_free, read_ports, write_ports
+from infra.local.port_claims import port_claims
+from infra.local.ports import HOST, LocalPorts, choose_ports, holder, is_free, read_ports, write_ports
 from retinue.errors import ConfigurationError
 
 
@@ -24,51 +26,71 @@ def free() -> int:
         return int(server.getsockname()[1])
 
 
+def choose(given: Mapping[str, int], *, last: LocalPorts | None = None, host: str = HOST) -> LocalPorts:
+    """As a start chooses that then ends."""
+    with port_claims() as claims:
+        return choose_ports(given, claims, last=last, host=host)
+
+
 def test_given_ports_are_used() -> None:
     port = free()
-    assert choose_ports({"sqs": port}).sqs == port
+    assert choose({"sqs": port}).sqs == port
 
 
 def test_all_ports_differ_and_are_free() -> None:
-    ports = choose_ports({})
+    ports = choose({})
     numbers = [ports.manager, ports.postgres, ports.sqs, ports.caldav]
     assert len(set(numbers)) == 4
     assert all(is_free(number) for number in numbers)
 
 
 def test_the_ports_of_the_last_run_are_kept() -> None:
-    last = choose_ports({}, last=LocalPorts(free(), free(), free(), free()))
-    assert choose_ports({}, last=last) == last
+    last = choose({}, last=LocalPorts(free(), free(), free(), free()))
+    assert choose({}, last=last) == last
 
 
 def test_a_port_of_the_last_run_that_is_taken_gives_way(taken: int) -> None:
     last = LocalPorts(free(), free(), taken, free())
-    chosen = choose_ports({}, last=last)
+    chosen = choose({}, last=last)
     assert taken < chosen.sqs < taken + 200
     assert chosen.postgres == last.postgres
 
 
 def test_a_given_port_that_is_taken_is_an_error_that_names_the_holder(taken: int) -> None:
     with pytest.raises(ConfigurationError, match=rf"Port {taken} for postgres is taken by .*\(pid {os.getpid()}\)"):
-        choose_ports({"postgres": taken})
+        choose({"postgres": taken})
 
 
 def test_one_port_cannot_be_given_twice() -> None:
     port = free()
     with pytest.raises(ConfigurationError, match=f"Port {port} for sqs is taken by postgres"):
-        choose_ports({"postgres": port, "sqs": port})
+        choose({"postgres": port, "sqs": port})
 
 
 def test_a_given_port_is_not_chosen_for_another_program() -> None:
     port = free()
-    chosen = choose_ports({"caldav": port}, last=LocalPorts(manager=port))
+    chosen = choose({"caldav": port}, last=LocalPorts(manager=port))
     assert chosen.caldav == port
     assert chosen.manager != port
 
 
 def test_an_address_of_another_machine_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"Nothing can listen on 192\.0\.2\.1:"):
-        choose_ports({}, host="192.0.2.1")
+        choose({}, host="192.0.2.1")
+
+
+def test_two_starts_at_once_choose_different_ports() -> None:
+    with port_claims() as first, port_claims() as second:
+        ours, theirs = choose_ports({}, first), choose_ports({}, second)
+    assert set(astuple(ours)).isdisjoint(astuple(theirs))
+
+
+def test_a_given_port_that_another_start_has_claimed_is_an_error() -> None:
+    port = free()
+    with port_claims() as first, port_claims() as second:
+        choose_ports({"sqs": port}, first)
+        with pytest.raises(ConfigurationError, match=f"Port {port} for caldav is taken by another start of Retinue"):
+            choose_ports({"caldav": port}, second)
 
 
 def test_nobody_holds_a_free_port() -> None:
