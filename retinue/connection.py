@@ -36,6 +36,11 @@ class Uncounted:
         yield UncountedCall()
 
 
+def uncounted() -> AbstractContextManager[Call]:
+    """A call that is let through and that nobody counts."""
+    return Uncounted().begin(1, urgent=None)
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """An account's authorised link to one provider, its credentials opened and kept out of every `repr`."""

@@ -7,7 +7,7 @@ redirects turn PROPFIND into GET.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +18,7 @@ import urllib3
 from requests.auth import HTTPBasicAuth
 
 from retinue.clock import Clock, SystemClock
+from retinue.connection import Call, uncounted
 from retinue.errors import PermanentError, TransientError
 from servants.calendar.faults import (
     Refused,
@@ -103,7 +104,8 @@ class _Session(requests.Session):
 class DavClient:
     """Requests as one user; use it as a context manager. Not shared between threads.
 
-    `stop_if_cancelled` is called while a reply comes in and may raise.
+    `stop_if_cancelled` is called while a reply comes in and may raise. `call` stands around each request, from sending
+    it to the end of its reply.
 
     Every method raises:
         CredentialError, RateLimited, TransientError, PermanentError: see `servants.calendar.faults`.
@@ -116,8 +118,10 @@ class DavClient:
         limits: Limits | None = None,
         clock: Clock | None = None,
         stop_if_cancelled: Callable[[], None] = lambda: None,
+        call: Callable[[], AbstractContextManager[Call]] = uncounted,
     ) -> None:
         self.sign_in = sign_in
+        self._call = call
         self._stop_if_cancelled = stop_if_cancelled
         self._limits = limits or Limits()
         self._clock = clock or SystemClock()
@@ -153,19 +157,15 @@ class DavClient:
     @contextmanager
     def _reply(self, method: str, url: str, body: str, depth: int | None) -> Iterator[tuple[str, Multistatus]]:
         deadline = self._clock.monotonic() + self._limits.reply_seconds
-        answered, response = self._follow(method, url, body, depth)
-        with response:
-            chunks = self._chunks(method, answered, response, deadline)
-            if response.status_code != MULTI_STATUS:
-                raise self._fault(method, answered, response, chunks)
-            yield answered, Multistatus(chunks, source=f"{method} {shown(answered)}")
-
-    def _follow(self, method: str, url: str, body: str, depth: int | None) -> tuple[str, requests.Response]:
         for _ in range(MAX_REDIRECTS + 1):
-            response = self._send(method, url, body, depth)
-            if not response.is_redirect:
-                return url, response
-            response.close()
+            with self._call() as call, self._send(method, url, body, depth) as response:
+                call.learn(response.headers, status=response.status_code)
+                if not response.is_redirect:
+                    chunks = self._chunks(method, url, response, deadline)
+                    if response.status_code != MULTI_STATUS:
+                        raise self._fault(method, url, response, chunks)
+                    yield url, Multistatus(chunks, source=f"{method} {shown(url)}")
+                    return
             url = resolve(url, response.headers["Location"])
         raise PermanentError(f"{method} {shown(url)}: more than {MAX_REDIRECTS} redirects.")
 

@@ -32,6 +32,8 @@ class ServerFailed(TransientError):
 class SyncTokenExpired(TransientError):
     """The server no longer knows our sync token: the calendar is to be listed in full."""
 
+    provider_failed = False
+
 
 class ReplyTooLarge(PermanentError):
     """The server's reply is larger than Retinue reads."""
@@ -51,6 +53,8 @@ class Refused(PermanentError):
 
 class SuspiciousEmptiness(TransientError):
     """A calendar that held many events suddenly lists none; the next listing decides."""
+
+    provider_failed = False
 
 
 def shown(url: str) -> str:

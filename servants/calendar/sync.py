@@ -28,6 +28,8 @@ from retinue import (
     seconds,
     servant,
 )
+from retinue.breaker import Breaker
+from retinue.provider import declare_provider
 from servants.calendar import store
 from servants.calendar.client import DavClient, SignIn
 from servants.calendar.discovery import RemoteCalendar, find_calendars
@@ -42,6 +44,9 @@ log = get_logger(__name__)
 
 #: The provider of the connections that this servant syncs.
 PROVIDER = "caldav"
+
+# Servers name no limits of their own; a connection's jobs run one at a time.
+declare_provider(PROVIDER, breaker=Breaker(failures=3, within=minutes(5), probe_after=seconds(30), longest=minutes(30)))
 
 #: Objects fetched by one request and written by one commit.
 BATCH = 50
@@ -66,7 +71,7 @@ class CalendarSync(Payload):
 def sync_calendar(job: Job[CalendarSync]) -> Outcome:
     """Fetch what changed in the connection's calendars since the last sync."""
     connection = job.connection(job.payload.connection_id)
-    with DavClient(sign_in(connection), stop_if_cancelled=job.stop_if_cancelled) as dav:
+    with DavClient(sign_in(connection), stop_if_cancelled=job.stop_if_cancelled, call=connection.call) as dav:
         return Completed(ConnectionSync(job, dav, connection).run())
 
 

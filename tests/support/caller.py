@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -67,3 +68,15 @@ def connect_customer(
         account_id=account_id, provider=provider, name=name, config={"url": url}, credentials={"password": "right"}
     )
     return add_connection(sql, keyring, new)
+
+
+#: The type as processes of their own find it, by the entry point that `offer` writes.
+CALL = caller(slots=4, retry=Exponential(base=0.2, cap=1, floor=0.1, attempts=20))
+
+
+def offer(directory: Path) -> None:
+    """Make the type known to whoever has `directory` on its path."""
+    metadata = directory / "retinue_test_caller-1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: retinue-test-caller\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text(f"[retinue.servants]\n{TYPE} = tests.support.caller:CALL\n")
