@@ -20,6 +20,7 @@ from scheduler.work_metrics import NAMED_LANES, WorkMetrics
 from tests.support.docs import PAGES
 from tests.support.factories import ECHO, add_account, add_jobs, add_servant
 from tests.support.manager_server import PASSWORD, USER, AwayDatabase, manager_app
+from tests.support.plans import explain
 from tests.support.race import wait_until
 from tests.support.runtime import TYPE, House, Say, kind_of, open_house
 from tests.support.scraping import families, names, scrape, value
@@ -132,6 +133,20 @@ def test_work_is_counted_by_type_and_lane(sql: psycopg.Connection, database: Dat
     waits = found["retinue_lane_waits_seconds"]
     assert len(waits.samples) == NAMED_LANES
     assert value(waits, type=ECHO, lane="account:29") == pytest.approx(1800, abs=60)
+
+
+def test_lanes_are_counted_without_reading_them_all(sql: psycopg.Connection) -> None:
+    """Many wait, few are ready, held or full."""
+    add_servant(sql)
+    sql.execute(
+        "INSERT INTO lanes (type, lane, due_at, ready)"
+        " SELECT %s, 'account:' || n, now(), n <= 20 FROM generate_series(1, 20000) AS n",
+        (ECHO,),
+    )
+    sql.execute("ANALYZE lanes")
+    counted = explain(sql, "count_lanes", {"count_limit": 10_000})
+    listed = explain(sql, "list_latest_lanes", {"looked_at": 1000, "limit": 10})
+    assert all(sum(read.rows for read in reads if read.table == "lanes") <= 100 for reads in (counted, listed))
 
 
 def test_budgets_near_their_end_and_troubles_are_told(sql: psycopg.Connection, database: Database) -> None:

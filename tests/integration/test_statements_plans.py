@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,6 +24,7 @@ from tests.support.factories import (
     queue_jobs,
 )
 from tests.support.lanes import FOLD, fold, turn_of
+from tests.support.plans import explain
 
 #: Work that waits, and the most rows that a statement may look at. The second does not grow with the first.
 WAITING = 20_000
@@ -39,32 +39,6 @@ class Busy:
     running: list[Held]
     queued: list[int]
     schedule_ids: list[int]
-
-
-@dataclass(frozen=True)
-class Read:
-    """How one node of a plan read a table."""
-
-    node: str
-    table: str
-    rows: int
-
-
-def explain(sql: psycopg.Connection, name: str, params: dict[str, Any]) -> list[Read]:
-    """Run the statement, undo it, and tell how it read each table."""
-    with sql.transaction(force_rollback=True):
-        row = sql.execute(b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement(name), params).fetchone()
-    assert row is not None
-    return list(_reads(row[0][0]["Plan"]))
-
-
-def _reads(node: dict[str, Any]) -> Iterator[Read]:
-    if "Relation Name" in node and node["Node Type"] != "ModifyTable":
-        removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
-        rows = round((node["Actual Rows"] + removed) * node["Actual Loops"])
-        yield Read(node["Node Type"], node["Relation Name"], rows)
-    for child in node.get("Plans", []):
-        yield from _reads(child)
 
 
 @pytest.fixture(params=["true", "of an empty table", "of an idle day"])

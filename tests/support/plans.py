@@ -1,0 +1,37 @@
+"""How PostgreSQL reached the rows that a statement read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from infra.postgres.statements import statement
+
+
+@dataclass(frozen=True)
+class Read:
+    """How one node of a plan read a table."""
+
+    node: str
+    table: str
+    rows: int
+
+
+def explain(sql: psycopg.Connection, name: str, params: dict[str, Any]) -> list[Read]:
+    """Run the statement, undo it, and tell how it read each table."""
+    with sql.transaction(force_rollback=True):
+        row = sql.execute(b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement(name), params).fetchone()
+    assert row is not None
+    return list(_reads(row[0][0]["Plan"]))
+
+
+def _reads(node: dict[str, Any]) -> Iterator[Read]:
+    if "Relation Name" in node and node["Node Type"] != "ModifyTable":
+        removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+        rows = round((node["Actual Rows"] + removed) * node["Actual Loops"])
+        yield Read(node["Node Type"], node["Relation Name"], rows)
+    for child in node.get("Plans", []):
+        yield from _reads(child)
