@@ -17,7 +17,9 @@ from retinue.job import Commit, Job, JobServices
 from retinue.order import keep_order
 from retinue.servant import ServantType
 from retinue.testing.database import RetinueDatabase
+from servants.runtime.budget_leases import BudgetLeases
 from servants.runtime.claimer import Claimer
+from servants.runtime.gate import Gate
 from servants.runtime.held import HeldJob
 from servants.runtime.performer import Performed
 from servants.runtime.process import ServantProcess
@@ -25,6 +27,9 @@ from servants.runtime.services import Services
 
 #: Longer than anybody looks at a job in a debugger, in seconds.
 LEASE_SECONDS = 3600
+
+#: What was spent of budgets is reported within this time, in seconds.
+STOP_SECONDS = 5
 
 
 class ClaimedStage:
@@ -46,7 +51,11 @@ class ClaimedStage:
         self._servant_id = ServantProcess(
             servant, settings, database=database.pool, queues=database.queues, keyring=database.keyring
         ).id
-        real = Services(database.pool, database.keyring, Bell(database.url), servant_id=self._servant_id)
+        self._leases = BudgetLeases(database.pool, servant_id=self._servant_id, lease_seconds=LEASE_SECONDS)
+        real = Services(
+            database.pool, database.keyring, Bell(database.url), servant_id=self._servant_id, leases=self._leases
+        )
+        self.gate: Gate | None = real.gate
         self.services: JobServices = _WithConnections(real, connections) if connections else real
         self.job_id = database.enqueue(servant, payload, account_id=account_id)
 
@@ -58,6 +67,7 @@ class ClaimedStage:
         )
 
     def begin(self) -> HeldJob:
+        self._leases.start()
         self._database.sql.execute(
             "UPDATE jobs SET state = 'queued', reason = 'dispatch', queued_at = now() WHERE id = %s", (self.job_id,)
         )
@@ -70,6 +80,7 @@ class ClaimedStage:
         return claimer.claim([self.job_id])[0]
 
     def end(self, performed: Performed) -> None:
+        self._leases.stop(STOP_SECONDS)
         if performed.settlement is None:
             return
         settlement = keep_order(performed.settlement, self._servant.order)

@@ -24,6 +24,7 @@ from retinue.testing.database import RetinueDatabase
 from retinue.testing.ran import Ran
 from retinue.testing.record import Answers, MemoryServices, Recorder
 from retinue.testing.stopping import FakeCancellation
+from servants.runtime.gate import Gate
 from servants.runtime.held import HeldJob
 from servants.runtime.performer import CANCELLED, DRAINING, TIMED_OUT, Performed, Performer
 
@@ -90,6 +91,10 @@ class Stage(Protocol):
     def services(self) -> JobServices:
         """What the job may do."""
 
+    @property
+    def gate(self) -> Gate | None:
+        """What stands between the job and its connections."""
+
     def begin(self) -> HeldJob:
         """Claim the next attempt."""
 
@@ -102,6 +107,7 @@ class MemoryStage:
 
     def __init__(self, facts: JobFacts, payload: BaseModel, services: JobServices) -> None:
         self.services = services
+        self.gate: Gate | None = None
         self._facts = facts
         self._payload_json = payload_json(facts.type, payload)
 
@@ -159,11 +165,11 @@ def _attempt(servant: ServantType[Any], stage: Stage, given: Circumstances) -> R
     recorder = Recorder(stage.services, lose_lease_after=given.get("lose_lease_after"))
     held = stage.begin()
     watched = _Watched(servant, held, clock, given)
-    performer = Performer(watched.servant(), recorder, 0)
+    performer = Performer(watched.servant(), recorder, 0, gate=stage.gate)
     # In a context of its own, so that the job's words do not stay in the log lines of the test.
     performed = contextvars.copy_context().run(performer.perform, held)
-    watched.give_back_what_is_the_test_s()
     stage.end(performed)
+    watched.give_back_what_is_the_test_s()
     if held.job is None:
         raise InvalidPayload(str((performed.settlement.error or {}).get("message")) if performed.settlement else None)
     # The next attempt meets none of what was asked for in this one.

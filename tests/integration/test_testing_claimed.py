@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from retinue import Completed, Connection, Exponential, Fail, Job, Outcome, Payload, TransientError, servant
+from retinue import (
+    Completed,
+    Connection,
+    CredentialError,
+    Exponential,
+    Fail,
+    Job,
+    Outcome,
+    Payload,
+    TransientError,
+    servant,
+)
 from retinue.testing import RetinueDatabase, run
 from retinue.testing.pytest import retinue_database, retinue_schema, retinue_template
 
@@ -79,8 +90,13 @@ def test_a_lease_taken_away_is_the_fence_s_business(retinue_database: RetinueDat
 
 @servant("test.connected")
 def connected(job: Job[Note]) -> Outcome:
-    """Say whose credentials these are."""
-    return Completed({"user": job.connection(job.payload.connection_id).credentials["user"]})
+    """Say whose credentials these are, after a call that is counted where there is a budget."""
+    remote = job.connection(job.payload.connection_id)
+    with remote.call() as call:
+        if job.payload.text == "refused":
+            raise CredentialError("the sign-in was refused")
+        call.learn({}, status=200)
+    return Completed({"user": remote.credentials["user"]})
 
 
 def test_connections_are_the_database_s_or_made_up(retinue_database: RetinueDatabase) -> None:
@@ -96,3 +112,12 @@ def test_connections_are_the_database_s_or_made_up(retinue_database: RetinueData
             connections=[made_up],
         )
         assert ran.result == {"user": user}
+
+
+def test_a_refused_sign_in_opens_the_incident_that_production_would(retinue_database: RetinueDatabase) -> None:
+    account = retinue_database.account()
+    connection = retinue_database.connection(account, "crm", credentials={"user": "jane"})
+    given = {"text": "refused", "connection_id": connection}
+    ran = run(connected, given, database=retinue_database, account_id=account)
+    assert (ran.state, ran.reason) == ("pending", "snooze")
+    assert retinue_database.sql.execute("SELECT connection_id FROM incidents").fetchall() == [(connection,)]
