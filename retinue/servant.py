@@ -134,27 +134,27 @@ def _payload_model(name: str, handler: Callable[[Job[P]], Outcome | None]) -> ty
     )
 
 
-#: Types that are known without an entry point, for a while.
-_lent: dict[str, ServantType[Any]] = {}
+#: Types that are known without an entry point, for a while; the last of a name counts.
+_lent: list[ServantType[Any]] = []
 
 
 @contextmanager
 def lent(*servants: ServantType[Any]) -> typing.Iterator[None]:
     """Have these known inside the block as if a distribution offered them; for tests of types that none installs."""
-    before = dict(_lent)
-    _lent.update({servant.name: servant for servant in servants})
+    _lent.extend(servants)
     load_servant.cache_clear()
     try:
         yield
     finally:
-        _lent.clear()
-        _lent.update(before)
+        # Not what was there before: another thread may be lending too.
+        for kind in servants:
+            _lent.remove(kind)
         load_servant.cache_clear()
 
 
 def registered_types() -> list[str]:
     """The names of all types that installed distributions offer, sorted; imports none of them."""
-    return sorted({entry.name for entry in entry_points(group=GROUP)} | set(_lent))
+    return sorted({entry.name for entry in entry_points(group=GROUP)} | {kind.name for kind in _lent})
 
 
 @cache
@@ -165,8 +165,9 @@ def load_servant(name: str) -> ServantType[Any]:
         UnknownType: no distribution offers it; close names are suggested.
         ConfigurationError: two distributions offer it, or it is not what `@servant` makes, or cannot be imported.
     """
-    if name in _lent:
-        return _lent[name]
+    for kind in reversed(_lent):
+        if kind.name == name:
+            return kind
     found = {(entry.value, entry) for entry in entry_points(group=GROUP, name=name)}
     if not found:
         raise UnknownType(_unknown(name))

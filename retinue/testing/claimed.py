@@ -9,7 +9,6 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from infra.postgres.bell import Bell
 from infra.postgres.settle import settle_jobs
 from infra.settings import load_settings
 from retinue.connection import Connection
@@ -53,7 +52,7 @@ class ClaimedStage:
         ).id
         self._leases = BudgetLeases(database.pool, servant_id=self._servant_id, lease_seconds=LEASE_SECONDS)
         real = Services(
-            database.pool, database.keyring, Bell(database.url), servant_id=self._servant_id, leases=self._leases
+            database.pool, database.keyring, database.bell, servant_id=self._servant_id, leases=self._leases
         )
         self.gate: Gate | None = real.gate
         self.services: JobServices = _WithConnections(real, connections) if connections else real

@@ -11,6 +11,7 @@ from psycopg import sql as compose
 from pydantic import BaseModel
 
 from infra.postgres.accounts import add_account
+from infra.postgres.bell import Bell
 from infra.postgres.connect import Database
 from infra.postgres.connections import NewConnection, add_connection
 from infra.postgres.enqueue import enqueue
@@ -60,9 +61,12 @@ class RetinueDatabase:
         self.queues = FaultyQueues(clock=self.clock)
         self.keyring = Keyring(generate_key())
         self.pool = Database(url, application_name="retinue-testing", max_connections=16)
+        self.bell = Bell(url)
         self.sql = psycopg.connect(url, autocommit=True)
 
     def close(self) -> None:
+        """Close every connection."""
+        self.bell.close()
         self.sql.close()
         self.pool.close()
 
@@ -100,8 +104,9 @@ class RetinueDatabase:
         Raises:
             InvalidPayload: the payload does not fit.
         """
-        with lent(servant), self.sql.transaction():
-            return enqueue(self.sql, servant.name, payload, **arguments).id
+        # Over a connection of its own: a handler in a servant's thread may call this.
+        with lent(servant), self.pool.transaction() as connection:
+            return enqueue(connection, servant.name, payload, **arguments).id
 
     def job(self, job_id: int) -> JobDetails:
         """Everything about a job, as `retinue jobs show` tells it."""
