@@ -165,9 +165,8 @@ def load_servant(name: str) -> ServantType[Any]:
         UnknownType: no distribution offers it; close names are suggested.
         ConfigurationError: two distributions offer it, or it is not what `@servant` makes, or cannot be imported.
     """
-    for kind in reversed(_lent):
-        if kind.name == name:
-            return kind
+    if lent_ones := [kind for kind in _lent if kind.name == name]:
+        return lent_ones[-1]
     found = {(entry.value, entry) for entry in entry_points(group=GROUP, name=name)}
     if not found:
         raise UnknownType(_unknown(name))
