@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from infra.logs import get_logger
 from infra.loop import LoopRunner
 from infra.metrics import Gauges, MetricsServer, new_registry, serve_metrics
 from infra.postgres.connect import Database
@@ -14,6 +15,8 @@ from infra.settings import Settings
 from infra.tracing import start_tracing
 from servants.runtime.metrics import SettleMetrics
 from servants.runtime.performer import Performed
+
+log = get_logger(__name__)
 
 
 class Observer:
@@ -30,9 +33,14 @@ class Observer:
         self._server: MetricsServer | None = None
 
     def written(self, batch: Sequence[Performed]) -> None:
-        """The outcomes of these have been written."""
-        if not batch:
-            return
+        """The outcomes of these have been written. Never raises: who settled them would take them for unwritten."""
+        try:
+            if batch:
+                self._count(batch)
+        except Exception:
+            log.exception("settled_not_counted", jobs=len(batch))
+
+    def _count(self, batch: Sequence[Performed]) -> None:
         self._settled.count(batch)
         if self.tracing is not None:
             self.tracing.settled(self._type, [p.held.trace for p in batch if p.held.trace is not None])

@@ -22,7 +22,7 @@ from tests.support.factories import ECHO, add_account, add_jobs, add_servant
 from tests.support.manager_server import PASSWORD, USER, AwayDatabase, manager_app
 from tests.support.plans import explain
 from tests.support.race import wait_until
-from tests.support.runtime import TYPE, House, Say, kind_of, open_house
+from tests.support.runtime import TYPE, House, Say, captured_logs, kind_of, open_house
 from tests.support.scraping import families, names, scrape, value
 
 AUTH = (USER, PASSWORD)
@@ -102,6 +102,20 @@ def test_an_outcome_that_came_too_late_is_not_counted(house: House) -> None:
     process.drain()
     samples = [each for family in process._observer.registry.collect() for each in family.samples]
     assert [each for each in samples if each.name == "retinue_jobs_settled_total"] == []
+
+
+def test_counting_that_fails_undoes_no_outcome(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_batch: object) -> None:
+        raise RuntimeError("odd")
+
+    process = house.start(kind_of(fail_if_told))
+    monkeypatch.setattr(process._observer, "_count", fail)
+    with captured_logs() as logs:
+        house.run({"text": "say"})
+        house.wait_for("(SELECT count(*) = 1 FROM job_history WHERE state = 'completed')")
+        process.drain()
+    assert [line["jobs"] for line in logs.all("settled_not_counted")] == [1]
+    assert logs.all("outcome_not_storable") == []
 
 
 def test_a_scheduler_tells_of_its_passes_and_of_the_work(
