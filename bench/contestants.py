@@ -6,6 +6,10 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bench.machine import Machine
 
 #: Kinds of jobs: nothing, 10 ms of waiting, and one that tells how long it waited.
 NOOP, NAP, STAMP = "noop", "nap", "stamp"
@@ -20,6 +24,8 @@ PROBE = 300
 class Contestant(ABC):
     """A system with two worker processes; `up` starts it clean, and the rest is asked while it is up."""
 
+    #: What it runs on.
+    machine: Machine
     #: As the tables and the chart call it.
     name: str
     #: Everything that a reader needs to judge the figures.

@@ -121,6 +121,12 @@ class Machine:
             self._connection = psycopg.connect(self.url, autocommit=True)
         return self._connection
 
+    def disconnect(self) -> None:
+        """Close the measurement's own connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
     def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = START_SECONDS) -> None:
         """Wait until `condition` holds; a program that ended, or the deadline, ends the measurement with its log."""
         deadline = time.monotonic() + seconds
@@ -144,6 +150,7 @@ def machine() -> Iterator[Machine]:
             write_key_file(directory / "keys")
             yield made
         finally:
+            made.disconnect()
             for program in reversed(list(made.processes)):
                 made.stop(program)
 

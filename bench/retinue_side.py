@@ -11,9 +11,10 @@ import psutil
 import psycopg
 
 from bench.contestants import NAP, NOOP, RATE, STAMP, Contestant
-from bench.fleet import ECHO, finished_jobs, fleet
-from bench.footprint import pss
+from bench.figures import RETINUE
+from bench.fleet import ECHO, finished_jobs, fleet, scalar
 from bench.machine import Machine
+from bench.processes import pss
 from infra.postgres.bell import Bell
 from infra.postgres.enqueue import NewJob, enqueue, enqueue_many
 
@@ -22,22 +23,29 @@ CHUNK = 5000
 
 PAYLOADS: Mapping[str, dict[str, Any]] = {NOOP: {}, NAP: {"seconds": 0.01}, STAMP: {"stamp": True}}
 
+_HOW_MANY = "SELECT count(*) FROM job_history WHERE id = ANY(%s)"
+_BEGINNINGS = "SELECT id, (result->>'began')::float8 FROM job_history WHERE id = ANY(%s)"
+
 
 class Retinue(Contestant):
     """A scheduler and two servant processes of `system.echo`, 16 slots each."""
 
-    def __init__(self, machine: Machine) -> None:
-        self.name = "Retinue"
-        self.setting = "SQS (moto), 2 servants × 16 threads, defaults"
-        self._machine = machine
+    def __init__(self, machine: Machine, *, transport: str = "sqs", accounts: int = 1) -> None:
+        self.name = {"sqs": RETINUE, "postgres": f"{RETINUE} on PostgreSQL"}[transport]
+        carried = {"sqs": "messages over SQS (moto)", "postgres": "messages in PostgreSQL"}[transport]
+        self.setting = f"{carried}, a scheduler and 2 servants × 16 threads, default settings"
+        self.machine = machine
+        self._transport = transport
+        self._accounts = accounts
         self._processes: dict[str, psutil.Process] = {}
         self._before = 0
 
     @contextmanager
     def up(self) -> Iterator[None]:
-        with fleet(self._machine, ECHO, ECHO) as processes:
+        self.machine.extra["RETINUE_TRANSPORT"] = self._transport
+        with fleet(self.machine, ECHO, ECHO) as processes:
             self._processes = processes
-            self._before = finished_jobs(self._machine, ECHO)
+            self._before = finished_jobs(self.machine, ECHO)
             self.fill(NOOP, 1000)
             self.wait_for(lambda: self.finished() >= 1000, "the warm-up")
             try:
@@ -46,16 +54,16 @@ class Retinue(Contestant):
                 self.release()
 
     def hold(self) -> None:
-        pause(self._machine, paused=True)
+        pause(self.machine, paused=True)
 
     def release(self) -> None:
-        pause(self._machine, paused=False)
+        pause(self.machine, paused=False)
 
     def fill(self, task: str, jobs: int) -> float:
-        return enqueue_backlog(self._machine, jobs, PAYLOADS[task])
+        return enqueue_backlog(self.machine, jobs, PAYLOADS[task], accounts=self._accounts)
 
     def single(self, seconds: float) -> float:
-        with _Caller(self._machine) as caller:
+        with _Caller(self.machine) as caller:
             jobs, began = 0, time.perf_counter()
             while time.perf_counter() - began < seconds:
                 caller.enqueue(NOOP)
@@ -63,16 +71,14 @@ class Retinue(Contestant):
             return jobs / (time.perf_counter() - began)
 
     def trickle(self, jobs: int) -> list[float]:
-        goal = self.finished() + jobs
-        with _Caller(self._machine) as caller:
+        with _Caller(self.machine) as caller:
             called = dict(_at_rate(caller, jobs))
-        self.wait_for(lambda: self.finished() >= goal, "the stamped jobs")
-        query = "SELECT id, (result->>'began')::float8 FROM job_history WHERE id = ANY(%s)"
-        rows = self._machine.connection().execute(query, (list(called),)).fetchall()
+        self.wait_for(lambda: scalar(self.machine, _HOW_MANY, list(called)) == jobs, "the stamped jobs")
+        rows = self.machine.connection().execute(_BEGINNINGS, (list(called),)).fetchall()
         return [1000 * (began - called[identity]) for identity, began in rows]
 
     def finished(self) -> int:
-        return finished_jobs(self._machine, ECHO) - self._before
+        return finished_jobs(self.machine, ECHO) - self._before
 
     def settled(self) -> bool:
         """A job counts as finished when its row is in the history."""
@@ -82,10 +88,10 @@ class Retinue(Contestant):
         return sum(pss(process) for process in self._processes.values())
 
     def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
-        self._machine.wait_for(condition, what, seconds)
+        self.machine.wait_for(condition, what, seconds)
 
 
-def enqueue_backlog(machine: Machine, jobs: int, payload: Mapping[str, Any], job_type: str = ECHO) -> float:
+def enqueue_backlog(machine: Machine, jobs: int, payload: Mapping[str, Any], *, accounts: int = 1) -> float:
     """Enqueue in bulk, a transaction for each chunk, and ring; the seconds it took."""
     connection = machine.connection()
     bell = Bell(machine.url)
@@ -93,17 +99,28 @@ def enqueue_backlog(machine: Machine, jobs: int, payload: Mapping[str, Any], job
     for start in range(0, jobs, CHUNK):
         count = min(CHUNK, jobs - start)
         with connection.transaction():
-            enqueue_many(connection, [NewJob(type=job_type, payload=payload, account_id=1) for _ in range(count)])
+            enqueue_many(
+                connection, [NewJob(type=ECHO, payload=payload, account_id=1 + n % accounts) for n in range(count)]
+            )
     bell.ring()
     seconds = time.perf_counter() - began
     bell.close()
     return seconds
 
 
-def pause(machine: Machine, *, paused: bool, job_type: str = ECHO) -> None:
-    """Pause or resume a type, as an operator would."""
+def pause(machine: Machine, *, paused: bool) -> None:
+    """Pause or resume the type, as an operator would, and tell the scheduler."""
     query = "UPDATE job_types SET paused_at = CASE WHEN %s THEN now() END WHERE type = %s"
-    machine.connection().execute(query, (paused, job_type))
+    machine.connection().execute(query, (paused, ECHO))
+    if not paused:
+        ring(machine)
+
+
+def ring(machine: Machine) -> None:
+    """Wake the scheduler."""
+    bell = Bell(machine.url)
+    bell.ring()
+    bell.close()
 
 
 class _Caller:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.peers.peer import Entry
 
 #: A backlog deeper than this makes the emulator slow, and the peer is what is measured.
-SHALLOW = 1000
+SHALLOW = 500
 
 _PGQUEUER_LEFT = "SELECT EXISTS (SELECT 1 FROM pgqueuer)"
 

@@ -19,9 +19,9 @@ import psutil
 import psycopg
 
 from bench.contestants import NAP, NOOP, RATE, Contestant
-from bench.footprint import pss
 from bench.machine import Machine
 from bench.peers.environment import node_environment, python_environment
+from bench.processes import pss
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,7 +52,7 @@ class Peer(Contestant):
 
     def __init__(self, machine: Machine, entry: Entry, *, home: Path) -> None:
         self.name, self.setting, self.bulk, self.most = entry.name, entry.setting, entry.bulk, entry.most
-        self._machine = machine
+        self.machine = machine
         self._entry = entry
         self._home = home
         self._directory = machine.directory / "peer"
@@ -66,15 +66,15 @@ class Peer(Contestant):
         names = [f"{self._entry.program}-{n}" for n in range(self._entry.workers)]
         try:
             for name in names:
-                process = self._machine.start_program(name, [*self._command(), "work"], self._environment())
+                process = self.machine.start_program(name, [*self._command(), "work"], self._environment())
                 self._processes.append(process)
             self._warm_up()
             yield
         finally:
             self.release()
             for name in names:
-                if name in self._machine.processes:
-                    self._machine.stop(name)
+                if name in self.machine.processes:
+                    self.machine.stop(name)
             self._processes = []
             self._disconnect()
 
@@ -114,16 +114,16 @@ class Peer(Contestant):
         return sum(pss(process) for process in self._tree())
 
     def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
-        self._machine.wait_for(condition, f"{what} of {self.name}", seconds)
+        self.machine.wait_for(condition, f"{what} of {self.name}", seconds)
 
     def _start_clean(self) -> None:
         shutil.rmtree(self._directory, ignore_errors=True)
         self._directory.mkdir()
-        with psycopg.connect(self._machine.maintenance_url, autocommit=True) as connection:
+        with psycopg.connect(self.machine.maintenance_url, autocommit=True) as connection:
             connection.execute("DROP DATABASE IF EXISTS peer WITH (FORCE)")
             connection.execute("CREATE DATABASE peer")
         if self._entry.redis:
-            self._machine.restart_redis()
+            self.machine.restart_redis()
 
     def _warm_up(self) -> None:
         """Naps, until both processes have had some: the first jobs find cold caches."""
@@ -167,8 +167,8 @@ class Peer(Contestant):
             "PYTHONPATH": str(ROOT),
             "BENCH_DIRECTORY": str(self._directory),
             "BENCH_DATABASE_URL": self._url,
-            "BENCH_REDIS_URL": self._machine.redis_url,
-            "BENCH_SQS_URL": self._machine.sqs_url,
+            "BENCH_REDIS_URL": self.machine.redis_url,
+            "BENCH_SQS_URL": self.machine.sqs_url,
             "AWS_ACCESS_KEY_ID": "retinue",
             "AWS_SECRET_ACCESS_KEY": "retinue",
             "AWS_DEFAULT_REGION": "us-east-1",
@@ -177,7 +177,7 @@ class Peer(Contestant):
 
     @property
     def _url(self) -> str:
-        return self._machine.maintenance_url.rpartition("/")[0] + "/peer"
+        return self.machine.maintenance_url.rpartition("/")[0] + "/peer"
 
     def _database(self) -> psycopg.Connection:
         if self._connection is None:

@@ -11,8 +11,17 @@ from pathlib import Path
 
 import psycopg
 
+from bench.figures import RETINUE, Figure, Options, Section
 from infra.local.environment import local_environment
 from infra.settings import load_settings
+
+WHAT = "`retinue up` to the first job completed"
+
+
+def measure(options: Options) -> Section:
+    """A new stack for each run."""
+    seconds = tuple(seconds_to_first_job() for _ in range(options.runs))
+    return Section([Figure(who=RETINUE, what=WHAT, unit="s", values=seconds, goal=10, better="less")])
 
 
 def seconds_to_first_job() -> float:
@@ -23,7 +32,7 @@ def seconds_to_first_job() -> float:
         command = [sys.executable, "-m", "cli.main"]
         environment = os.environ | {"RETINUE_DATA_DIR": str(settings.data_dir)}
         began = time.monotonic()
-        subprocess.run([*command, "up", "--detach"], env=environment, check=True, capture_output=True)
+        _run([*command, "up", "--detach"], environment)
         try:
             url = local_environment(settings)["RETINUE_DATABASE_URL"]
             with psycopg.connect(url, autocommit=True) as connection:
@@ -31,4 +40,10 @@ def seconds_to_first_job() -> float:
                     time.sleep(0.05)
             return time.monotonic() - began
         finally:
-            subprocess.run([*command, "down"], env=environment, check=True, capture_output=True)
+            _run([*command, "down"], environment)
+
+
+def _run(command: list[str], environment: dict[str, str]) -> None:
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command[-2:])} failed\n{done.stdout}{done.stderr}")
