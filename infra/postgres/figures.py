@@ -72,8 +72,13 @@ class Span:
             raise ValueError(f"since and until need a time zone, got {self.since} and {self.until}")
 
 
-# `type` is the word of the design, and callers name it.
-def figures(database: Database, span: Span, *, type: str | None = None, account_id: int | None = None) -> list[Figure]:  # noqa: A002
+def figures(
+    database: Database,
+    span: Span,
+    *,
+    type: str | None = None,  # noqa: A002 - the word of the design; the builtin is not needed here
+    account_id: int | None = None,
+) -> list[Figure]:
     """One figure for each step in which something finished, oldest first; `type` and `account_id` narrow them down.
 
     Raises:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import psycopg
 
+from scheduler.rollup import Rollup
 from tests.support.factories import ECHO
 
 
@@ -47,3 +48,13 @@ def add_finished(
         " ON CONFLICT (minute, type, state, shard) DO UPDATE SET jobs = job_rollups.jobs + excluded.jobs",
         params,
     )
+
+
+def run_out(rollup: Rollup) -> int:
+    """Run the pass until it asks for no further run; the minutes it made."""
+    minutes = 0
+    while True:
+        result = rollup.run_once()
+        minutes += result.done
+        if result.again_after is None:
+            return minutes

@@ -35,3 +35,10 @@ def _reads(node: dict[str, Any]) -> Iterator[Read]:
         yield Read(node["Node Type"], node["Relation Name"], rows)
     for child in node.get("Plans", []):
         yield from _reads(child)
+
+
+def read_plan(sql: psycopg.Connection, name: str, params: dict[str, object]) -> str:
+    """The statement's plan as people read it; it is run and undone."""
+    query = b"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) " + statement(name)
+    with sql.transaction(force_rollback=True):
+        return "\n".join(row[0] for row in sql.execute(query, params))
