@@ -3,8 +3,9 @@
 Lanes with something due are known by their rows in `lanes`, so neither a held lane's backlog nor a long one is ever
 scanned. A pass goes: fold the notes left in `lane_wakes` into the lanes, make ready those whose time has come, lock the
 ready lanes that are furthest behind, share the room out among them, take their due jobs, and put each lane back in
-line. Locked lanes are skipped by other schedulers. All of it is one transaction; the messages go out after its commit,
-and a job whose message is lost is sent again by rescue.
+line. Locked lanes are skipped by other schedulers. All of it is one transaction, and waits for answers only where it
+needs them. The messages go out after its commit, or with it where they lie in the same database; a job whose message is
+lost is sent again by rescue.
 """
 
 from __future__ import annotations
@@ -20,12 +21,11 @@ from infra.loop import PassResult
 from infra.postgres.arrays import numbers, texts
 from infra.postgres.connect import Database
 from infra.postgres.statements import statement
-from infra.queues.body import split
 from infra.queues.transport import Queues
-from retinue.errors import TransientError
 from retinue.lanes import AGE_SECONDS
 from scheduler.dispatch_traces import DispatchTraces
 from scheduler.room import AHEAD_SECONDS, Room
+from scheduler.sender import Sender
 from scheduler.turns import DEBT_SECONDS, ReadyLane, Turn, by_type, share_out, virtual_now
 
 #: Lanes of one type served by one pass.
@@ -56,10 +56,9 @@ class Dispatch:
         traces: DispatchTraces | None = None,
     ) -> None:
         self._database = database
-        self._queues = queues
+        self._sender = Sender(database, queues, traces)
         self._alive_seconds = alive_seconds
         self._age_seconds = age_seconds
-        self._traces = traces
         #: Types that had a limit of their own at the last look.
         self._limited: set[str] = set()
 
@@ -70,14 +69,14 @@ class Dispatch:
             DatabaseUnreachable, psycopg.Error: nothing was dispatched.
             TransientError: a queue did not take its jobs, which were put back; those of the other types were sent.
         """
-        with self._database.transaction() as connection:
+        with self._database.transaction(pipelined=True) as connection:
             rooms = self._rooms(connection)
             connection.execute(statement("fold_lane_wakes"), {"limit": MAX_WAKES, "debt_seconds": DEBT_SECONDS})
             connection.execute(statement("ripen_lanes"), {"limit": MAX_WAKES, "debt_seconds": DEBT_SECONDS})
             turns = _take_turns(connection, rooms)
             queued = self._dispatch(connection, rooms, turns)
-        sent = self._send_all(rooms, queued)
-        return PassResult(sent, again_after=_again_after(rooms, turns))
+            parcels = self._sender.pack(connection, rooms, queued)
+        return PassResult(self._sender.send(parcels), again_after=_again_after(rooms, turns))
 
     def _rooms(self, connection: psycopg.Connection) -> dict[str, Room]:
         locked = [row[0] for row in connection.execute(statement("lock_limited_types"))] if self._limited else []
@@ -98,37 +97,6 @@ class Dispatch:
         if turns:
             _end_turns(connection, turns)
         return queued
-
-    def _send_all(self, rooms: dict[str, Room], queued: dict[str, list[int]]) -> int:
-        sent, failed = 0, None
-        for job_type, ids in queued.items():
-            try:
-                sent += self._send(rooms[job_type], ids)
-            except TransientError as error:
-                failed = error
-        if failed is not None:
-            raise failed
-        return sent
-
-    def _send(self, room: Room, ids: Sequence[int]) -> int:
-        # Before they go out: a job may have finished by the time the send returns.
-        traced = self._traces.read(ids) if self._traces else []
-        try:
-            result = self._queues.send(room.type, split(ids, room.ids_per_message))
-        except TransientError as error:
-            log.warning("send_failed", type=room.type, jobs=len(ids), error=str(error))
-            self._put_back(ids)
-            raise
-        if result.failed_ids:
-            log.warning("send_failed_in_part", type=room.type, jobs=len(result.failed_ids))
-            self._put_back(result.failed_ids)
-        if self._traces:
-            self._traces.sent(traced, result.sent_ids)
-        return len(result.sent_ids)
-
-    def _put_back(self, ids: Sequence[int]) -> None:
-        """What was not sent waits in the table, not as `queued`."""
-        self._database.fetch("put_back_unsent_jobs", {"ids": list(ids)})
 
 
 def _again_after(rooms: dict[str, Room], turns: Sequence[Turn]) -> float | None:

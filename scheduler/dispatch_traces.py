@@ -7,32 +7,24 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from infra.logs import get_logger
 from infra.postgres.arrays import numbers
-from infra.postgres.connect import Database, DatabaseUnreachable
+from infra.postgres.statements import statement
 
 if TYPE_CHECKING:
     from infra.otel import Dispatched, Tracing
-
-log = get_logger(__name__)
 
 
 class DispatchTraces:
     """Reads which of the dispatched jobs belong to a trace, and tells when they were sent."""
 
-    def __init__(self, database: Database, tracing: Tracing) -> None:
-        self._database = database
+    def __init__(self, tracing: Tracing) -> None:
         self._tracing = tracing
 
-    def read(self, ids: Sequence[int]) -> list[Dispatched]:
-        """Those of `ids` whose enqueue was traced; none where the database is away, for jobs matter more."""
+    def read(self, connection: psycopg.Connection, ids: Sequence[int]) -> list[Dispatched]:
+        """Those of `ids` whose enqueue was traced, asked of the transaction that dispatches them."""
         from infra.otel import Dispatched
 
-        try:
-            rows = self._database.fetch("read_traces", {"ids": numbers(ids)})
-        except (psycopg.Error, DatabaseUnreachable) as error:
-            log.warning("traces_not_read", jobs=len(ids), error=str(error))
-            return []
+        rows = connection.execute(statement("read_traces"), {"ids": numbers(ids)})
         return [Dispatched._make(row) for row in rows]
 
     def sent(self, jobs: Sequence[Dispatched], ids: Sequence[int]) -> None:

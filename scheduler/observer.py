@@ -21,7 +21,7 @@ class Observer:
         self._database = database
         self._tracing = start_tracing(settings, "scheduler")
         self._server: MetricsServer | None = None
-        self.traces = None if self._tracing is None else DispatchTraces(database, self._tracing)
+        self.traces = None if self._tracing is None else DispatchTraces(self._tracing)
         self.passes = PassMetrics()
         self.registry = new_registry("scheduler", settings, queues, self.passes, WorkMetrics(database))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import psycopg
@@ -75,11 +75,15 @@ class Database:
         idle_in_transaction_seconds: float = 60,
         durable: bool = True,
     ) -> None:
-        """With `durable=False` a commit does not wait for the disk: a crash of the server may undo the last second."""
+        """With `durable=False` nothing waits that need not.
+
+        A commit does not wait for the disk: a crash of the server may undo the last second. And one plan is made for
+        all calls of a statement, which must be good whatever its parameters are.
+        """
         self.url = url
         limits = f"-c idle_in_transaction_session_timeout={int(idle_in_transaction_seconds * 1000)}"
         if not durable:
-            limits += " -c synchronous_commit=off"
+            limits += " -c synchronous_commit=off -c plan_cache_mode=force_generic_plan"
         self._pool = ConnectionPool(
             url,
             kwargs={**_options(application_name), "options": limits, "autocommit": True},
@@ -93,13 +97,19 @@ class Database:
         )
 
     @contextmanager
-    def transaction(self) -> Iterator[psycopg.Connection]:
+    def transaction(self, *, pipelined: bool = False) -> Iterator[psycopg.Connection]:
         """A connection in a transaction that commits at the end of the block and rolls back on an error.
+
+        Pipelined, a statement is sent without waiting for the answers to those before, until one's rows are fetched.
 
         Raises:
             DatabaseUnreachable: no connection could be had in time.
         """
-        with self._lend() as connection, connection.transaction():
+        with (
+            self._lend() as connection,
+            connection.pipeline() if pipelined else nullcontext(),
+            connection.transaction(),
+        ):
             yield connection
 
     def fetch(self, name: str, params: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:

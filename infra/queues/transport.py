@@ -7,12 +7,15 @@ receiver at a time; show a message again whose receiver neither deleted nor rele
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from infra.queues.body import UnparsableMessage, unpack
 from retinue.errors import TransientError
+
+if TYPE_CHECKING:
+    import psycopg
 
 #: Entries of one batch call (Amazon SQS Developer Guide, "Amazon SQS message quotas").
 MAX_BATCH = 10
@@ -145,3 +148,16 @@ class Queues(Protocol):
 
     def close(self) -> None:
         """Interrupt, and close every connection."""
+
+
+@runtime_checkable
+class QueuesInDatabase(Queues, Protocol):
+    """Queues in the database of the jobs, to which the transaction that dispatches jobs can write their messages."""
+
+    def send_in(
+        self, connection: psycopg.Connection, job_type: str, batches: Sequence[Sequence[int]]
+    ) -> Callable[[], SendResult]:
+        """Send one message for each batch of IDs when the connection's transaction commits.
+
+        What it returns is to be called after the commit, and tells what went out; it raises what `send` does.
+        """

@@ -12,12 +12,15 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
+from infra.postgres.connect import Database
 from infra.postgres.statements import statement
 from infra.queues import postgres as transport
 from infra.queues.body import pack
 from infra.queues.lines import OPTIONS, Lines
 from infra.queues.postgres import PostgresQueues, channel_of
 from infra.queues.transport import Message, QueueDepth, QueueOptions, QueueUnreachable
+from scheduler.dispatch import Dispatch
+from tests.support.factories import add_jobs, add_servant
 from tests.support.postgres import DatabaseServer, free_port
 from tests.support.race import DEADLINE_SECONDS, in_background, together, wait_until
 from tests.support.runtime import Outage
@@ -193,6 +196,44 @@ class TestSharing:
         queues.delete(TYPE, [second])
         assert queues.depth(TYPE) == QueueDepth(visible=0, in_flight=0, dead=0)
         queues.close()
+
+
+class TestSendingWithATransaction:
+    def test_messages_are_there_with_the_commit_and_rung_for(
+        self, queues: PostgresQueues, sql: psycopg.Connection, database: Database, no_polls: None
+    ) -> None:
+        with in_background(lambda: take(queues, wait_seconds=LONG)) as received:
+            await_listeners(sql)
+            with database.transaction(pipelined=True) as connection:
+                result = queues.send_in(connection, TYPE, [[1, 2], [3]])
+                assert queues.depth(TYPE).visible == 0
+            assert result().sent_ids == (1, 2, 3)
+            assert ids(received) == [1, 2, 3]
+
+    def test_a_rollback_sends_nothing(self, queues: PostgresQueues, database: Database) -> None:
+        with database.transaction() as connection, connection.transaction(force_rollback=True):
+            queues.send_in(connection, TYPE, [[1]])
+        assert queues.depth(TYPE).visible == 0
+
+    def test_a_missing_queue_is_made(self, queues: PostgresQueues, database: Database) -> None:
+        with database.transaction() as connection:
+            result = queues.send_in(connection, "system.echo", [[1]])
+        with capture_logs() as logs:
+            assert result().sent_ids == (1,)
+        assert [line["event"] for line in logs] == ["queue_recreated"]
+        assert queues.depth("system.echo").visible == 1
+
+    def test_dispatch_sends_with_its_own_commit(
+        self, queues: PostgresQueues, database: Database, sql: psycopg.Connection
+    ) -> None:
+        add_servant(sql, "system.echo")
+        queues.ensure("system.echo")
+        job_ids = add_jobs(sql, 3)
+        before = queues.calls.get("SendMessageBatch", 0)
+        assert Dispatch(database, queues, alive_seconds=30).run_once().done == 3
+        assert queues.calls["SendMessageBatch"] == before + 1
+        sent = queues.receive("system.echo", max_messages=10, wait_seconds=0)
+        assert sorted(identity for message in sent for identity in message.ids) == job_ids
 
 
 class TestTables:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,7 +25,7 @@ from tests.support.factories import (
     queue_jobs,
 )
 from tests.support.lanes import FOLD, fold, turn_of
-from tests.support.plans import explain
+from tests.support.plans import Read, explain, explain_prepared
 
 #: Work that waits, and the most rows that a statement may look at. The second does not grow with the first.
 WAITING = 20_000
@@ -98,8 +99,9 @@ def _as_arrays(params: dict[str, Any]) -> dict[str, Any]:
     return params | {name: numbers(params[name]) for name in ("ids", "attempts", "dones", "totals")}
 
 
-def test_no_hot_statement_reads_the_waiting_jobs(busy: Busy) -> None:
-    found = {name: explain(busy.sql, name, params) for name, params in cases(busy).items()}
+@pytest.mark.parametrize("explained", [explain, explain_prepared])
+def test_no_hot_statement_reads_the_waiting_jobs(busy: Busy, explained: Callable[..., list[Read]]) -> None:
+    found = {name: explained(busy.sql, name, params) for name, params in cases(busy).items()}
     greedy = {
         name: reads
         for name, reads in found.items()

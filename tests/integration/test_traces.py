@@ -63,7 +63,7 @@ class Chain:
 
     def dispatch(self) -> int:
         database = self.house.scheduler_database
-        traces = DispatchTraces(database, self.scheduler)
+        traces = DispatchTraces(self.scheduler)
         return Dispatch(database, self.house.queues, alive_seconds=30, traces=traces).run_once().done
 
     def end(self) -> None:

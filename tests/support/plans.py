@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,22 @@ def explain(sql: psycopg.Connection, name: str, params: dict[str, Any]) -> list[
     """Run the statement, undo it, and tell how it read each table."""
     with sql.transaction(force_rollback=True):
         row = sql.execute(b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement(name), params).fetchone()
+    assert row is not None
+    return list(_reads(row[0][0]["Plan"]))
+
+
+def explain_prepared(sql: psycopg.Connection, name: str, params: dict[str, Any]) -> list[Read]:
+    """The same by the plan that is kept for all parameters, which dispatch always uses."""
+    text = statement(name).decode()
+    names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", text)))
+    text = re.sub(r"%\((\w+)\)s", lambda match: f"${names.index(match[1]) + 1}", text)
+    values = ", ".join(f"%({given})s" for given in names)
+    execute = f"EXECUTE hot ({values})" if names else "EXECUTE hot"
+    with sql.transaction(force_rollback=True), psycopg.ClientCursor(sql) as cursor:
+        sql.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        sql.execute(f"PREPARE hot AS {text}".encode())
+        row = cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {execute}".encode(), params).fetchone()
+        sql.execute("DEALLOCATE hot")
     assert row is not None
     return list(_reads(row[0][0]["Plan"]))
 
