@@ -3,7 +3,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check bench wheel lock proof-faults proof-retention
+.PHONY: help up down test check bench wheel lock proof-faults proof-retention proof-budget
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ proof-faults: $(READY) ## 10,000 jobs while every process is killed in turn; tak
 
 proof-retention: $(READY) ## drop a day of 10 million finished jobs; needs 6 GB of disk and some minutes
 	$(BIN)/python -m pytest tests/integration/test_retention_at_scale.py -m proof -s $(PYTEST)
+
+proof-budget: $(READY) ## a day's budget of 1,000 calls through kills of four servants; takes minutes
+	$(BIN)/python -m pytest tests/faults/test_budget_kills.py -m proof $(PYTEST)
 
 wheel: $(READY) ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation

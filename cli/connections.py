@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from cli.budgets import budget
 from cli.environment import current_settings, database_connection, ring_bell
 from cli.errors import BadInput
 from cli.params import ID, Duration, account_option, json_option
@@ -129,6 +130,9 @@ def reseal(as_json: bool) -> None:
             click.echo(problem, err=True)
     if done.problems:
         raise SystemExit(1)
+
+
+connections.add_command(budget)
 
 
 def _add_caldav(connection: Any, keyring: Any, account: str, password: str, options: dict[str, Any]) -> AddedConnection:

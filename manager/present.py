@@ -20,7 +20,7 @@ from infra.postgres.overview import (
 from infra.settings import Settings
 from infra.version import VERSION
 from manager.heartbeats import Heartbeat, Patience
-from manager.problems import find_problems
+from manager.problems import find_problems, find_troubles
 from manager.views import Counts, JobView, OverviewView, SchedulerView, ServantView, TypeView
 from retinue.states import JobState
 
@@ -36,7 +36,7 @@ def present(overview: Overview, settings: Settings) -> OverviewView:
         environment=settings.environment,
         version=VERSION,
         count_cap=COUNT_CAP,
-        problems=find_problems(types, servants, schedulers),
+        problems=[*find_problems(types, servants, schedulers), *find_troubles(overview)],
         jobs=_sum([view.jobs for view in types]),
         types=types,
         servants=servants,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from infra.postgres.overview import Overview
 from manager.heartbeats import Heartbeat
 from manager.views import Problem, SchedulerView, ServantView, TypeView
 
@@ -24,6 +25,20 @@ def find_problems(
         *_silent(servants, Heartbeat.LOST, "servant_lost", "sent no heartbeat for too long and counts as lost"),
         *_silent(servants, Heartbeat.LATE, "servant_late", "is late with its heartbeat"),
     ]
+
+
+def find_troubles(overview: Overview) -> Iterator[Problem]:
+    """Integrations that are broken, and providers that are left alone."""
+    for row in overview.incidents:
+        message = (
+            f"{row.provider} {row.connection_name} of {row.account_name} refuses us ({row.kind}): its jobs wait. "
+            f"When it is mended: retinue connections test {row.connection_id}"
+        )
+        yield Problem("incident_open", message)
+    if overview.incidents_left_out:
+        yield Problem("incident_open", f"{overview.incidents_left_out} more incidents: retinue incidents list")
+    for scope in overview.open_breakers:
+        yield Problem("breaker_open", f"The breaker of {scope} is open: its jobs wait until a probe succeeds.")
 
 
 def _without_scheduler(schedulers: Sequence[SchedulerView]) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from infra.doctor import database, messages, processes, queues, secrets, work
+from infra.doctor import database, messages, processes, providers, queues, secrets, work
 from infra.doctor.check import Check, failed, ok, warning
 from infra.postgres.connect import DatabaseUnreachable, connect
 
@@ -26,6 +26,8 @@ _DATABASE_CHECKS: tuple[DatabaseCheck, ...] = (
     processes.servants,
     work.overdue,
     work.parked,
+    providers.incidents,
+    providers.breakers,
 )
 
 

@@ -103,6 +103,11 @@ def show_budgets(connection: psycopg.Connection, connection_id: int) -> list[Bud
     return rows_as(connection, BudgetLine, "show_budgets", {"connection_id": connection_id, "buckets": BUCKETS})
 
 
+def clear_budgets(connection: psycopg.Connection, connection_id: int) -> None:
+    """Forget what people set and what was learned; what code declares comes back with the next job."""
+    connection.execute(statement("clear_budgets"), {"connection_id": connection_id})
+
+
 def learn(connection: psycopg.Connection, connection_id: int, seen: Iterable[Observation], *, reason: str) -> None:
     """Take over what a provider's answers said."""
     for observation in seen:

@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 
+from infra.postgres.breakers import list_breakers
 from infra.postgres.connect import Database
 from infra.postgres.statements import statement
 from retinue.states import TERMINAL, JobState
@@ -26,6 +27,9 @@ LOST_SHOWN_SECONDS = 900
 
 #: Servants, and schedulers, shown at most.
 MAX_PROCESSES = 200
+
+#: Open incidents, and open breakers, shown at most.
+MAX_TROUBLES = 5
 
 #: No read takes longer.
 STATEMENT_TIMEOUT = "20s"
@@ -91,14 +95,32 @@ class SchedulerRow:
 
 
 @dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """An open incident and whose connection it is about."""
+
+    id: int
+    kind: str
+    connection_id: int
+    provider: str
+    connection_name: str
+    account_name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
-    """Everything at one moment of the database's clock. `servants_left_out` had no place in the list."""
+    """Everything at one moment of the database's clock.
+
+    `servants_left_out` and `incidents_left_out` had no place in their list. `open_breakers` are scopes.
+    """
 
     at: datetime
     servants: list[ServantRow]
     servants_left_out: int
     schedulers: list[SchedulerRow]
     types: list[TypeFigures]
+    incidents: list[IncidentRow] = field(default_factory=list)
+    incidents_left_out: int = 0
+    open_breakers: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -118,13 +140,16 @@ class OverviewReader:
         with self._database.transaction() as connection:
             begin = statement("begin_overview")
             [(at, _)] = connection.execute(begin, {"statement_timeout": STATEMENT_TIMEOUT}).fetchall()
-            servants = _servants(connection)
+            servants, incidents = _servants(connection), _incidents(connection)
             return Overview(
                 at=at.astimezone(UTC),
                 servants=[row for row, _ in servants],
                 servants_left_out=servants[0][1] - len(servants) if servants else 0,
                 schedulers=_schedulers(connection),
                 types=self._types(connection, at),
+                incidents=[row for row, _ in incidents],
+                incidents_left_out=incidents[0][1] - len(incidents) if incidents else 0,
+                open_breakers=[line.scope for line in list_breakers(connection, limit=MAX_TROUBLES)],
             )
 
     def _types(self, connection: psycopg.Connection, at: datetime) -> list[TypeFigures]:
@@ -175,6 +200,12 @@ def _servants(connection: psycopg.Connection) -> list[tuple[ServantRow, int]]:
 
 def _schedulers(connection: psycopg.Connection) -> list[SchedulerRow]:
     return [SchedulerRow(*row) for row in connection.execute(statement("overview_schedulers"), _limits())]
+
+
+def _incidents(connection: psycopg.Connection) -> list[tuple[IncidentRow, int]]:
+    """The open incidents, each with how many there are in all."""
+    rows = connection.execute(statement("overview_incidents"), {"limit": MAX_TROUBLES})
+    return [(IncidentRow(*row), in_all) for *row, in_all in rows]
 
 
 def _limits() -> dict[str, Any]:

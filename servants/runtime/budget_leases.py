@@ -73,13 +73,15 @@ class BudgetLeases:
             log.warning("budget_not_returned", error=str(error))
 
     def knows(self, connection_id: int, windows: Iterable[int]) -> None:
-        """This connection has these windows, as of now."""
+        """This connection has these windows, and no block, as of now."""
         lengths = set(windows)
         rates, places = bool(lengths - {CONCURRENT}), CONCURRENT in lengths
         with self._changed:
             pool = self._pools.get(connection_id)
             if pool is not None:
                 pool.has_rates, pool.has_places = rates, places
+                # A block that is still to be written stays.
+                pool.blocked = pool.blocked if pool.observations else None
             elif lengths:
                 self._pools[connection_id] = Pool(connection_id, rates, places)
 

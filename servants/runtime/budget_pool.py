@@ -18,6 +18,9 @@ REPORT_SECONDS = 1.0
 #: Between two requests for a place that nobody has left, in seconds.
 ASK_AGAIN_SECONDS = 0.2
 
+#: How long a refusal is believed before the database is asked again: a person may have set another limit. In seconds.
+BELIEVED_SECONDS = 5.0
+
 #: Calls are lent for so long ahead, as fast as they went so far, in seconds.
 AHEAD_SECONDS = 1.0
 
@@ -27,7 +30,7 @@ LEASE_SHARE = 0.8
 
 @dataclass(slots=True)
 class Refusal:
-    """Nothing is left before `until` (monotonic seconds), which is `reset_at`."""
+    """Nothing is left before `reset_at`; that is believed until `until` (monotonic seconds)."""
 
     until: float
     reset_at: datetime
@@ -163,6 +166,7 @@ class Pool:
             self.blocked = Refusal(until, reply.blocked_until, reply.blocked_reason or "the provider wants no calls")
         elif reply.reset_at is not None:
             until = sent_at + (reply.reset_at - reply.now).total_seconds()
+            until = min(until, sent_at + BELIEVED_SECONDS)
             self.refusals[urgent] = Refusal(until, reply.reset_at, "its budget is spent", reply.reserve_left)
         elif reply.calls:
             self.refusals.clear()

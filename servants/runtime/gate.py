@@ -145,7 +145,7 @@ class Gate:
             record = partial(
                 breakers.record_failure, scope=scope, policy=policy, attempt=passage.attempt, reason=reason
             )
-            circuit = self._write("breaker_not_written", record)
+            circuit = self._write(record)
             if circuit is not None and circuit.state is BreakerState.OPEN:
                 self._opened(passage, scope, circuit, reason)
 
@@ -155,7 +155,7 @@ class Gate:
         for scope in list(passage.probed):
             passage.probed.discard(scope)
             close = partial(breakers.close_breaker, scope=scope, attempt=passage.attempt)
-            if self._write("breaker_not_written", close):
+            if self._write(close):
                 self._on_released()
                 log.info("breaker_closed", scope=scope, job=passage.attempt.job_id)
 
@@ -191,11 +191,11 @@ class Gate:
             return
         told = getattr(outcome, "message", "") or type(outcome).__name__
         postpone = partial(incidents.postpone_probe, connection_id=passage.connection_id, attempt=passage.attempt)
-        self._write("incident_not_written", partial(postpone, error=told))
+        self._write(partial(postpone, error=told))
 
     def _resolve(self, passage: Passage) -> None:
         resolve = partial(incidents.resolve_incidents, connection_id=passage.connection_id, attempt=passage.attempt)
-        lanes = self._write("incident_not_written", partial(resolve, by=f"job {passage.attempt.job_id}, its probe"))
+        lanes = self._write(partial(resolve, by=f"job {passage.attempt.job_id}, its probe"))
         self._on_released()
         log.info("incident_resolved", connection=passage.connection_id, lanes=len(lanes or ()))
 
@@ -209,7 +209,7 @@ class Gate:
             self.failed(passage, outcome.cause)
         for scope in list(passage.probed):
             give_back = partial(breakers.give_back_probe, scope=scope, attempt=passage.attempt)
-            self._write("breaker_not_written", give_back)
+            self._write(give_back)
 
     def _opened(self, passage: Passage, scope: str, circuit: Circuit, reason: str) -> None:
         hold = breakers.hold_of(scope, circuit, reason)
@@ -247,24 +247,26 @@ class Gate:
             self._passages.setdefault(passage.attempt, []).append(passage)
 
     def _know_budget(self, connection_id: int, declared: Budget, stored: list[list[Any]]) -> None:
-        windows = {row[0]: (row[1], row[2], row[3]) for row in stored}
-        if connection_id not in self._declared:
-            wanted = {seconds: (limit, declared.reserve) for seconds, limit in declared.windows().items()}
-            known = {seconds: row[:2] for seconds, row in windows.items() if row[2] == "declared"}
-            missing = {seconds for seconds in wanted if seconds not in windows}
-            if missing or any(wanted.get(seconds) != row for seconds, row in known.items()):
-                with self._database.transaction() as connection:
-                    declare_budgets(connection, connection_id, declared, source="declared")
-            self._declared.add(connection_id)
-        self._leases.knows(connection_id, windows.keys() | declared.windows().keys())
+        """Write what is declared where it is missing, and once where it differs: two versions may run side by side."""
+        wanted = {seconds: (limit, declared.reserve) for seconds, limit in declared.windows().items()}
+        windows = {seconds for seconds, *_ in stored}
+        written = {seconds: (limit, reserve) for seconds, limit, reserve, source in stored if source == "declared"}
+        is_new = connection_id not in self._declared
+        self._declared.add(connection_id)
+        if wanted.keys() - windows or (
+            is_new and any(wanted.get(seconds) != rate for seconds, rate in written.items())
+        ):
+            with self._database.transaction() as connection:
+                declare_budgets(connection, connection_id, declared, source="declared")
+        self._leases.knows(connection_id, windows | wanted.keys())
 
-    def _write(self, event: str, write: Callable[[psycopg.Connection], Any]) -> Any:
+    def _write(self, write: Callable[[psycopg.Connection], Any]) -> Any:
         """What only tells others about a connection must not change what becomes of the job."""
         try:
             with self._database.transaction() as connection:
                 return write(connection)
         except (psycopg.Error, DatabaseUnreachable) as error:
-            log.warning(event, error=str(error))
+            log.warning("probe_not_written", error=str(error))
             return None
 
 

@@ -95,7 +95,13 @@ def test_an_installation_in_order_has_nothing_to_mend(
         "schedulers",
         "servants",
     ]
-    assert list(dict.fromkeys(check.name for check in checks)) == [*names, "overdue jobs", "paused lanes"]
+    assert list(dict.fromkeys(check.name for check in checks)) == [
+        *names,
+        "overdue jobs",
+        "paused lanes",
+        "incidents",
+        "breakers",
+    ]
 
 
 class TestQueuesInPostgresql:
@@ -312,7 +318,7 @@ def test_a_check_that_cannot_be_made_does_not_keep_the_others_from_it(
         sql.execute("ALTER TABLE connections RENAME COLUMN hidden TO credentials")
 
     assert next(c for c in checks if c.name == "stored credentials").status is Status.FAILED
-    assert checks[-1].name == "paused lanes"
+    assert checks[-1].name == "breakers"
 
 
 def test_settings_that_do_not_fit_together(configure: Configure) -> None:
