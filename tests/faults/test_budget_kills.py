@@ -4,38 +4,19 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 
-from infra.keys import read_key_file
 from infra.postgres.budgets import declare_budgets
-from infra.secrets import Keyring
 from retinue.budget import Budget
-from tests.support.caller import TYPE, connect_customer, offer
+from tests.support.caller import TYPE, connect_customer
 from tests.support.factories import add_account
 from tests.support.fleet import Fleet
-from tests.support.provider_server import ProviderServer, provider_server
+from tests.support.provider_server import ProviderServer
 
 LIMIT = 1000
 SERVANTS = [f"servant-{n}" for n in range(4)]
-
-
-@pytest.fixture
-def server() -> Iterator[ProviderServer]:
-    with provider_server() as made:
-        yield made
-
-
-@pytest.fixture
-def calling_fleet(fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fleet:
-    """A fleet whose processes know the calling servant."""
-    offer(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    fleet.machine.extra["PYTHONPATH"] = str(tmp_path)
-    return fleet
 
 
 @pytest.mark.timeout(240)
@@ -94,7 +75,7 @@ def assert_nothing_lost(fleet: Fleet) -> None:
 
 def connect(fleet: Fleet, server: ProviderServer) -> int:
     """A customer with a budget of 1,000 calls a day; account 1."""
-    keyring = Keyring(read_key_file(fleet.machine.directory / "keys")[0])
+    keyring = fleet.keyring()
     with psycopg.connect(fleet.machine.url, autocommit=True) as sql:
         account_id = add_account(sql)
         connection_id = connect_customer(sql, keyring, server.url, account_id=account_id, name="busy")

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import psycopg
 
 from bench.machine import Machine, machine
+from infra.keys import read_key_file
 from infra.postgres.bell import Bell
 from infra.postgres.enqueue import NewJob, enqueue_many
+from infra.secrets import Keyring
 
 ECHO = "system.echo"
 
@@ -67,6 +69,10 @@ class Fleet:
         bell.ring()
         bell.close()
         return [job.id for job in made]
+
+    def keyring(self) -> Keyring:
+        """What the processes open credentials with."""
+        return Keyring(read_key_file(self.machine.directory / "keys")[0])
 
     def rows(self, query: str, *params: object) -> list[tuple[object, ...]]:
         with psycopg.connect(self.machine.url, autocommit=True, connect_timeout=5) as connection:
