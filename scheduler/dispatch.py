@@ -26,13 +26,11 @@ from retinue.lanes import AGE_SECONDS
 from scheduler.dispatch_traces import DispatchTraces
 from scheduler.room import AHEAD_SECONDS, Room
 from scheduler.sender import Sender
-from scheduler.turns import DEBT_SECONDS, ReadyLane, Turn, by_type, share_out, virtual_now
+from scheduler.turns import ReadyLane, Turn, by_type, share_out, virtual_now
+from scheduler.wakes import fold_lane_wakes
 
 #: Lanes of one type served by one pass.
 LANES_PER_TYPE = 200
-
-#: Notes folded, and lanes made ready, by one pass.
-MAX_WAKES = 10_000
 
 #: How often one pass shares out the room that lanes with little to do have left over.
 ROUNDS = 3
@@ -71,8 +69,7 @@ class Dispatch:
         """
         with self._database.transaction(pipelined=True) as connection:
             rooms = self._rooms(connection)
-            connection.execute(statement("fold_lane_wakes"), {"limit": MAX_WAKES, "debt_seconds": DEBT_SECONDS})
-            connection.execute(statement("ripen_lanes"), {"limit": MAX_WAKES, "debt_seconds": DEBT_SECONDS})
+            fold_lane_wakes(connection)
             turns = _take_turns(connection, rooms)
             queued = self._dispatch(connection, rooms, turns)
             parcels = self._sender.pack(connection, rooms, queued)

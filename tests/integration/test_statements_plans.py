@@ -24,7 +24,7 @@ from tests.support.factories import (
     heartbeat_params,
     queue_jobs,
 )
-from tests.support.lanes import FOLD, fold, turn_of
+from tests.support.lanes import RIPEN, fold, turn_of
 from tests.support.plans import Read, explain, explain_prepared
 
 #: Work that waits, and the most rows that a statement may look at. The second does not grow with the first.
@@ -70,7 +70,7 @@ def cases(busy: Busy) -> dict[str, dict[str, Any]]:
     turns = turn_of("account:1", "account:4", shares=40, limit=500)
     return {
         "read_dispatch_room": {"alive_seconds": 30, "locked_types": []},
-        "ripen_lanes": FOLD,
+        "ripen_lanes": RIPEN,
         "take_ready_lanes": {"types": [ECHO], "lanes_per_type": 200},
         "dispatch_jobs": turns,
         "end_lane_turns": turns,
@@ -138,7 +138,7 @@ def test_what_is_not_due_is_not_read(sql: psycopg.Connection, analyzed: bool) ->
         sql.execute("ANALYZE")
     lanes = [
         *explain(sql, "take_ready_lanes", {"types": [ECHO], "lanes_per_type": 200}),
-        *explain(sql, "ripen_lanes", FOLD),
+        *explain(sql, "ripen_lanes", RIPEN),
     ]
     schedules = explain(sql, "take_due_schedules", {"limit": 1000})
     assert sum(read.rows for read in lanes if read.table == "lanes") == 0

@@ -7,12 +7,12 @@ from typing import Any
 import psycopg
 
 from infra.postgres.holds import hold_lanes, release_holds
-from infra.postgres.statements import statement
 from retinue.holds import Hold, HoldKind
+from scheduler.wakes import fold_lane_wakes
 from tests.support.factories import ECHO
 
-#: The parameters of folding and ripening, as a pass gives them.
-FOLD = {"limit": 10_000, "debt_seconds": 2.0}
+#: The parameters of ripening, as a pass gives them.
+RIPEN = {"limit": 10_000, "debt_seconds": 2.0}
 
 
 def pause(sql: psycopg.Connection, lane: str = "account:1", job_type: str = ECHO) -> None:
@@ -34,7 +34,8 @@ def holds(sql: psycopg.Connection) -> list[tuple[Any, ...]]:
 
 def fold(sql: psycopg.Connection) -> None:
     """Fold the notes into the lanes."""
-    sql.execute(statement("fold_lane_wakes"), FOLD)
+    with sql.transaction():
+        fold_lane_wakes(sql)
 
 
 def turn_of(*lanes: str, shares: int = 10, limit: int | None = None, job_type: str = ECHO) -> dict[str, Any]:
