@@ -7,11 +7,14 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from infra.postgres.holds import hold_lanes
 from infra.postgres.job_actions import cancel_jobs
 from infra.postgres.statements import statement
-from infra.postgres.why import COUNT_CAP, ReasonKind, Why, WhyReason, why
+from infra.postgres.why import COUNT_CAP, Why, why
+from infra.postgres.why_blocked import ReasonKind, WhyReason
 from infra.words import moment
 from retinue.errors import NotFound
+from retinue.holds import Hold, HoldKind
 from retinue.outcomes import Completed, Fail, Park, Retry, Snooze
 from retinue.states import JobState
 from tests.support.factories import (
@@ -26,6 +29,7 @@ from tests.support.factories import (
     run_jobs,
     settle_one,
 )
+from tests.support.lanes import pause
 
 IN_AN_HOUR = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
 
@@ -317,3 +321,49 @@ def test_a_finished_job_says_how_it_ended(
 def test_there_is_no_such_job(sql: psycopg.Connection) -> None:
     with pytest.raises(NotFound, match="There is no job 4711"):
         why(sql, 4711)
+
+
+def test_a_paused_lane_says_who_and_why(staffed: psycopg.Connection) -> None:
+    (job,) = add_jobs(staffed)
+    pause(staffed)
+    answer = why(staffed, job)
+    (paused,) = [reason for reason in answer.reasons if reason.kind is ReasonKind.LANE_PAUSED]
+    assert paused.sentence.endswith(": by hand.")
+    assert answer.expected_start is None
+
+
+def test_a_hold_with_an_end_gives_the_expected_start(staffed: psycopg.Connection) -> None:
+    (job,) = add_jobs(staffed)
+    end = datetime.now(UTC) + timedelta(hours=3)
+    budget = Hold(HoldKind.BUDGET, "connection:3", end, "1,000 calls a day are used up")
+    hold_lanes(staffed, [((ECHO, "account:1"), budget)])
+    answer = why(staffed, job)
+    (held,) = [reason for reason in answer.reasons if reason.kind is ReasonKind.BUDGET]
+    assert "has used up its budget of calls" in held.sentence
+    assert (held.until, answer.expected_start) == (end, end)
+
+
+def test_every_kind_of_hold_has_its_words(staffed: psycopg.Connection) -> None:
+    (job,) = add_jobs(staffed)
+    hold_lanes(staffed, [((ECHO, "account:1"), Hold(kind, "", None, f"the {kind}")) for kind in HoldKind])
+    sentences = [reason.sentence for reason in why(staffed, job).reasons]
+    assert all(any(f": the {kind}." in sentence for sentence in sentences) for kind in HoldKind)
+
+
+def test_strict_order_names_the_job_that_goes_first(sql: psycopg.Connection) -> None:
+    add_scheduler(sql)
+    add_servant(sql, lane_limit=1, order_policy="skip")
+    head, later = add_jobs(sql, 2, ordered=True)
+    (behind,) = [reason for reason in why(sql, later).reasons if reason.kind is ReasonKind.ORDER]
+    assert behind.jobs == [head]
+    assert f"job {head} of the lane goes first; it is pending" in behind.sentence
+    assert ReasonKind.ORDER not in {reason.kind for reason in why(sql, head).reasons}
+
+
+def test_a_full_type_says_so(sql: psycopg.Connection) -> None:
+    add_scheduler(sql)
+    add_servant(sql, type_limit=1)
+    run_jobs(sql, lane="account:2")
+    (job,) = add_jobs(sql)
+    (full,) = [reason for reason in why(sql, job).reasons if reason.kind is ReasonKind.TYPE_LIMIT]
+    assert full.sentence == "The type system.echo may run 1 at a time, and 1 are under way."
