@@ -112,13 +112,15 @@ class BudgetLeases:
 
     def learn(self, connection_id: int, seen: Sequence[Observation]) -> None:
         """Pass on what an answer said; of several answers only the newest counts."""
-        if not seen:
-            return
+        blocked = next((observation for observation in seen if observation.blocked), None)
         with self._changed:
+            pool = self._pools.get(connection_id)
+            if not seen or (blocked is None and (pool is None or not pool.has_rates)):
+                # Nothing is counted that could be compared with what is left.
+                return
             pool = self._pools.setdefault(connection_id, Pool(connection_id, has_rates=False, has_places=False))
             self._active.add(connection_id)
             pool.observations = list(seen)
-            blocked = next((o for o in seen if o.blocked and o.reset_at is not None), None)
             if blocked is not None and blocked.reset_at is not None:
                 wait = (blocked.reset_at - datetime.now(UTC)).total_seconds()
                 pool.blocked = Refusal(time.monotonic() + wait, blocked.reset_at, "the provider wants no calls")
@@ -154,13 +156,12 @@ class BudgetLeases:
         with self._changed:
             observations, pool.observations = pool.observations, []
             pool.void_if_over(time.monotonic())
-            costs = [call.cost for call in pool.waiting]
-            ask = Ask(pool.wanted(time.monotonic()), max(costs, default=0))
+            ask = Ask(pool.wanted(time.monotonic()), max(pool.unheard(time.monotonic()), default=0))
         self._renew(pool, ask, observations)
         with self._changed:
             urgent = [call.cost for call in pool.waiting if call.urgent]
-            refused = pool.refusal(urgent=False, now=time.monotonic()) is not None
-        if urgent and refused:
+            refused = urgent and pool.refusal(Waiting(max(urgent), urgent=False), time.monotonic()) is not None
+        if refused:
             self._renew(pool, Ask(max(urgent), max(urgent), urgent=True), [])
 
     def _renew(self, pool: Pool, ask: Ask, observations: Sequence[Observation]) -> None:
@@ -180,7 +181,7 @@ class BudgetLeases:
             if reply is None:
                 pool.has_rates = pool.has_places = False
             else:
-                pool.accept(reply, sent_at=sent_at, lease_seconds=self._lease_seconds, urgent=ask.urgent)
+                pool.accept(reply, ask, sent_at=sent_at, lease_seconds=self._lease_seconds)
             self._changed.notify_all()
         if reply is not None and reply.reset_at is not None:
             log.info("budget_spent", connection=pool.connection_id, reset_at=reply.reset_at.isoformat())
@@ -210,7 +211,7 @@ def _refusal(pool: Pool, call: Waiting, waited: float) -> Refusal | None:
         return Refusal(now, soon, "as many calls as it allows at the same time are going on")
     if waited >= PATIENCE_SECONDS:
         return Refusal(now, soon, "the database does not lend any just now")
-    return pool.refusal(urgent=call.urgent, now=now)
+    return pool.refusal(call, now)
 
 
 def _exhausted(pool: Pool, refusal: Refusal) -> BudgetExhausted:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from infra.postgres.budgets import LeaseReply
+from retinue.budget import Ask
 from retinue.limits import Observation
 
 #: A pool that nobody draws from for so long gives back what it has, in seconds.
@@ -36,6 +37,8 @@ class Refusal:
     reset_at: datetime
     reason: str
     reserve_left: bool = False
+    #: The smallest call that was refused; what a smaller one would get was not asked.
+    cost: int = 0
 
 
 @dataclass(slots=True)
@@ -73,10 +76,10 @@ class Pool:
     blocked: Refusal | None = None
     observations: list[Observation] = field(default_factory=list)
 
-    def refusal(self, *, urgent: bool, now: float) -> Refusal | None:
-        """Why a call of this kind has to stay away, if it has to."""
-        found = (self.blocked, self.refusals.get(urgent), self.refusals.get(True))
-        return next((refusal for refusal in found if refusal is not None and now < refusal.until), None)
+    def refusal(self, call: Waiting, now: float) -> Refusal | None:
+        """Why this call has to stay away, if it has to."""
+        found = (self.blocked, self.refusals.get(call.urgent), self.refusals.get(True))
+        return next((r for r in found if r is not None and now < r.until and call.cost >= r.cost), None)
 
     def take(self, cost: int, *, urgent: bool, now: float) -> bool:
         """Take what a call needs; False, and nothing is taken, where it is not there."""
@@ -135,7 +138,11 @@ class Pool:
         """Whether a call waits that has not been refused; for a place it is asked again only after a moment."""
         if self.has_places and self.busy >= self.places and now - self.told_at < ASK_AGAIN_SECONDS:
             return False
-        return any(self.refusal(urgent=call.urgent, now=now) is None for call in self.waiting)
+        return any(self.refusal(call, now) is None for call in self.waiting)
+
+    def unheard(self, now: float) -> list[int]:
+        """What the calls cost that wait and were not refused."""
+        return [call.cost for call in self.waiting if self.refusal(call, now) is None]
 
     def void_if_over(self, now: float) -> None:
         """What was lent counts as spent by others once its time is over."""
@@ -149,24 +156,25 @@ class Pool:
         rate = (self.used_total - self.used_then) / max(now - self.told_at, 0.05)
         return max(1, math.ceil(min(rate, 1e6) * AHEAD_SECONDS))
 
-    def accept(self, reply: LeaseReply, *, sent_at: float, lease_seconds: float, urgent: bool) -> None:
+    def accept(self, reply: LeaseReply, ask: Ask, *, sent_at: float, lease_seconds: float) -> None:
         """Take over what was lent."""
-        if urgent:
+        if ask.urgent:
             self.urgent_tokens += reply.calls
         else:
             self.tokens += reply.calls
             self.full = self.tokens
         self.places, self.contended = reply.places, reply.contended
         self.ends_at, self.lease_seconds = sent_at + lease_seconds * LEASE_SHARE, lease_seconds
-        self._refuse(reply, sent_at, urgent=urgent)
+        self._refuse(reply, ask, sent_at)
 
-    def _refuse(self, reply: LeaseReply, sent_at: float, *, urgent: bool) -> None:
+    def _refuse(self, reply: LeaseReply, ask: Ask, sent_at: float) -> None:
         if reply.blocked_until is not None:
             until = sent_at + (reply.blocked_until - reply.now).total_seconds()
             self.blocked = Refusal(until, reply.blocked_until, reply.blocked_reason or "the provider wants no calls")
         elif reply.reset_at is not None:
             until = sent_at + (reply.reset_at - reply.now).total_seconds()
             until = min(until, sent_at + BELIEVED_SECONDS)
-            self.refusals[urgent] = Refusal(until, reply.reset_at, "its budget is spent", reply.reserve_left)
+            spent = Refusal(until, reply.reset_at, "its budget is spent", reply.reserve_left, ask.needed)
+            self.refusals[ask.urgent] = spent
         elif reply.calls:
             self.refusals.clear()
