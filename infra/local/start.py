@@ -111,8 +111,8 @@ def _ground_steps(stack: Stack) -> Iterator[Step]:
         seconds=90,
         advice="After a crash it first recovers; wait and try again if the log says so.",
     )
-    if stack.has("sqs"):
-        for name, url in (("sqs", address.sqs_endpoint_url), ("caldav", address.caldav_url)):
+    for name, url in (("sqs", address.sqs_endpoint_url), ("caldav", address.caldav_url)):
+        if stack.has(name):
             missing = partial(_missing_server, stack, name, url, answer=missing_answer)
             yield _program_step(stack, name, missing, seconds=SERVER_SECONDS)
 
