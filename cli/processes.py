@@ -49,10 +49,11 @@ def servant(job_type: str) -> None:
     with process_settings() as settings:
         from infra.secrets import Keyring
         from servants.runtime.process import ServantProcess
+        from servants.runtime.registration import connections_of
 
         declared = load_servant(job_type)
         keyring = Keyring.from_settings(settings)
-        most = declared.slots + _OWN_CONNECTIONS
+        most = connections_of(declared) + _OWN_CONNECTIONS
         with servers(settings, f"retinue-{job_type}", max_connections=most) as (database, queues):
             patiently("queue_awaited", lambda: queues.ensure(job_type))
             status = ServantProcess(declared, settings, database=database, queues=queues, keyring=keyring).run()

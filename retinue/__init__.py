@@ -1,5 +1,6 @@
 """What a job is, and the names a servant's author needs. No I/O happens here."""
 
+from retinue.async_job import AsyncConnection, AsyncJob
 from retinue.connection import Connection
 from retinue.durations import hours, minutes, seconds
 from retinue.errors import CredentialError, PermanentError, RateLimited, RetinueError, TransientError
@@ -12,6 +13,8 @@ from retinue.rules import Rules, When
 from retinue.servant import ServantType, servant
 
 __all__ = [
+    "AsyncConnection",
+    "AsyncJob",
     "Cancelled",
     "Completed",
     "Connection",

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel
 
@@ -102,24 +102,29 @@ class Cancellation:
                 self._event.set()
 
 
-class Job(Generic[P]):
-    """One attempt at one job.
+class Asked(Protocol):
+    """What a job that may be asked to stop has as `cancelled`."""
 
-    Example:
-        @servant("invoice.send", lane="account")
-        def send_invoice(job: Job[Invoice]) -> Outcome:
-            with job.commit() as tx:
-                tx.execute("INSERT INTO sent (number) VALUES (%s)", (job.payload.number,))
-                tx.complete(Completed())
-            return Completed()
-    """
+    reason: str
+
+    def is_set(self) -> bool: ...
+
+    def ask(self, reason: str) -> None: ...
+
+
+class BaseJob(Generic[P]):
+    """What `Job` and `AsyncJob` share: one attempt's values, and how far it is."""
 
     __slots__ = ("_services", "cancelled", "checkpoint", "done", "facts", "payload", "settled", "total")
 
-    def __init__(self, facts: JobFacts, payload: P, services: JobServices) -> None:
+    #: What makes `cancelled`.
+    _cancellation: ClassVar[type[Any]]
+    cancelled: Asked
+
+    def __init__(self, facts: JobFacts, payload: P, services: Any) -> None:
         self.facts = facts
         self.payload = payload
-        self.cancelled = Cancellation()
+        self.cancelled = self._cancellation()
         self.checkpoint = facts.checkpoint
         self.done: int | None = None
         self.total: int | None = None
@@ -144,6 +149,41 @@ class Job(Generic[P]):
         """A token that only grows, for effects outside PostgreSQL: let the other side refuse older ones."""
         return f"{self.facts.id}.{self.facts.attempt}"
 
+    def progress(self, done: int, total: int | None = None) -> None:
+        """Show how far the job is; written with the next heartbeat."""
+        self.done, self.total = done, total
+
+    def stop_if_cancelled(self) -> None:
+        """Call between steps of long work.
+
+        Raises:
+            JobCancelled: the job was asked to stop.
+        """
+        if self.cancelled.is_set():
+            raise JobCancelled(self.cancelled.reason)
+
+
+class Job(BaseJob[P]):
+    """One attempt at one job.
+
+    Example:
+        @servant("invoice.send", lane="account")
+        def send_invoice(job: Job[Invoice]) -> Outcome:
+            with job.commit() as tx:
+                tx.execute("INSERT INTO sent (number) VALUES (%s)", (job.payload.number,))
+                tx.complete(Completed())
+            return Completed()
+    """
+
+    __slots__ = ()
+
+    _cancellation = Cancellation
+    _services: JobServices
+    cancelled: Cancellation
+
+    def __init__(self, facts: JobFacts, payload: P, services: JobServices) -> None:
+        super().__init__(facts, payload, services)
+
     def commit(self) -> AbstractContextManager[Commit]:
         """A transaction that commits only while this attempt holds the job.
 
@@ -161,19 +201,6 @@ class Job(Generic[P]):
         """
         return self._services.connection(self, connection_id)
 
-    def progress(self, done: int, total: int | None = None) -> None:
-        """Show how far the job is; written with the next heartbeat."""
-        self.done, self.total = done, total
-
     def anomaly(self, name: str, **fields: Any) -> None:
         """Report something odd in the data that a person should see; the job goes on."""
         self._services.anomaly(self, name, fields)
-
-    def stop_if_cancelled(self) -> None:
-        """Call between steps of long work.
-
-        Raises:
-            JobCancelled: the job was asked to stop.
-        """
-        if self.cancelled.is_set():
-            raise JobCancelled(self.cancelled.reason)

@@ -9,9 +9,10 @@ a process finds the one it needs without importing the others:
 
 from __future__ import annotations
 
+import inspect
 import re
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,15 +23,19 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from retinue.async_job import AsyncJob
 from retinue.durations import minutes, seconds
 from retinue.errors import ConfigurationError, UnknownType
-from retinue.job import Job
+from retinue.job import BaseJob, Job
 from retinue.lanes import ACCOUNT, lane_key
 from retinue.order import StrictOrder
 from retinue.outcomes import Outcome
 from retinue.retry import Exponential, RetryPolicy
 
 P = TypeVar("P", bound=BaseModel)
+
+#: A function on a thread of its own, or a coroutine function in the process's event loop.
+Handler = Callable[[Job[P]], Outcome | None] | Callable[[AsyncJob[P]], Coroutine[Any, Any, Outcome | None]]
 
 #: The entry point group in which distributions offer their servants.
 GROUP = "retinue.servants"
@@ -45,7 +50,8 @@ class ServantType(Generic[P]):
     """One type of work: its handler, its payload and the rules its jobs follow."""
 
     name: str
-    handler: Callable[[Job[P]], Outcome | None]
+    #: What `@servant` decorated; it has checked the types.
+    handler: Callable[[Any], Any]
     payload: type[P]
     slots: int = 8
     timeout: timedelta = field(default_factory=lambda: minutes(5))
@@ -61,8 +67,14 @@ class ServantType(Generic[P]):
         if faults:
             raise ConfigurationError(f"@servant({self.name!r}): {'; '.join(faults)}")
 
-    def __call__(self, job: Job[P]) -> Outcome | None:
+    def __call__(self, job: BaseJob[P]) -> Any:
+        """Call the handler: an outcome, or what to await for one."""
         return self.handler(job)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the handler is a coroutine: its jobs then share one event loop, else each has a thread."""
+        return inspect.iscoroutinefunction(self.handler)
 
     @property
     def lane_places(self) -> int | None:
@@ -90,18 +102,17 @@ def _faults(declared: ServantType[Any]) -> typing.Iterator[str]:
         yield f"lane={declared.lane!r} is no field of {declared.payload.__name__}"
 
 
-def servant(
-    name: str, **rules: typing.Unpack[ServantRules]
-) -> Callable[[Callable[[Job[P]], Outcome | None]], ServantType[P]]:
+def servant(name: str, **rules: typing.Unpack[ServantRules]) -> Callable[[Handler[P]], ServantType[P]]:
     """Declare the decorated handler as the servant of job type `name`.
 
-    The payload's model is read from the handler's annotation, `job: Job[Model]`.
+    The payload's model is read from the handler's annotation, `job: Job[Model]`; that of a coroutine is
+    `job: AsyncJob[Model]`.
 
     Raises:
         ConfigurationError: a rule is out of range, or the annotation names no payload model.
     """
 
-    def declare(handler: Callable[[Job[P]], Outcome | None]) -> ServantType[P]:
+    def declare(handler: Handler[P]) -> ServantType[P]:
         return ServantType(name=name, handler=handler, payload=_payload_model(name, handler), **rules)
 
     return declare
@@ -120,13 +131,18 @@ class ServantRules(typing.TypedDict, total=False):
     order: StrictOrder | None
 
 
-def _payload_model(name: str, handler: Callable[[Job[P]], Outcome | None]) -> type[P]:
+def _payload_model(name: str, handler: Handler[P]) -> type[P]:
     try:
         hints = typing.get_type_hints(handler)
     except NameError as error:
         raise ConfigurationError(f"@servant({name!r}): an annotation cannot be read when it runs: {error}") from error
     hints.pop("return", None)
-    arguments = typing.get_args(next(iter(hints.values()), None))
+    annotation = next(iter(hints.values()), None)
+    arguments = typing.get_args(annotation)
+    wanted: type[BaseJob[Any]] = AsyncJob if inspect.iscoroutinefunction(handler) else Job
+    if typing.get_origin(annotation) in {Job, AsyncJob} - {wanted}:
+        kind = "a coroutine" if wanted is AsyncJob else "no coroutine"
+        raise ConfigurationError(f"@servant({name!r}): the handler is {kind}, so it gets job: {wanted.__name__}[…]")
     if len(arguments) == 1 and isinstance(arguments[0], type) and issubclass(arguments[0], BaseModel):
         return typing.cast("type[P]", arguments[0])
     raise ConfigurationError(

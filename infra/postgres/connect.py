@@ -84,9 +84,11 @@ class Database:
         limits = f"-c idle_in_transaction_session_timeout={int(idle_in_transaction_seconds * 1000)}"
         if not durable:
             limits += " -c synchronous_commit=off -c plan_cache_mode=force_generic_plan"
+        #: What each connection is opened with.
+        self.session = {**_options(application_name), "options": limits, "autocommit": True}
         self._pool = ConnectionPool(
             url,
-            kwargs={**_options(application_name), "options": limits, "autocommit": True},
+            kwargs=self.session,
             min_size=0,
             max_size=max_connections,
             timeout=CONNECT_TIMEOUT_SECONDS,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import dataclasses
-import inspect
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Protocol, TypedDict, Unpack
 
@@ -20,6 +18,7 @@ from retinue.payload import validate_payload
 from retinue.servant import ServantType
 from retinue.testing.claimed import ClaimedStage
 from retinue.testing.clock import FakeClock
+from retinue.testing.coroutines import run_coroutine
 from retinue.testing.database import RetinueDatabase
 from retinue.testing.ran import Ran
 from retinue.testing.record import Answers, MemoryServices, Recorder
@@ -170,7 +169,7 @@ def _attempt(servant: ServantType[Any], stage: Stage, given: Circumstances) -> R
     performed = contextvars.copy_context().run(performer.perform, held)
     stage.end(performed)
     watched.give_back_what_is_the_test_s()
-    if held.job is None:
+    if not isinstance(held.job, Job):
         raise InvalidPayload(str((performed.settlement.error or {}).get("message")) if performed.settlement else None)
     # The next attempt meets none of what was asked for in this one.
     later: Circumstances = {"clock": clock}
@@ -213,8 +212,9 @@ class _Watched:
     def _handle(self, job: Job[Any]) -> Any:
         job.cancelled = FakeCancellation(self._clock, self._on_look)
         try:
-            returned: Any = self._servant.handler(job)
-            return asyncio.run(_awaited(returned)) if inspect.isawaitable(returned) else returned
+            if self._servant.is_async:
+                return run_coroutine(self._servant.handler, job)
+            return self._servant.handler(job)
         except BaseException as error:
             self.raised, self._traceback = error, error.__traceback__
             raise
@@ -224,7 +224,3 @@ class _Watched:
             self._held.ask_to_stop(TIMED_OUT, 0.0)
         elif self._stop is not None and looks > self._stop_after:
             self._held.ask_to_stop(_REASONS[self._stop], 0.0)
-
-
-async def _awaited(returned: Awaitable[Any]) -> Any:
-    return await returned

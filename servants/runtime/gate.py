@@ -26,7 +26,7 @@ from retinue.breaker import BreakerState, Circuit
 from retinue.budget import Budget
 from retinue.errors import LaneBlocked, PermanentError, TransientError
 from retinue.holds import Hold, HoldKind
-from retinue.job import Job
+from retinue.job import BaseJob
 from retinue.outcomes import Blocked, Completed, Fail, Outcome, Park, Retry
 from retinue.provider import Provider, find_provider
 from servants.runtime.budget_leases import BudgetLeases
@@ -91,7 +91,7 @@ class Gate:
         self._shut: dict[int, tuple[float, Hold]] = {}
         self._declared: set[int] = set()
 
-    def open(self, job: Job[Any], connection_id: int) -> tuple[Opened, Passage]:
+    def open(self, job: BaseJob[Any], connection_id: int) -> tuple[Opened, Passage]:
         """Let the job use the connection.
 
         Raises:
@@ -159,7 +159,7 @@ class Gate:
                 self._on_released()
                 log.info("breaker_closed", scope=scope, job=passage.attempt.job_id)
 
-    def conclude(self, job: Job[Any], outcome: Outcome) -> Outcome:
+    def conclude(self, job: BaseJob[Any], outcome: Outcome) -> Outcome:
         """What the job's end says about the connections it used; the outcome as it is to be settled."""
         with self._lock:
             passages = self._passages.pop(Attempt(job.id, job.attempt), [])
@@ -167,7 +167,7 @@ class Gate:
             outcome = self._conclude(passage, outcome, is_last=passage is passages[-1])
         return outcome
 
-    def forget(self, job: Job[Any]) -> None:
+    def forget(self, job: BaseJob[Any]) -> None:
         """The job is no longer this process's: it says nothing about anything."""
         with self._lock:
             self._passages.pop(Attempt(job.id, job.attempt), None)

@@ -21,6 +21,9 @@ from servants.runtime.performer import CANCELLED, LEASE_LOST
 #: Jobs shown with the servant; the manager's page has no room for more.
 MAX_SHOWN_JOBS = 20
 
+#: So many jobs held are a crowd.
+CROWD = 256
+
 #: Progress that a bigint can keep.
 _COUNTS = range(-(2**63), 2**63)
 
@@ -74,12 +77,17 @@ class Heartbeat:
             raise
 
     def _to_renew(self) -> list[HeldJob]:
-        """Jobs that began, and waiting ones whose lease has grown old; the newest need nothing yet."""
-        old = time.monotonic() - self._lease_seconds / 6
+        """Jobs that began, and waiting ones whose lease has grown old; the newest need nothing yet.
+
+        Of a crowd only what has grown old: every job that starts or ends causes a beat, and thousands run.
+        """
+        old, jobs = time.monotonic() - self._lease_seconds / 6, self._held.snapshot()
+        crowd = len(jobs) > CROWD
         return [
             held
-            for held in self._held.snapshot()
-            if (held.started_at is not None or held.claimed_at < old) and not held.over
+            for held in jobs
+            if ((held.started_at is not None and not crowd) or (held.renewed_at or held.claimed_at) < old)
+            and not held.over
         ]
 
     def _params(self, renewed: Sequence[HeldJob]) -> dict[str, Any]:
@@ -99,7 +107,9 @@ class Heartbeat:
         }
 
     def _tell(self, renewed: Sequence[HeldJob], answers: dict[tuple[int, int], bool]) -> None:
+        now = time.monotonic()
         for held in renewed:
+            held.renewed_at = now
             cancel_requested = answers.get((held.facts.id, held.facts.attempt))
             if cancel_requested is None:
                 self._lose(held)

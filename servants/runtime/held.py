@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from retinue.job import Job, JobFacts
+from retinue.job import BaseJob, JobFacts
 
 #: Guards who is the first to ask a job to stop; held for a moment.
 _asking = threading.Lock()
@@ -21,10 +21,14 @@ class HeldJob:
     payload_json: str
     claimed_at: float
     started_at: float | None = None
-    job: Job[Any] | None = None
+    job: BaseJob[Any] | None = None
     #: When and why it was asked to stop; past the grace it is settled over its head.
     asked_at: float | None = None
     asked_why: str = ""
+    #: When it was interrupted, past its grace; only a coroutine can be.
+    interrupted_at: float | None = None
+    #: When its lease was renewed last.
+    renewed_at: float | None = None
     #: Its handler has ended; what came of it may still wait to be written.
     finished: bool = False
     #: It began although the servants before died with it.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from infra.logs import enter_context, get_logger
 from retinue.errors import InvalidPayload, JobError, JobTimeout, LeaseLost
-from retinue.job import Job, JobServices
+from retinue.job import Job, JobFacts, JobServices
 from retinue.outcomes import Cancelled, Fail, Outcome, Retry
 from retinue.payload import parse_payload
 from retinue.servant import ServantType
@@ -66,14 +66,7 @@ class Performer:
 
     def _perform(self, held: HeldJob) -> Performed:
         started = held.started_at = time.monotonic()
-        facts = held.facts
-        enter_context(
-            request=facts.request_id,
-            account=facts.account_id,
-            job=facts.id,
-            attempt=facts.attempt,
-            servant=self._servant_id,
-        )
+        enter_job(held.facts, self._servant_id)
         settlement = self._settlement(held)
         held.finished = True
         return Performed(held, settlement, time.monotonic() - started)
@@ -89,6 +82,9 @@ class Performer:
             log.warning("lease_lost", detail=lost.message)
             self._forget(held)
             return None
+        return self._conclude(held, outcome)
+
+    def _conclude(self, held: HeldJob, outcome: Outcome) -> Settlement | None:
         if held.over:
             self._forget(held)
             return None
@@ -118,8 +114,8 @@ class Performer:
         except LeaseLost:
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit, too, is to end the job and not the slot
-            outcome = _raised(error)
-        return _after_timeout(held, outcome)
+            outcome = raised(error)
+        return after_timeout(held, outcome)
 
     def _run(self, held: HeldJob) -> Outcome:
         try:
@@ -132,7 +128,14 @@ class Performer:
         return returned(self._servant.handler(job))
 
 
-def _raised(error: BaseException) -> Outcome:
+def enter_job(facts: JobFacts, servant_id: int) -> None:
+    """Have the log lines from here on carry this job."""
+    enter_context(
+        request=facts.request_id, account=facts.account_id, job=facts.id, attempt=facts.attempt, servant=servant_id
+    )
+
+
+def raised(error: BaseException) -> Outcome:
     """What an exception comes to; one that cannot even say what it is counts like any other it does not know."""
     told = _told(error)
     log.info("job_raised", error=told, exc_info=not isinstance(error, JobError))
@@ -153,7 +156,7 @@ def _told(error: BaseException) -> str:
         return f"{kind}, which cannot be shown"
 
 
-def _after_timeout(held: HeldJob, outcome: Outcome) -> Outcome:
+def after_timeout(held: HeldJob, outcome: Outcome) -> Outcome:
     """A job that stopped because its time was up failed this attempt; it was not cancelled by anybody."""
     if isinstance(outcome, Cancelled) and held.asked_why == TIMED_OUT:
         late = JobTimeout("the job passed its time limit and stopped")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import threading
 import time
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -19,7 +19,6 @@ from infra.postgres.connect import Database, DatabaseUnreachable
 from infra.queues.transport import Queues
 from infra.secrets import Keyring
 from infra.settings import Settings
-from infra.version import VERSION
 from retinue.clock import SystemClock
 from retinue.retry import Exponential
 from retinue.servant import ServantType
@@ -35,9 +34,10 @@ from servants.runtime.observer import Observer, success_age
 from servants.runtime.performer import DRAINING, Performed, Performer
 from servants.runtime.rate import RateMeter
 from servants.runtime.receiver import Receiver
+from servants.runtime.registration import register
 from servants.runtime.services import Services
 from servants.runtime.settler import Settler
-from servants.runtime.slots import Slots
+from servants.runtime.slots import AnySlots, Slots
 from servants.runtime.surplus import Surplus
 from servants.runtime.trial import Trial
 from servants.runtime.watch import Watch
@@ -71,12 +71,13 @@ class ServantProcess:
         self._queues = queues
         self._bell = Bell(database.url)
         self._observer = Observer(servant.name, settings, queues=queues)
-        self.id = _register(database, servant)
+        self.id = register(database, servant)
         #: The status to leave with after the drain.
         self.exit_code = 0
         # Not an event: its lock is not made for a signal handler that interrupts whoever holds it.
         self._asked_to_drain: SimpleQueue[None] = SimpleQueue()
         self._changed = self._beat_follows = False
+        self._slots_ended = True
         self._build(keyring)
 
     def _build(self, keyring: Keyring) -> None:
@@ -99,8 +100,7 @@ class ServantProcess:
             on_written=self._observer.written,
         )
         admits = Trial(self._database, held).admits
-        performer = Performer(self.type, services, self.id, admits=admits, gate=services.gate, tracing=tracing)
-        self._slots = Slots(slots, performer, self._on_performed)
+        self._slots = self._build_slots(services, admits)
         self._receiver = Receiver(
             self._queues,
             Claimer(self._database, job_type=self.type.name, servant_id=self.id, lease_seconds=lease),
@@ -118,9 +118,25 @@ class ServantProcess:
             figures=self._figures,
         )
         self._surplus = Surplus(self._slots, capacity, held, release=self._release)
-        self._limits = Watch(self.type, held, settle=self._settler.put, on_overrun=self._on_overrun)
+        self._limits = Watch(
+            self.type,
+            held,
+            settle=self._settler.put,
+            on_overrun=self._on_overrun,
+            interrupt=self._slots.interrupt,
+        )
         self._build_loops()
         self._build_gauges()
+
+    def _build_slots(self, services: Services, admits: Callable[[HeldJob], bool]) -> AnySlots:
+        tracing = self._observer.tracing
+        if self.type.is_async:
+            # Here, because others need no event loop.
+            from servants.runtime.async_process import async_slots
+
+            return async_slots(self.type, services, self.id, admits=admits, on_performed=self._on_performed)
+        performer = Performer(self.type, services, self.id, admits=admits, gate=services.gate, tracing=tracing)
+        return Slots(self.type.slots, performer, self._on_performed)
 
     def _build_loops(self) -> None:
         between, clock = self._settings.heartbeat_seconds, SystemClock()
@@ -148,6 +164,9 @@ class ServantProcess:
         self.start()
         self.wait_until_asked()
         self.drain()
+        if not self._slots_ended:
+            # Python would wait for what a stuck handler has a thread do beside the loop, for ever.
+            os._exit(self.exit_code)
         return self.exit_code
 
     def ask_to_drain(self) -> None:
@@ -193,7 +212,12 @@ class ServantProcess:
         """The grace is over: ask, wait a moment, then release over their heads. The fence keeps them harmless."""
         for held in self._held.running():
             held.ask_to_stop(DRAINING, time.monotonic())
-        if self._held.wait_until_empty(min(LAST_MOMENT_SECONDS, self.type.grace.total_seconds())):
+        moment = min(LAST_MOMENT_SECONDS, self.type.grace.total_seconds())
+        if self._held.wait_until_empty(moment / 2):
+            return
+        for held in self._held.running():
+            self._slots.interrupt(held)
+        if self._held.wait_until_empty(moment / 2):
             return
         stubborn = [held for held in self._held.running() if not held.over]
         for held in stubborn:
@@ -203,6 +227,7 @@ class ServantProcess:
     def _end(self) -> None:
         """Stop what only serves the jobs. A thread that hangs in a server that is away ends with the process."""
         self._receiver.finish(FLUSH_SECONDS)
+        self._slots_ended = self._slots.end(LAST_MOMENT_SECONDS / 2)
         self._watch.stop(FLUSH_SECONDS)
         self._beats.stop(FLUSH_SECONDS)
         self._say_stopped()
@@ -268,18 +293,3 @@ class ServantProcess:
             self._database.fetch("stop_servant", {"servant_id": self.id})
         except (psycopg.Error, DatabaseUnreachable) as error:
             log.warning("stop_not_recorded", servant=self.id, error=str(error))
-
-
-def _register(database: Database, servant: ServantType[Any]) -> int:
-    """Announce the type and this process; returns the servant's ID."""
-    rules = {
-        "type": servant.name,
-        "slots": servant.slots,
-        "timeout_seconds": servant.timeout.total_seconds(),
-        "lane_limit": servant.lane_places,
-        "type_limit": servant.type_limit,
-        "order_policy": servant.order,
-    }
-    database.fetch("register_type", rules)
-    here = {"host": socket.gethostname(), "pid": os.getpid(), "version": VERSION}
-    return int(database.fetch("register_servant", {**here, "type": servant.name, "slots": servant.slots})[0][0])

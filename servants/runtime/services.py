@@ -17,7 +17,7 @@ from infra.postgres.statements import statement
 from infra.secrets import Keyring, SecretError
 from retinue.connection import Connection
 from retinue.errors import CredentialError, LeaseLost, PermanentError
-from retinue.job import Job
+from retinue.job import BaseJob, Job, JobFacts
 from retinue.outcomes import Completed
 from retinue.settlement import Settlement, completed
 from servants.runtime.budget_leases import BudgetLeases
@@ -33,7 +33,7 @@ log = get_logger(__name__)
 class FencedCommit:
     """One transaction of one attempt: see `retinue.job.Commit`."""
 
-    def __init__(self, connection: psycopg.Connection, job: Job[Any]) -> None:
+    def __init__(self, connection: psycopg.Connection, job: BaseJob[Any]) -> None:
         self.connection = connection
         self._job = job
         self._checkpoint: str | None = None
@@ -95,36 +95,46 @@ class Services:
         leases: BudgetLeases | None = None,
         tracing: Tracing | None = None,
     ) -> None:
-        self._database = database
+        self.database = database
         self._keyring = keyring
         self._leases = leases or BudgetLeases(database, servant_id=servant_id, lease_seconds=30)
         self.gate = Gate(database, self._leases, on_released=bell.ring)
         self._bell = bell
         self._servant_id = servant_id
-        self._tracing = tracing
+        self.tracing = tracing
 
     @contextmanager
     def commit(self, job: Job[Any]) -> Iterator[FencedCommit]:
         settled_before = job.settled
         try:
-            with self._span(job), self._database.transaction() as connection:
+            with self.span(job.facts), self.database.transaction() as connection:
                 tx = FencedCommit(connection, job)
                 tx.hold_fence()
                 yield tx
-                tx.write_job(self._servant_id % 16)
+                tx.write_job(self.shard)
                 # Said before the commit: a heartbeat that finds the row gone must not take the lease for lost.
                 job.settled = tx.completes
         except BaseException:
             job.settled = settled_before
             raise
+        self.landed(tx)
+
+    @property
+    def shard(self) -> int:
+        """Which of the counters this servant adds to."""
+        return self._servant_id % 16
+
+    def landed(self, tx: FencedCommit) -> None:
+        """The transaction has committed."""
         tx.landed()
         if tx.lanes_woken:
             self._bell.ring()
 
-    def _span(self, job: Job[Any]) -> AbstractContextManager[None]:
-        return nullcontext() if self._tracing is None else self._tracing.commit(job.facts)
+    def span(self, facts: JobFacts) -> AbstractContextManager[None]:
+        """The span around a commit."""
+        return nullcontext() if self.tracing is None else self.tracing.commit(facts)
 
-    def connection(self, job: Job[Any], connection_id: int) -> Connection:
+    def connection(self, job: BaseJob[Any], connection_id: int) -> Connection:
         row, passage = self.gate.open(job, connection_id)
         calls = CountedCalls(self.gate, self._leases, passage, priority=job.facts.priority)
         try:
@@ -133,5 +143,5 @@ class Services:
             raise CredentialError(f"the credentials of connection {row.id} cannot be opened: {error}") from error
         return Connection(row.id, row.account_id, row.provider, row.name, row.config, credentials, calls)
 
-    def anomaly(self, job: Job[Any], name: str, fields: Mapping[str, Any]) -> None:
+    def anomaly(self, job: BaseJob[Any], name: str, fields: Mapping[str, Any]) -> None:
         log.warning("anomaly", anomaly=name, **fields)

@@ -5,9 +5,28 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
+from typing import Protocol
 
 from servants.runtime.held import HeldJob
 from servants.runtime.performer import Performed, Performer
+
+
+class AnySlots(Protocol):
+    """`Slots` or `AsyncSlots`."""
+
+    def start(self) -> None: ...
+
+    def put(self, jobs: Sequence[HeldJob]) -> bool: ...
+
+    def take_back(self, *, keep: int) -> list[HeldJob]: ...
+
+    def close(self) -> list[HeldJob]: ...
+
+    def interrupt(self, held: HeldJob) -> bool:
+        """End its handler from outside; False where that cannot be done."""
+
+    def end(self, timeout: float) -> bool:
+        """After `close` and the last job: free what the slots had; False if something still runs."""
 
 
 class Slots:
@@ -53,6 +72,14 @@ class Slots:
             for _ in self._threads:
                 self._inbox.put(None)
         return unstarted
+
+    def interrupt(self, held: HeldJob) -> bool:
+        """A thread cannot be ended from outside."""
+        return False
+
+    def end(self, timeout: float) -> bool:
+        """Nothing to do: a thread that still runs ends with the process."""
+        return True
 
     def _empty(self) -> list[HeldJob]:
         unstarted: list[HeldJob] = []

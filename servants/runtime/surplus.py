@@ -13,7 +13,7 @@ from infra.logs import get_logger
 from infra.loop import PassResult
 from servants.runtime.capacity import Capacity
 from servants.runtime.held import HeldJob, HeldJobs
-from servants.runtime.slots import Slots
+from servants.runtime.slots import AnySlots
 
 #: How long a claimed job may wait for a slot before this process counts as too slow for it, in seconds.
 PATIENCE_SECONDS = 2.0
@@ -25,7 +25,7 @@ class Surplus:
     """Looks at the jobs that wait for a slot each time `look` is called."""
 
     def __init__(
-        self, slots: Slots, capacity: Capacity, held: HeldJobs, *, release: Callable[[list[HeldJob]], None]
+        self, slots: AnySlots, capacity: Capacity, held: HeldJobs, *, release: Callable[[list[HeldJob]], None]
     ) -> None:
         self._slots = slots
         self._capacity = capacity

@@ -26,12 +26,15 @@ class Watch:
         *,
         settle: Callable[[Performed], None],
         on_overrun: Callable[[], None],
+        interrupt: Callable[[HeldJob], bool] = lambda _: False,
     ) -> None:
+        """`interrupt` stops a running handler from outside; False where that cannot be done."""
         self._timeout = servant.timeout.total_seconds()
         self._grace = servant.grace.total_seconds()
         self._held = held
         self._settle = settle
         self._on_overrun = on_overrun
+        self._interrupt = interrupt
 
     @property
     def interval_seconds(self) -> float:
@@ -47,11 +50,18 @@ class Watch:
                 log.warning("job_timed_out", job=held.facts.id, attempt=held.facts.attempt, limit_seconds=self._timeout)
                 held.ask_to_stop(TIMED_OUT, now)
             elif held.asked_at is not None and held.asked_why != DRAINING and now - held.asked_at > self._grace:
-                self._give_up(held, now)
+                self._insist(held, now)
         return PassResult(len(running))
 
+    def _insist(self, held: HeldJob, now: float) -> None:
+        """Its grace is over: interrupt it, and where that cannot be done, or after another grace, give it up."""
+        if held.interrupted_at is None and self._interrupt(held):
+            held.interrupted_at = now
+        elif held.interrupted_at is None or now - held.interrupted_at > self._grace:
+            self._give_up(held, now)
+
     def _give_up(self, held: HeldJob, now: float) -> None:
-        """A thread cannot be ended from outside: settle its job, and have the process replaced."""
+        """What runs on cannot be ended from outside: settle its job, and have the process replaced."""
         log.error("job_overran", job=held.facts.id, attempt=held.facts.attempt, reason=held.asked_why)
         message = f"asked to stop ({held.asked_why}), it did not within its grace of {self._grace:g} s"
         settlement = None if held.over else overrun(held.facts.id, held.facts.attempt, message)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from retinue import Completed, Job, NoRetry, Outcome, Payload, ServantType, minutes, seconds, servant
+from retinue import AsyncJob, Completed, Job, NoRetry, Outcome, Payload, ServantType, minutes, seconds, servant
 from retinue import servant as declare
 from retinue.errors import ConfigurationError, UnknownType
 from retinue.job import JobFacts
@@ -181,6 +181,29 @@ def test_a_declared_type_is_a_value() -> None:
     assert isinstance(send_invoice, ServantType)
     with pytest.raises(AttributeError):
         send_invoice.slots = 9  # type: ignore[misc] # the fault under test
+
+
+def test_a_coroutine_gets_an_async_job() -> None:
+    @servant("hook.push")
+    async def push(job: AsyncJob[Invoice]) -> Outcome:
+        return Completed()
+
+    assert push.is_async
+    assert push.payload is Invoice
+    assert not send_invoice.is_async
+
+
+def test_a_handler_with_the_other_kind_of_job_is_refused() -> None:
+    async def push(job: Job[Invoice]) -> Outcome:
+        return Completed()
+
+    def pull(job: AsyncJob[Invoice]) -> Outcome:
+        return Completed()
+
+    with pytest.raises(ConfigurationError, match=r"the handler is a coroutine, so it gets job: AsyncJob\[…\]"):
+        servant("hook.push")(push)  # type: ignore[arg-type] # the fault under test
+    with pytest.raises(ConfigurationError, match=r"the handler is no coroutine, so it gets job: Job\[…\]"):
+        servant("hook.pull")(pull)  # type: ignore[arg-type] # the fault under test
 
 
 def test_a_type_may_be_lent_for_a_while() -> None:

@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from retinue import (
+    AsyncJob,
     Completed,
     Connection,
     CredentialError,
@@ -216,11 +217,31 @@ def test_a_wait_without_an_end_is_refused() -> None:
 
 
 def test_a_handler_may_be_a_coroutine() -> None:
-    async def handler(job: Job[NoPayload]) -> Outcome:
+    async def handler(job: AsyncJob[NoPayload]) -> Outcome:
         await asyncio.sleep(0)
-        return Completed({"awaited": True})
+        connection = await job.connection(CONNECTION.id)
+        async with connection.call() as call, job.commit() as tx:
+            call.learn(status=200)
+            cursor = await tx.execute("SELECT 7", (connection.name,))
+            tx.checkpoint({"rows": [row async for row in cursor], "stopped": await job.cancelled.wait(1)})
+        job.progress(1, 2)
+        return Completed({"kept": job.checkpoint})
 
-    assert run(servant("test.awaited")(handler)).result == {"awaited": True}  # type: ignore[arg-type] # coroutines come
+    ran = run(servant("test.awaited")(handler), {}, connections=[CONNECTION], answers=lambda query, params: [(7,)])
+    assert ran.result == {"kept": {"rows": [[7]], "stopped": False}}
+    assert ran.commits[0].statements == [("SELECT 7", ("main",))]
+    assert (ran.job.done, ran.job.total) == (1, 2)
+
+
+def test_a_coroutine_is_asked_to_stop() -> None:
+    async def handler(job: AsyncJob[NoPayload]) -> Outcome:
+        job.stop_if_cancelled()
+        assert await job.cancelled.wait(60)
+        job.stop_if_cancelled()
+        return Completed()
+
+    ran = run(servant("test.awaited")(handler), {}, stop="cancelled", stop_after=1)
+    assert ran.state == "cancelled"
 
 
 def test_the_job_s_words_do_not_stay_in_the_log_context() -> None:

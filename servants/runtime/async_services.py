@@ -1,0 +1,121 @@
+"""What a job in the event loop may do: commit under its fence, open a connection, report an anomaly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import psycopg
+
+from infra.postgres.connect_async import AsyncDatabase, ThreadView
+from infra.postgres.statements import statement
+from retinue.async_job import AsyncConnection, AsyncJob
+from retinue.connection import Call, Calls
+from retinue.errors import LeaseLost
+from retinue.outcomes import Completed
+from servants.runtime.services import FencedCommit, Services
+
+
+class AsyncFencedCommit:
+    """One transaction of one attempt: see `retinue.async_job.AsyncCommit`."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any], job: AsyncJob[Any]) -> None:
+        self.connection = connection
+        self._job = job
+        self.view = ThreadView(connection)
+        # What it says of the job is written by the same code as a thread's; it asks no more of either than they share.
+        self.said = FencedCommit(cast("psycopg.Connection", self.view), job)
+        self._says_something = False
+
+    async def execute(self, query: Any, params: Any = None) -> psycopg.AsyncCursor[Any]:
+        return await self.connection.execute(query, params)
+
+    def checkpoint(self, value: Any) -> None:
+        self.said.checkpoint(value)
+        self._says_something = True
+
+    def complete(self, outcome: Completed) -> None:
+        self.said.complete(outcome)
+        self._says_something = True
+
+    async def hold_fence(self) -> None:
+        """Lock the job's row so that nobody can rescue it before this transaction ends."""
+        fence = {"id": self._job.id, "attempt": self._job.attempt}
+        held = await self.connection.execute(statement("hold_fence"), fence)
+        if await held.fetchone() is None:
+            raise LeaseLost(f"attempt {self._job.attempt} no longer holds job {self._job.id}; nothing was written")
+
+    async def write_job(self, shard: int) -> None:
+        """Write what was said about the job itself, last, so that its row is locked briefly."""
+        if not self._says_something:
+            return
+        try:
+            await asyncio.to_thread(self.said.write_job, shard)
+        finally:
+            self.view.closed = True
+
+
+class AsyncCountedCalls:
+    """A connection's calls, counted by threads: taking from a budget may ask the database."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    @asynccontextmanager
+    async def begin(self, cost: int, *, urgent: bool | None) -> AsyncIterator[Call]:
+        counted = self._calls.begin(cost, urgent=urgent)
+        call = await asyncio.to_thread(counted.__enter__)
+        try:
+            yield call
+        except BaseException as error:
+            # Shielded: the call is given back whatever else is cancelled meanwhile. It may raise what it makes of this.
+            await asyncio.shield(asyncio.to_thread(counted.__exit__, type(error), error, error.__traceback__))
+            raise
+        else:
+            await asyncio.shield(asyncio.to_thread(counted.__exit__, None, None, None))
+
+
+class AsyncServices:
+    """`AsyncJobServices` over PostgreSQL."""
+
+    def __init__(self, services: Services, database: AsyncDatabase) -> None:
+        self.threads = services
+        self._database = database
+
+    @asynccontextmanager
+    async def commit(self, job: AsyncJob[Any]) -> AsyncIterator[AsyncFencedCommit]:
+        settled_before = job.settled
+        try:
+            with self.threads.span(job.facts):
+                async with self._database.transaction() as connection:
+                    tx = AsyncFencedCommit(connection, job)
+                    await tx.hold_fence()
+                    yield tx
+                    await tx.write_job(self.threads.shard)
+                    # Said before the commit: a heartbeat that finds the row gone must not take the lease for lost.
+                    job.settled = tx.said.completes
+        except BaseException:
+            job.settled = settled_before
+            raise
+        self.threads.landed(tx.said)
+
+    async def connection(self, job: AsyncJob[Any], connection_id: int) -> AsyncConnection:
+        found = await asyncio.to_thread(self.threads.connection, job, connection_id)
+        return AsyncConnection(
+            id=found.id,
+            account_id=found.account_id,
+            provider=found.provider,
+            name=found.name,
+            config=found.config,
+            credentials=found.credentials,
+            calls=AsyncCountedCalls(found.calls),
+        )
+
+    def anomaly(self, job: AsyncJob[Any], name: str, fields: Mapping[str, Any]) -> None:
+        self.threads.anomaly(job, name, fields)
+
+    async def close(self) -> None:
+        """Close the connections of the loop."""
+        await self._database.close()
