@@ -169,6 +169,16 @@ def test_everything_starts_in_an_order_that_works(trial: Trial) -> None:
     assert summary.addresses.manager_url == f"http://127.0.0.1:{trial.settings.manager_port}"
 
 
+def test_without_an_sqs_server_everything_else_starts(trial: Trial) -> None:
+    trial.settings = trial.settings.model_copy(update={"transport": "postgres"})
+    recorder = Recorder()
+    summary = trial.up(recorder)
+    assert "sqs" not in recorder.done
+    assert {"caldav", "demo accounts", "first heartbeats", "manager ready"} <= set(recorder.done)
+    assert summary.addresses.environment["RETINUE_TRANSPORT"] == "postgres"
+    assert "RETINUE_SQS_ENDPOINT_URL" not in summary.addresses.environment
+
+
 def test_down_ends_every_process_and_says_whether_there_was_any(trial: Trial) -> None:
     trial.up()
     before = {process.pid: process for process in stack_processes(trial.layout.socket)}
