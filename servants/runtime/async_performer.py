@@ -39,8 +39,6 @@ class AsyncPerformer(Performer):
         gate = services.threads.gate
         super().__init__(servant, services.threads, servant_id, admits=admits, gate=gate, tracing=tracing)
         self.services = services
-        #: The tasks inside a handler; belongs to the loop.
-        self.tasks: dict[HeldJob, asyncio.Task[Any]] = {}
 
     async def run(self, held: HeldJob) -> Performed:
         """Run the job to its end. Never raises for what a handler does."""
@@ -94,11 +92,8 @@ class AsyncPerformer(Performer):
         held.job = job = AsyncJob(held.facts, payload, self.services)
         if held.asked_at is not None:
             return Cancelled(f"{held.asked_why} before it began")
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("a job runs in a task")
-        self.tasks[held] = task
+        held.interruptible = True
         try:
             return returned(await self._servant.handler(job))
         finally:
-            del self.tasks[held]
+            held.interruptible = False

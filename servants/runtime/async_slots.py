@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from infra.loop import LoopRunner
 from retinue.clock import SystemClock
@@ -30,12 +29,12 @@ class AsyncSlots:
         self._closed = False
         # These belong to the loop.
         self._count = self._free = count
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[HeldJob, asyncio.Task[None]] = {}
         self._performed: list[Performed] = []
         self._loop = asyncio.new_event_loop()
         self._ended = asyncio.Event()
         self._thread = threading.Thread(target=self._serve, name="event-loop", daemon=True)
-        watch = LoopWatch(self._loop, self._thread, performer.tasks)
+        watch = LoopWatch(self._loop, self._thread, self._tasks)
         self._watch = LoopRunner("loop watch", watch.look, interval_seconds=LOOK_SECONDS, clock=SystemClock())
 
     def start(self) -> None:
@@ -102,20 +101,13 @@ class AsyncSlots:
             taken = [self._inbox.popleft() for _ in range(min(self._free, len(self._inbox)))]
         self._free -= len(taken)
         for held in taken:
-            self._begin(self._perform(held))
-
-    def _begin(self, job: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(job)
-        # The loop itself keeps no more than a weak reference.
-        self._tasks.add(task)
+            self._tasks[held] = self._loop.create_task(self._perform(held))
 
     async def _perform(self, held: HeldJob) -> None:
         try:
             performed = await self._performer.run(held)
         finally:
-            task = asyncio.current_task()
-            if task is not None:
-                self._tasks.discard(task)
+            del self._tasks[held]
         self._performed.append(performed)
         if len(self._performed) == 1:
             # What ends in the same turn of the loop is handed over together.
@@ -135,6 +127,6 @@ class AsyncSlots:
             self._ended.set()
 
     def _cancel(self, held: HeldJob) -> None:
-        task = self._performer.tasks.get(held)
-        if task is not None:
+        task = self._tasks.get(held)
+        if task is not None and held.interruptible:
             task.cancel(held.asked_why)

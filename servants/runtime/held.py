@@ -25,6 +25,8 @@ class HeldJob:
     #: When and why it was asked to stop; past the grace it is settled over its head.
     asked_at: float | None = None
     asked_why: str = ""
+    #: A coroutine is inside its handler, where its task may be cancelled.
+    interruptible: bool = False
     #: When it was interrupted, past its grace; only a coroutine can be.
     interrupted_at: float | None = None
     #: When its lease was renewed last.
