@@ -32,7 +32,7 @@ check: $(READY) ## format, lint, types, layers
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 
-bench: $(READY) ## measure beside the peers, 75 minutes; BENCH="throughput --runs 1 --seconds 1" for a part
+bench: $(READY) ## measure beside the peers, 90 minutes; BENCH="throughput --runs 1 --seconds 1" for a part
 	$(BIN)/python -m bench $(BENCH)
 
 proof-faults: $(READY) ## 10,000 jobs while every process is killed in turn; takes minutes

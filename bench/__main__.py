@@ -7,6 +7,7 @@ file is replaced, and --report writes the page from what is there.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -119,4 +120,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    # What was started is ended then, too.
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(143))
     main()

@@ -1,22 +1,25 @@
-"""Retinue as one of the contestants."""
+"""Retinue as one of the contestants, in its forms."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Self
 
 import psutil
 import psycopg
 
+from bench import job_types
 from bench.contestants import NAP, NOOP, RATE, STAMP, Contestant
 from bench.figures import RETINUE
 from bench.fleet import ECHO, finished_jobs, fleet, scalar
 from bench.machine import Machine
 from bench.processes import pss
 from infra.postgres.bell import Bell
-from infra.postgres.enqueue import NewJob, enqueue, enqueue_many
+from infra.postgres.enqueue import NewJob, enqueue_many
+from retinue.servant import lent
 
 #: Jobs enqueued by one transaction of a bulk enqueue: the peers' bulk calls get as many.
 CHUNK = 5000
@@ -27,25 +30,54 @@ _HOW_MANY = "SELECT count(*) FROM job_history WHERE id = ANY(%s)"
 _BEGINNINGS = "SELECT id, (result->>'began')::float8 FROM job_history WHERE id = ANY(%s)"
 
 
-class Retinue(Contestant):
-    """A scheduler and two servant processes of `system.echo`, 16 slots each."""
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """One way to run Retinue; its settings are the defaults but for what is here."""
 
-    def __init__(self, machine: Machine, *, transport: str = "sqs", accounts: int = 1) -> None:
-        self.name = {"sqs": RETINUE, "postgres": f"{RETINUE} on PostgreSQL"}[transport]
-        carried = {"sqs": "messages over SQS (moto)", "postgres": "messages in PostgreSQL"}[transport]
-        self.setting = f"{carried}, a scheduler and 2 servants × 16 threads, default settings"
-        self.machine = machine
-        self._transport = transport
-        self._accounts = accounts
+    name: str
+    setting: str
+    job_type: str = ECHO
+    transport: str = "sqs"
+
+
+THREADS = Form(name=RETINUE, setting="messages over SQS (moto), 2 servants × 16 threads")
+COROUTINES = Form(
+    name=f"{RETINUE}, coroutines",
+    setting=f"messages over SQS (moto), 2 servants × {job_types.ASYNC_SLOTS} coroutines",
+    job_type=job_types.nap.name,
+)
+ON_POSTGRES = Form(
+    name=f"{RETINUE} on PostgreSQL", setting="messages in PostgreSQL, 2 servants × 16 threads", transport="postgres"
+)
+COROUTINES_ON_POSTGRES = Form(
+    name=f"{RETINUE} on PostgreSQL, coroutines",
+    setting=f"messages in PostgreSQL, 2 servants × {job_types.ASYNC_SLOTS} coroutines",
+    job_type=job_types.nap.name,
+    transport="postgres",
+)
+FORMS = (THREADS, COROUTINES, ON_POSTGRES, COROUTINES_ON_POSTGRES)
+
+
+class Retinue(Contestant):
+    """A scheduler and two servant processes."""
+
+    def __init__(self, machine: Machine, form: Form = THREADS) -> None:
+        self.name, self.setting, self.machine = form.name, form.setting, machine
+        self._form = form
         self._processes: dict[str, psutil.Process] = {}
         self._before = 0
 
+    def new_job(self, task: str, number: int) -> NewJob:
+        """The `number`th job of such a kind."""
+        return NewJob(type=self._form.job_type, payload=PAYLOADS[task], account_id=1)
+
     @contextmanager
     def up(self) -> Iterator[None]:
-        self.machine.extra["RETINUE_TRANSPORT"] = self._transport
-        with fleet(self.machine, ECHO, ECHO) as processes:
+        job_types.offer(self.machine.directory)
+        self.machine.extra |= {"RETINUE_TRANSPORT": self._form.transport, "PYTHONPATH": str(self.machine.directory)}
+        with lent(job_types.nap, job_types.call), fleet(self.machine, *[self._form.job_type] * 2) as processes:
             self._processes = processes
-            self._before = finished_jobs(self.machine, ECHO)
+            self._before = finished_jobs(self.machine, self._form.job_type)
             self.fill(NOOP, 1000)
             self.wait_for(lambda: self.finished() >= 1000, "the warm-up")
             try:
@@ -54,31 +86,39 @@ class Retinue(Contestant):
                 self.release()
 
     def hold(self) -> None:
-        pause(self.machine, paused=True)
+        self._pause(paused=True)
 
     def release(self) -> None:
-        pause(self.machine, paused=False)
+        self._pause(paused=False)
+        ring(self.machine)
 
     def fill(self, task: str, jobs: int) -> float:
-        return enqueue_backlog(self.machine, jobs, PAYLOADS[task], accounts=self._accounts)
+        connection = self.machine.connection()
+        began = time.perf_counter()
+        for start in range(0, jobs, CHUNK):
+            numbers = range(start, min(start + CHUNK, jobs))
+            with connection.transaction():
+                enqueue_many(connection, [self.new_job(task, n) for n in numbers])
+        ring(self.machine)
+        return time.perf_counter() - began
 
     def single(self, seconds: float) -> float:
         with _Caller(self.machine) as caller:
             jobs, began = 0, time.perf_counter()
             while time.perf_counter() - began < seconds:
-                caller.enqueue(NOOP)
+                caller.enqueue(self.new_job(NOOP, jobs))
                 jobs += 1
             return jobs / (time.perf_counter() - began)
 
     def trickle(self, jobs: int) -> list[float]:
         with _Caller(self.machine) as caller:
-            called = dict(_at_rate(caller, jobs))
+            called = dict(_at_rate(caller, [self.new_job(STAMP, n) for n in range(jobs)]))
         self.wait_for(lambda: scalar(self.machine, _HOW_MANY, list(called)) == jobs, "the stamped jobs")
         rows = self.machine.connection().execute(_BEGINNINGS, (list(called),)).fetchall()
         return [1000 * (began - called[identity]) for identity, began in rows]
 
     def finished(self) -> int:
-        return finished_jobs(self.machine, ECHO) - self._before
+        return finished_jobs(self.machine, self._form.job_type) - self._before
 
     def settled(self) -> bool:
         """A job counts as finished when its row is in the history."""
@@ -90,30 +130,10 @@ class Retinue(Contestant):
     def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
         self.machine.wait_for(condition, what, seconds)
 
-
-def enqueue_backlog(machine: Machine, jobs: int, payload: Mapping[str, Any], *, accounts: int = 1) -> float:
-    """Enqueue in bulk, a transaction for each chunk, and ring; the seconds it took."""
-    connection = machine.connection()
-    bell = Bell(machine.url)
-    began = time.perf_counter()
-    for start in range(0, jobs, CHUNK):
-        count = min(CHUNK, jobs - start)
-        with connection.transaction():
-            enqueue_many(
-                connection, [NewJob(type=ECHO, payload=payload, account_id=1 + n % accounts) for n in range(count)]
-            )
-    bell.ring()
-    seconds = time.perf_counter() - began
-    bell.close()
-    return seconds
-
-
-def pause(machine: Machine, *, paused: bool) -> None:
-    """Pause or resume the type, as an operator would, and tell the scheduler."""
-    query = "UPDATE job_types SET paused_at = CASE WHEN %s THEN now() END WHERE type = %s"
-    machine.connection().execute(query, (paused, ECHO))
-    if not paused:
-        ring(machine)
+    def _pause(self, *, paused: bool) -> None:
+        """As an operator would."""
+        query = "UPDATE job_types SET paused_at = CASE WHEN %s THEN now() END WHERE type = %s"
+        self.machine.connection().execute(query, (paused, self._form.job_type))
 
 
 def ring(machine: Machine) -> None:
@@ -137,16 +157,16 @@ class _Caller:
         self._bell.close()
         self._connection.close()
 
-    def enqueue(self, task: str) -> int:
-        enqueued = enqueue(self._connection, ECHO, PAYLOADS[task], account_id=1)
+    def enqueue(self, job: NewJob) -> int:
+        enqueued = enqueue_many(self._connection, [job])[0]
         self._connection.commit()
         self._bell.ring()
         return enqueued.id
 
 
-def _at_rate(caller: _Caller, jobs: int) -> Iterator[tuple[int, float]]:
+def _at_rate(caller: _Caller, jobs: list[NewJob]) -> Iterator[tuple[int, float]]:
     began = time.monotonic()
-    for n in range(jobs):
+    for n, job in enumerate(jobs):
         time.sleep(max(0.0, began + n / RATE - time.monotonic()))
         moment = time.time()
-        yield caller.enqueue(STAMP), moment
+        yield caller.enqueue(job), moment

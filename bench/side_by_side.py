@@ -12,7 +12,7 @@ from bench.figures import RETINUE, Options
 from bench.machine import Machine, machine
 from bench.peers.catalogue import CATALOGUE
 from bench.peers.peer import Entry, Peer
-from bench.retinue_side import Retinue
+from bench.retinue_side import FORMS, Retinue
 
 #: What one run of one contestant measured, by name.
 Measured = Mapping[str, float]
@@ -65,8 +65,7 @@ def take_turns(contestants: Sequence[Contestant], measure: Callable[[Contestant]
 
 def _contestants(host: Machine, options: Options, among: Callable[[Entry], bool]) -> Sequence[Contestant]:
     peers = [entry for entry in CATALOGUE if among(entry) and _chosen(entry, options.peers)]
-    own = [Retinue(host, transport=transport) for transport in ("sqs", "postgres")]
-    return [*own, *(Peer(host, entry, home=options.home) for entry in peers)]
+    return [*(Retinue(host, form) for form in FORMS), *(Peer(host, entry, home=options.home) for entry in peers)]
 
 
 def _chosen(entry: Entry, wanted: tuple[str, ...] | None) -> bool:

@@ -6,14 +6,15 @@ import statistics
 
 from bench.contestants import RATE, Contestant
 from bench.figures import RETINUE, Figure, Options, Section
+from bench.retinue_side import ON_POSTGRES
 from bench.side_by_side import Measured, side_by_side
 
 P50, P99, MEMORY = "pickup at 20 jobs/s, p50", "pickup at 20 jobs/s, p99", "memory of all its processes"
 GOALS = {
     (RETINUE, P50): 12.0,
     (RETINUE, P99): 25.0,
-    (f"{RETINUE} on PostgreSQL", P50): 4.0,
-    (f"{RETINUE} on PostgreSQL", P99): 8.0,
+    (ON_POSTGRES.name, P50): 4.0,
+    (ON_POSTGRES.name, P99): 8.0,
 }
 UNITS = {P50: "ms", P99: "ms", MEMORY: "MiB"}
 

@@ -7,25 +7,30 @@ from collections.abc import Sequence
 from bench.figures import RETINUE, Figure
 
 
-def of_best(figures: Sequence[Figure], what: str, *, peers: tuple[str, ...], goal: float | None) -> list[Figure]:
+def of_best(
+    figures: Sequence[Figure], what: str, *, peers: tuple[str, ...], goal: float | None, who: str = RETINUE
+) -> list[Figure]:
     """Per cent of the best peer whose name has one of these parts; nothing when none was measured."""
-    return [_ratio(figures, what, best, unit="%", factor=100, goal=goal) for best in _best(figures, what, peers)]
+    return [_ratio(own, best, unit="%", factor=100, goal=goal) for own, best in _pairs(figures, what, who, peers)]
 
 
 def times_best(figures: Sequence[Figure], what: str, *, peers: tuple[str, ...], goal: float | None) -> list[Figure]:
     """How many times the best of these peers."""
-    return [_ratio(figures, what, best, unit="×", factor=1, goal=goal) for best in _best(figures, what, peers)]
+    return [_ratio(own, best, unit="×", factor=1, goal=goal) for own, best in _pairs(figures, what, RETINUE, peers)]
 
 
-def _best(figures: Sequence[Figure], what: str, peers: tuple[str, ...]) -> list[Figure]:
-    found = [figure for figure in figures if figure.what == what and any(part in figure.who for part in peers)]
-    own = any((figure.who, figure.what) == (RETINUE, what) for figure in figures)
-    return sorted(found, key=lambda figure: figure.median)[-1:] if own else []
+def _pairs(figures: Sequence[Figure], what: str, who: str, peers: tuple[str, ...]) -> list[tuple[Figure, Figure]]:
+    """Retinue's figure and the best peer's; none when one of them is missing."""
+    own = [figure for figure in figures if (figure.who, figure.what) == (who, what)]
+    found = [
+        figure
+        for figure in figures
+        if figure.what == what and figure.who != who and any(part in figure.who for part in peers)
+    ]
+    best = sorted(found, key=lambda figure: figure.median)[-1:]
+    return list(zip(own, best, strict=False))
 
 
-def _ratio(
-    figures: Sequence[Figure], what: str, best: Figure, *, unit: str, factor: float, goal: float | None
-) -> Figure:
-    own = next(figure for figure in figures if (figure.who, figure.what) == (RETINUE, what))
+def _ratio(own: Figure, best: Figure, *, unit: str, factor: float, goal: float | None) -> Figure:
     value = factor * own.median / best.median
-    return Figure(who=RETINUE, what=f"{what}, of {best.who}", unit=unit, values=(value,), goal=goal)
+    return Figure(who=own.who, what=f"{own.what}, of {best.who}", unit=unit, values=(value,), goal=goal)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.contestants import NAP, Contestant, drain_for
 from bench.figures import RETINUE, Figure, Options, Section
+from bench.retinue_side import COROUTINES, COROUTINES_ON_POSTGRES
 from bench.scenarios.ratios import of_best
 from bench.side_by_side import Measured, side_by_side
 
@@ -24,5 +25,6 @@ def measure(options: Options) -> Section:
         Figure(who=who, what=WHAT, unit="jobs/s", values=values, goal=0.9 * SLOTS_RATE if who == RETINUE else None)
         for who, values in readings.of(WHAT)
     ]
-    figures += of_best(figures, WHAT, peers=("PgQueuer",), goal=None)
+    for form in (COROUTINES, COROUTINES_ON_POSTGRES):
+        figures += of_best(figures, WHAT, peers=("PgQueuer",), goal=80, who=form.name)
     return Section(figures, readings.settings, readings.missing)
