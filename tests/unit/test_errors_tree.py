@@ -8,9 +8,12 @@ from datetime import UTC, datetime
 import pytest
 
 from retinue import errors
-from retinue.errors import JobError, RateLimited, RetinueError, TransientError
+from retinue.errors import BudgetExhausted, JobError, LaneBlocked, RateLimited, RetinueError, TransientError
 
 CLASSES = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, RetinueError)]
+
+#: Those that a message alone makes.
+PLAIN = [error for error in CLASSES if error not in (RateLimited, LaneBlocked, BudgetExhausted)]
 
 
 @pytest.mark.parametrize("error", CLASSES, ids=lambda error: error.__name__)
@@ -20,7 +23,7 @@ def test_every_class_says_what_happened(error: type[RetinueError]) -> None:
     assert doc.endswith(".")
 
 
-@pytest.mark.parametrize("error", [error for error in CLASSES if error is not RateLimited], ids=lambda e: e.__name__)
+@pytest.mark.parametrize("error", PLAIN, ids=lambda e: e.__name__)
 def test_the_docstring_is_the_message_when_none_is_given(error: type[RetinueError]) -> None:
     assert error().message == (error.__doc__ or "").strip().splitlines()[0]
     assert error("this one").message == str(error("this one")) == "this one"
@@ -32,6 +35,7 @@ def test_the_tree_is_shallow() -> None:
 
 def test_what_a_handler_raises_is_a_job_error() -> None:
     names = {"TransientError", "JobTimeout", "RateLimited", "PermanentError", "CredentialError", "JobCancelled"}
+    names |= {"LaneBlocked", "BudgetExhausted", "PermissionWithdrawn"}
     assert {error.__name__ for error in CLASSES if issubclass(error, JobError)} == names | {"JobError"}
 
 
@@ -58,7 +62,7 @@ def test_a_limit_names_its_reset_with_a_time_zone() -> None:
         RateLimited(reset_at=datetime(2030, 1, 1))  # noqa: DTZ001 - the fault under test
 
 
-@pytest.mark.parametrize("error", [error for error in CLASSES if error is not RateLimited], ids=lambda e: e.__name__)
+@pytest.mark.parametrize("error", PLAIN, ids=lambda e: e.__name__)
 def test_an_error_can_be_copied_to_another_process(error: type[RetinueError]) -> None:
     copied = pickle.loads(pickle.dumps(error("why")))  # noqa: S301 - our own bytes
     assert (type(copied), copied.message) == (error, "why")
