@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 from bench.figures import RETINUE, Figure, median_of
 from bench.scenarios import enqueueing, latency, short_jobs, throughput
 
-WIDTH, NAMES, BAR, STEP, HEAD = 760, 210, 14, 22, 52
+WIDTH, NAMES, BAR, STEP, HEAD = 820, 260, 14, 22, 52
 ROOM = WIDTH - NAMES - 90
 
 STYLE = """
