@@ -26,7 +26,7 @@ from retinue.lanes import AGE_SECONDS
 from scheduler.dispatch_traces import DispatchTraces
 from scheduler.room import AHEAD_SECONDS, Room
 from scheduler.sender import Sender
-from scheduler.turns import ReadyLane, Turn, by_type, share_out, virtual_now
+from scheduler.turns import ReadyLane, Turn, by_type, has_advanced, share_out, virtual_now
 from scheduler.wakes import fold_lane_wakes
 
 #: Lanes of one type served by one pass.
@@ -149,7 +149,9 @@ def _end_turns(connection: psycopg.Connection, turns: Sequence[Turn]) -> None:
     """Put each lane back in line by what went out, and note how far the types have come."""
     used = numbers(turn.sent * turn.lane.charge for turn in turns)
     connection.execute(statement("end_lane_turns"), _lanes(turns) | {"useds": used})
-    times = {name: virtual_now(own) for name, own in by_type(turns)}
+    times = {name: virtual_now(own) for name, own in by_type(turns) if has_advanced(own)}
+    if not times:
+        return
     # In one order: two schedulers may be at it.
     params = {"types": texts(sorted(times)), "virtual_times": numbers(times[name] for name in sorted(times))}
     connection.execute(statement("advance_virtual_times"), params)

@@ -22,6 +22,10 @@ LEAST_CHARGE_SECONDS = 0.0001
 DEBT_SECONDS = 2.0
 
 
+#: A type's virtual time is written when it has come so much further, in seconds.
+CLOCK_STEP_SECONDS = 0.05
+
+
 class ReadyLane(NamedTuple):
     """A lane that is ready and whose row is locked; in the order of `take_ready_lanes`."""
 
@@ -32,6 +36,7 @@ class ReadyLane(NamedTuple):
     weight: float
     virtual_time: float
     mean_seconds: float
+    type_virtual_time: float = 0.0
 
     @property
     def charge(self) -> float:
@@ -98,6 +103,11 @@ def virtual_now(turns: Sequence[Turn]) -> float:
     """
     waiting = [turn.lane.virtual_time for turn in turns if turn.wants_more]
     return min(waiting) if waiting else max(turn.lane.virtual_time for turn in turns)
+
+
+def has_advanced(turns: Sequence[Turn]) -> bool:
+    """Whether the type's virtual time is worth a write."""
+    return virtual_now(turns) > turns[0].lane.type_virtual_time + CLOCK_STEP_SECONDS
 
 
 def by_type(turns: Sequence[Turn]) -> Iterator[tuple[str, list[Turn]]]:

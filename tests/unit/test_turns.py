@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.turns import LEAST_CHARGE_SECONDS, ReadyLane, Turn, by_type, share_out, virtual_now
+from scheduler.turns import (
+    LEAST_CHARGE_SECONDS,
+    ReadyLane,
+    Turn,
+    by_type,
+    has_advanced,
+    share_out,
+    virtual_now,
+)
 
 
 def turn(
@@ -124,3 +132,10 @@ def test_a_lane_in_strict_order_wants_one_at_a_time() -> None:
 def test_types_are_told_apart() -> None:
     turns = [turn("a", job_type="x.x"), turn("a", job_type="y.y"), turn("b", job_type="x.x")]
     assert [(name, len(own)) for name, own in by_type(turns)] == [("x.x", 2), ("y.y", 1)]
+
+
+def test_a_types_virtual_time_is_written_in_steps() -> None:
+    near, far = turn("a", at=1.04), turn("a", at=1.06)
+    for one in (near, far):
+        one.lane = one.lane._replace(type_virtual_time=1.0)
+    assert [has_advanced([one]) for one in (near, far)] == [False, True]

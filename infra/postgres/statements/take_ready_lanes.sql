@@ -1,6 +1,7 @@
 SELECT
     ready.type, ready.lane, coalesce(ready.concurrency_limit, job_types.lane_limit) AS lane_limit,
-    job_types.order_policy IS NOT NULL AS ordered, ready.weight, ready.virtual_time, ready.mean_seconds
+    job_types.order_policy IS NOT NULL AS ordered, ready.weight, ready.virtual_time, ready.mean_seconds,
+    job_types.virtual_time AS type_virtual_time
 FROM unnest(%(types)s::text[]) AS wanted (type)
 JOIN job_types ON job_types.type = wanted.type
 CROSS JOIN LATERAL (
