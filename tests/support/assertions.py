@@ -91,6 +91,11 @@ def assert_due_jobs_are_in_sight(sql: psycopg.Connection) -> None:
         FROM jobs
         LEFT JOIN lanes USING (type, lane)
         WHERE jobs.state = 'pending'
+            -- In strict order only the head has a turn.
+            AND NOT (jobs.ordered AND EXISTS (
+                SELECT 1 FROM jobs AS older
+                WHERE older.type = jobs.type AND older.lane = jobs.lane AND older.ordered AND older.id < jobs.id
+            ))
             AND NOT EXISTS (
                 SELECT 1 FROM lane_wakes AS wake
                 WHERE wake.type = jobs.type AND wake.lane = jobs.lane AND wake.due_at <= greatest(jobs.run_at, now())
