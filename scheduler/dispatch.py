@@ -71,6 +71,7 @@ class Dispatch:
             rooms = self._rooms(connection)
             fold_lane_wakes(connection)
             turns = _take_turns(connection, rooms)
+            _count_places(connection, turns)
             queued = self._dispatch(connection, rooms, turns)
             parcels = self._sender.pack(connection, rooms, queued)
         return PassResult(self._sender.send(parcels), again_after=_again_after(rooms, turns))
@@ -112,6 +113,17 @@ def _take_turns(connection: psycopg.Connection, rooms: dict[str, Room]) -> list[
     return [Turn(lane if lane.mean_seconds else _guessed(lane, rooms[lane.type])) for lane in lanes]
 
 
+def _count_places(connection: psycopg.Connection, turns: Sequence[Turn]) -> None:
+    """What each lane's limit leaves. Counted from the jobs once the lane is locked: it can only become more."""
+    limited = {(turn.lane.type, turn.lane.lane): turn for turn in turns if turn.lane.lane_limit is not None}
+    if not limited:
+        return
+    params = {"types": texts(name for name, _ in limited), "lanes": texts(lane for _, lane in limited)}
+    for job_type, lane, in_flight in connection.execute(statement("count_lanes_in_flight"), params):
+        turn = limited[job_type, lane]
+        turn.places = max(0, (turn.lane.lane_limit or 0) - in_flight)
+
+
 def _guessed(lane: ReadyLane, room: Room) -> ReadyLane:
     """A lane of which nothing is known yet, as if its jobs were like those of all lanes."""
     return lane._replace(mean_seconds=room.mean_seconds)
@@ -147,8 +159,13 @@ def _queue(
 
 def _end_turns(connection: psycopg.Connection, turns: Sequence[Turn]) -> None:
     """Put each lane back in line by what went out, and note how far the types have come."""
-    used = numbers(turn.sent * turn.lane.charge for turn in turns)
-    connection.execute(statement("end_lane_turns"), _lanes(turns) | {"useds": used})
+    params: dict[str, Any] = {
+        **_lanes(turns),
+        "useds": numbers(turn.sent * turn.lane.charge for turn in turns),
+        # A place that fell free meanwhile has left a note, which opens the lane again.
+        "fulls": numbers(turn.at_limit for turn in turns),
+    }
+    connection.execute(statement("end_lane_turns"), params)
     times = {name: virtual_now(own) for name, own in by_type(turns) if has_advanced(own)}
     if not times:
         return
@@ -161,6 +178,5 @@ def _lanes(turns: Sequence[Turn]) -> dict[str, Any]:
     return {
         "types": texts(turn.lane.type for turn in turns),
         "lanes": texts(turn.lane.lane for turn in turns),
-        "lane_limits": numbers(turn.lane.lane_limit for turn in turns),
-        "ordered": texts("true" if turn.lane.ordered else "false" for turn in turns),
+        "ordered": numbers(turn.lane.ordered for turn in turns),
     }

@@ -51,6 +51,8 @@ class Turn:
     lane: ReadyLane
     share: int = 0
     sent: int = 0
+    #: Places that the lane's limit leaves; None where it has none.
+    places: int | None = None
 
     @property
     def step(self) -> float:
@@ -69,16 +71,19 @@ class Turn:
 
     @property
     def at_limit(self) -> bool:
-        limit = self.lane.lane_limit
-        return limit is not None and self.sent >= limit
+        return self.places is not None and self.sent >= self.places
 
 
 def share_out(turns: Sequence[Turn], room: int) -> None:
     """Give `room` more jobs to these lanes, those that are furthest behind first; sets each turn's share anew."""
-    level = _level([(turn.reached, turn.step) for turn in turns], room)
-    for turn in turns:
-        turn.share = turn.sent + max(0, math.floor((level - turn.reached) / turn.step))
-    left = room - sum(turn.share - turn.sent for turn in turns)
+    # From the hindmost on: where times are large the steps of light jobs would be lost in them.
+    behind = min(turn.reached for turn in turns)
+    level = _level([(turn.reached - behind, turn.step) for turn in turns], room)
+    left = room
+    for turn in sorted(turns, key=lambda turn: turn.reached):
+        more = max(0, math.floor((level - (turn.reached - behind)) / turn.step))
+        turn.share = turn.sent + min(more, left)
+        left -= turn.share - turn.sent
     for turn in heapq.nsmallest(left, turns, key=lambda turn: turn.reached + (turn.share - turn.sent) * turn.step):
         turn.share += 1
 

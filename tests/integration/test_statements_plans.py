@@ -67,11 +67,12 @@ def cases(busy: Busy) -> dict[str, dict[str, Any]]:
     """Parameters for each hot statement, as the passes and the servants give them."""
     held = busy.running[:50]
     entries = [(job.settlement(Completed()), 0.1) for job in held]
-    turns = turn_of("account:1", "account:4", shares=40, limit=500)
+    turns = turn_of("account:1", "account:4", shares=40)
     return {
         "read_dispatch_room": {"alive_seconds": 30, "locked_types": []},
         "ripen_lanes": RIPEN,
         "take_ready_lanes": {"types": [ECHO], "lanes_per_type": 200},
+        "count_lanes_in_flight": turns,
         "dispatch_jobs": turns,
         "end_lane_turns": turns,
         "put_back_unsent_jobs": {"ids": busy.queued[:50]},
@@ -112,11 +113,14 @@ def test_no_hot_statement_reads_the_waiting_jobs(busy: Busy, explained: Callable
 
 
 def test_dispatch_reaches_a_lanes_due_jobs_by_their_index(busy: Busy) -> None:
+    assert "using jobs_for_dispatch" in plan_of(busy, "dispatch_jobs")
+    assert "using jobs_in_flight" in plan_of(busy, "count_lanes_in_flight")
+
+
+def plan_of(busy: Busy, name: str) -> str:
     with busy.sql.transaction(force_rollback=True):
-        query = b"EXPLAIN " + statement("dispatch_jobs")
-        plan = "\n".join(row[0] for row in busy.sql.execute(query, cases(busy)["dispatch_jobs"]))
-    assert "using jobs_for_dispatch" in plan
-    assert "using jobs_in_flight" in plan
+        query = b"EXPLAIN " + statement(name)
+        return "\n".join(row[0] for row in busy.sql.execute(query, cases(busy)[name]))
 
 
 @pytest.mark.parametrize("analyzed", [True, False])

@@ -38,13 +38,13 @@ def fold(sql: psycopg.Connection) -> None:
         fold_lane_wakes(sql)
 
 
-def turn_of(*lanes: str, shares: int = 10, limit: int | None = None, job_type: str = ECHO) -> dict[str, Any]:
+def turn_of(*lanes: str, shares: int = 10, job_type: str = ECHO) -> dict[str, Any]:
     """The parameters of a turn for `dispatch_jobs` and `end_lane_turns`."""
     count = len(lanes)
     return {
         "types": [job_type] * count,
         "lanes": list(lanes),
-        "lane_limits": [limit] * count,
+        "fulls": [False] * count,
         "ordered": [False] * count,
         "shares": [shares] * count,
         "charges": [0.0] * count,

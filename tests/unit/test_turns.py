@@ -118,14 +118,14 @@ def test_a_waking_lane_joins_beside_the_hindmost_that_still_waits() -> None:
     served, waiting, capped = turn("served", at=1.0), turn("waiting", at=3.0), turn("capped", at=0.0, limit=1)
     served.share, served.sent = 5, 2
     waiting.share, waiting.sent = 5, 5
-    capped.share = capped.sent = 1
+    capped.share = capped.sent = capped.places = 1
     assert virtual_now([served, waiting, capped]) == 3.0
     assert virtual_now([served, capped]) == 1.0
 
 
 def test_a_lane_in_strict_order_wants_one_at_a_time() -> None:
     ordered = turn(ordered=True, limit=1)
-    ordered.share = ordered.sent = 1
+    ordered.share = ordered.sent = ordered.places = 1
     assert not ordered.wants_more
 
 
@@ -139,3 +139,10 @@ def test_a_types_virtual_time_is_written_in_steps() -> None:
     for one in (near, far):
         one.lane = one.lane._replace(type_virtual_time=1.0)
     assert [has_advanced([one]) for one in (near, far)] == [False, True]
+
+
+def test_no_lane_gets_more_than_it_has_places() -> None:
+    turns = [turn("capped"), turn("free")]
+    turns[0].places = 3
+    share_out(turns, 20)
+    assert [one.share for one in turns] == [3, 10]

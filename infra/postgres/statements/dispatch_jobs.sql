@@ -1,19 +1,10 @@
 WITH turn AS (
-    SELECT row.type, row.lane, row.ordered, row.charge, least(row.share, row.lane_limit - flight.jobs) AS room
-    FROM unnest(
-        %(types)s::text[], %(lanes)s::text[], %(lane_limits)s::int[], %(shares)s::int[], %(ordered)s::bool[],
-        %(charges)s::real[]
-    ) AS row (type, lane, lane_limit, share, ordered, charge)
-    CROSS JOIN LATERAL (
-        SELECT CASE WHEN row.lane_limit IS NULL THEN 0 ELSE (
-            SELECT count(*)
-            FROM jobs
-            WHERE jobs.type = row.type AND jobs.lane = row.lane AND jobs.state IN ('queued', 'running')
-        ) END AS jobs
-    ) AS flight
+    SELECT *
+    FROM unnest(%(types)s::text[], %(lanes)s::text[], %(shares)s::int[], %(ordered)s::bool[], %(charges)s::real[])
+        AS row (type, lane, share, ordered, charge)
 ), head AS (
     -- The oldest unfinished job of each lane in strict order: nothing overtakes it, whatever its state.
-    SELECT turn.type, turn.lane, turn.room, oldest.id, oldest.state, oldest.run_at
+    SELECT turn.type, turn.lane, turn.share, oldest.id, oldest.state, oldest.run_at
     FROM turn
     CROSS JOIN LATERAL (
         SELECT jobs.id, jobs.state, jobs.run_at
@@ -38,16 +29,16 @@ WITH turn AS (
                 AND jobs.state = 'pending'
                 AND jobs.run_at <= now()
             ORDER BY jobs.run_at, jobs.id
-            LIMIT greatest(turn.room, 0)
+            LIMIT turn.share
         ) AS due
         -- Waiting makes up for a lower priority.
         ORDER BY due.run_at + make_interval(secs => level.priority * %(age_seconds)s::float8), due.id
-        LIMIT greatest(turn.room, 0)
+        LIMIT turn.share
     ) AS first
     -- Jobs from before their type came to run in order go as they used to.
     WHERE NOT turn.ordered OR NOT EXISTS (SELECT FROM head WHERE head.type = turn.type AND head.lane = turn.lane)
     UNION ALL
-    SELECT head.id FROM head WHERE head.room > 0 AND head.state = 'pending' AND head.run_at <= now()
+    SELECT head.id FROM head WHERE head.share > 0 AND head.state = 'pending' AND head.run_at <= now()
 ), taken AS (
     -- As an array: the planner cannot know how few rows these are, and would read the whole table to join them.
     SELECT id, type, lane
