@@ -86,6 +86,9 @@ def share_out(turns: Sequence[Turn], room: int) -> None:
         left -= turn.share - turn.sent
     for turn in heapq.nsmallest(left, turns, key=lambda turn: turn.reached + (turn.share - turn.sent) * turn.step):
         turn.share += 1
+    for turn in turns:
+        if turn.places is not None:
+            turn.share = min(turn.share, turn.places)
 
 
 def _level(lanes: Sequence[tuple[float, float]], room: int) -> float:

@@ -44,6 +44,20 @@ def test_all_of_the_room_is_given_and_no_more(turns: list[Turn], room: int) -> N
     assert min(one.share for one in turns) >= 0
 
 
+@given(
+    st.lists(
+        st.builds(turn, weight=st.sampled_from([0.001, 1, 1000]), at=st.floats(1e12, 1e12 + 1e6), mean=st.floats(0, 1)),
+        min_size=1,
+        max_size=10,
+    ),
+    st.integers(1, 100),
+)
+def test_no_more_than_the_room_is_given_however_far_time_has_come(turns: list[Turn], room: int) -> None:
+    """A type's limit rests on it."""
+    share_out(turns, room)
+    assert sum(one.share for one in turns) == room
+
+
 @given(turns_of, st.integers(1, 500))
 def test_nobody_is_lifted_far_above_one_that_got_nothing(turns: list[Turn], room: int) -> None:
     share_out(turns, room)
