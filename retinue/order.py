@@ -25,7 +25,7 @@ def keep_order(settlement: Settlement, policy: StrictOrder | None) -> Settlement
     """What is written in strict order instead of `settlement`; the same one unless it fails for good."""
     if policy in (None, StrictOrder.SKIP) or settlement.state is not JobState.FAILED:
         return settlement
-    hold = Hold(HoldKind.ORDER, f"job:{settlement.job_id}", None, _reason(settlement.job_id, settlement.error))
+    hold = Hold(HoldKind.ORDER, order_scope(settlement.job_id), None, _reason(settlement.job_id, settlement.error))
     if policy is StrictOrder.PARK:
         return settlement._replace(hold=hold)
     return Settlement(
@@ -36,6 +36,11 @@ def keep_order(settlement: Settlement, policy: StrictOrder | None) -> Settlement
         error=settlement.error,
         hold=hold,
     )
+
+
+def order_scope(job_id: int) -> str:
+    """The scope of the hold of a lane whose order waits for this job."""
+    return f"job:{job_id}"
 
 
 def _reason(job_id: int, error: Mapping[str, object] | None) -> str:

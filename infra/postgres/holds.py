@@ -12,6 +12,7 @@ from infra.postgres.arrays import moments, texts
 from infra.postgres.rows import rows_as
 from infra.postgres.statements import statement
 from retinue.holds import Hold, HoldKind
+from retinue.order import order_scope
 
 #: A type and one of its lanes.
 Lane = tuple[str, str]
@@ -91,6 +92,13 @@ def release_holds(
         return []
     lanes = {"types": texts(row[0] for row in locked), "lanes": texts(row[1] for row in locked)}
     return [(row[0], row[1]) for row in connection.execute(statement("release_holds"), params | lanes)]
+
+
+def release_order_of(connection: psycopg.Connection, job_ids: Iterable[int]) -> None:
+    """End the holds of the lanes whose order waits for one of these jobs, in the caller's transaction."""
+    scopes = {"scopes": texts(order_scope(job_id) for job_id in job_ids)}
+    for scope, _, lane in connection.execute(statement("list_order_holds"), scopes).fetchall():
+        release_holds(connection, [HoldKind.ORDER], scope=scope, lane=lane)
 
 
 def list_holds(connection: psycopg.Connection, job_type: str, lane: str) -> list[HeldLane]:

@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 
 from infra.postgres.enqueue import NewJob, enqueue_many
+from infra.postgres.holds import release_order_of
 from infra.postgres.rows import rows_as
 from infra.postgres.statements import statement
 from retinue.errors import RetinueError
@@ -80,6 +81,7 @@ def cancel_jobs(connection: psycopg.Connection, job_ids: Sequence[int]) -> list[
         rest = [job.id for job in found.values() if JobState(job.state) not in TERMINAL]
         if not rest:
             break
+    release_order_of(connection, sorted(cancelled))
     return [_cancelled(job_id, cancelled, asked, found.get(job_id)) for job_id in dict.fromkeys(job_ids)]
 
 

@@ -50,6 +50,8 @@ WITH outcome AS (
     JOIN job_types ON job_types.type = freed.type
     LEFT JOIN lanes ON lanes.type = freed.type AND lanes.lane = freed.lane
     WHERE coalesce(lanes.concurrency_limit, job_types.lane_limit, job_types.type_limit) IS NOT NULL
+        -- By a limit that has gone meanwhile.
+        OR lanes."full"
     RETURNING 1
 )
 SELECT id, attempt, type, lane, (SELECT count(*) FROM woken) FROM gone

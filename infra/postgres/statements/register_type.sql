@@ -4,22 +4,28 @@ WITH woken AS (
     FROM job_types
     JOIN lanes ON lanes.type = job_types.type
     WHERE job_types.type = %(type)s
-        AND job_types.lane_limit IS DISTINCT FROM %(lane_limit)s::int
+        AND (job_types.lane_limit, job_types.order_policy IS NULL)
+            IS DISTINCT FROM (%(lane_limit)s::int, %(order_policy)s::text IS NULL)
         AND lanes.due_at IS NOT NULL
-), ordered AS (
-    -- A type that comes to run in strict order takes the jobs along that already wait.
-    UPDATE jobs
-    SET ordered = true
+), unordered AS (
+    SELECT jobs.id
     FROM job_types
+    JOIN jobs ON jobs.type = job_types.type
     WHERE job_types.type = %(type)s
         AND job_types.order_policy IS NULL
         AND %(order_policy)s::text IS NOT NULL
-        AND jobs.type = job_types.type
         AND jobs.state = 'pending'
         AND NOT jobs.ordered
+    ORDER BY jobs.id
+    FOR UPDATE OF jobs
+), ordered AS (
+    -- A type that comes to run in strict order takes the jobs along that already wait.
+    UPDATE jobs SET ordered = true FROM unordered WHERE jobs.id = unordered.id RETURNING jobs.id
 )
 INSERT INTO job_types (type, slots, timeout_seconds, lane_limit, type_limit, order_policy)
-VALUES (%(type)s, %(slots)s, %(timeout_seconds)s, %(lane_limit)s, %(type_limit)s, %(order_policy)s)
+SELECT %(type)s, %(slots)s, %(timeout_seconds)s, %(lane_limit)s, %(type_limit)s, %(order_policy)s
+-- The jobs before the type's row: a pass locks them in this order.
+WHERE (SELECT count(*) FROM ordered) >= 0
 ON CONFLICT (type) DO UPDATE
 SET slots = excluded.slots,
     timeout_seconds = excluded.timeout_seconds,

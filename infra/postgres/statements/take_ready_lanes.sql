@@ -1,5 +1,8 @@
 SELECT
-    ready.type, ready.lane, coalesce(ready.concurrency_limit, job_types.lane_limit) AS lane_limit,
+    ready.type, ready.lane,
+    -- In strict order whatever limit the lane was given, so that it is full while its head is in flight.
+    CASE WHEN job_types.order_policy IS NULL THEN coalesce(ready.concurrency_limit, job_types.lane_limit) ELSE 1 END
+        AS lane_limit,
     job_types.order_policy IS NOT NULL AS ordered, ready.weight, ready.virtual_time, ready.mean_seconds,
     job_types.virtual_time AS type_virtual_time
 FROM unnest(%(types)s::text[]) AS wanted (type)
