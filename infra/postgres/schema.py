@@ -228,6 +228,8 @@ job_history = Table(
     postgresql_partition_by="RANGE (finished_at)",
 )
 Index("job_history_by_type", job_history.c.type, job_history.c.finished_at)
+# By a job that ended, whether it was run again.
+Index("job_history_retries", job_history.c.retry_of, postgresql_where=text("retry_of IS NOT NULL"))
 # The few that did not complete are what people look for.
 Index("job_history_not_completed", job_history.c.finished_at, postgresql_where=text("state <> 'completed'"))
 

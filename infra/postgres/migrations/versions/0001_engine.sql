@@ -123,6 +123,8 @@ CREATE INDEX job_history_by_type ON job_history (type, finished_at);
 
 CREATE INDEX job_history_not_completed ON job_history (finished_at) WHERE state <> 'completed';
 
+CREATE INDEX job_history_retries ON job_history (retry_of) WHERE retry_of IS NOT NULL;
+
 CREATE TABLE job_rollups (
     minute TIMESTAMP WITH TIME ZONE NOT NULL,
     type TEXT COLLATE "C" NOT NULL,
