@@ -3,7 +3,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check bench wheel lock proof-faults proof-retention proof-budget
+.PHONY: help up down test check bench wheel lock proof-faults proof-retention proof-budget proof-chaos proof-limit proof-order proof-weights
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,7 +36,19 @@ bench: $(READY) ## measure beside the peers, 90 minutes; BENCH="throughput --run
 	$(BIN)/python -m bench $(BENCH)
 
 proof-faults: $(READY) ## 10,000 jobs while every process is killed in turn; takes minutes
-	$(BIN)/python -m pytest tests/faults -m proof $(PYTEST)
+	$(BIN)/python -m pytest tests/faults/test_killed_processes.py -m proof $(PYTEST)
+
+proof-chaos: $(READY) ## 20 seeded runs of every fault at once, 10 minutes, as root; SEED=7 plays one again
+	SEED=$(SEED) $(BIN)/python -m pytest tests/faults/test_chaos.py -m proof -s $(PYTEST)
+
+proof-limit: $(READY) ## limits of one through 1,000 kills; KILLS=100 SEED=7 for fewer, or others; takes minutes
+	KILLS=$(or $(KILLS),1000) SEED=$(or $(SEED),1) $(BIN)/python -m pytest tests/faults/test_lane_limits.py -m proof -s $(PYTEST)
+
+proof-order: $(READY) ## strict order over 100,000 jobs in 1,000 keys; JOBS=1000 KEYS=20 for fewer; takes minutes
+	JOBS=$(or $(JOBS),100000) KEYS=$(or $(KEYS),1000) SEED=$(or $(SEED),1) $(BIN)/python -m pytest tests/faults/test_strict_order.py -m proof -s $(PYTEST)
+
+proof-weights: $(READY) ## accounts with weights 1, 1, 2 get time in 1:1:2; takes a minute and a half
+	$(BIN)/python -m pytest tests/faults/test_weights.py -m proof -s $(PYTEST)
 
 proof-retention: $(READY) ## drop a day of 10 million finished jobs; needs 6 GB of disk and some minutes
 	$(BIN)/python -m pytest tests/integration/test_retention_at_scale.py -m proof -s $(PYTEST)

@@ -122,8 +122,8 @@ class Admission(RuleBasedStateMachine):
         for job_type, (lane_limit, type_limit) in LIMITS.items():
             self.queues.ensure(job_type)
             policy = order if job_type == ORDERED else None
-            rules = {"type_limit": type_limit, "order_policy": policy}
-            add_servant(self.sql, job_type, slots=100, lane_limit=lane_limit, **rules)
+            limits: dict[str, Any] = {"lane_limit": lane_limit, "type_limit": type_limit}
+            add_servant(self.sql, job_type, slots=100, order_policy=policy, **limits)
         self.dispatcher = Dispatch(self.database, self.queues, alive_seconds=3600)
         # Its first look learns which types have a limit, for whose rows it then asks.
         assert self.dispatcher.run_once().done == 0
@@ -223,8 +223,8 @@ class Admission(RuleBasedStateMachine):
 
     @invariant()
     def the_rows_agree_with_the_model(self) -> None:
-        found = dict(self.sql.execute("SELECT id, state <> 'pending' FROM jobs").fetchall())
-        assert found == {identity: job.in_flight for identity, job in self.model.jobs.items()}
+        found = self.sql.execute("SELECT id, state <> 'pending' FROM jobs").fetchall()
+        assert dict(found) == {identity: job.in_flight for identity, job in self.model.jobs.items()}
         assert_consistent(self.sql)
 
     def teardown(self) -> None:
@@ -261,8 +261,8 @@ def test_dispatch_admits_what_the_model_says(sql: psycopg.Connection, database: 
             # A fixed part: `make test` takes the same paths each time.
             derandomize=True,
             database=None,
-            max_examples=20,
-            stateful_step_count=40,
+            max_examples=8,
+            stateful_step_count=35,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
         ),

@@ -177,7 +177,8 @@ def _broken(sql: psycopg.Connection) -> Iterator[str]:
 #: What to look at when a run does not come to its end.
 _LEFT = {
     "jobs": """
-        SELECT type, lane, state, reason, count(*), min(run_at) - now(), now() - max(queued_at), min(lease_until) - now()
+        SELECT type, lane, state, reason, count(*),
+            min(run_at) - now(), now() - max(queued_at), min(lease_until) - now()
         FROM jobs GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
     """,
     "lanes": """

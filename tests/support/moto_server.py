@@ -78,15 +78,7 @@ class MotoServer:
 
     def ask(self, action: str, **parameters: Any) -> Any:
         """The plain answer to an SQS action, for looking and for arranging behind a client's back."""
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=30)
-        try:
-            connection.request("POST", "/", *request(action, parameters))
-            reply = connection.getresponse()
-            text = reply.read()
-            assert reply.status == http.client.OK, text
-            return json.loads(text or b"{}")
-        finally:
-            connection.close()
+        return ask(self.url, action, **parameters)
 
     @property
     def _running(self) -> subprocess.Popen[str]:
@@ -98,6 +90,24 @@ class MotoServer:
             status = process.wait(STOP_SECONDS)
         self._process = None
         return status
+
+
+def ask(url: str, action: str, *, timeout: float = 30, **parameters: Any) -> Any:
+    """The plain answer of the server at `url` to an SQS action.
+
+    Raises:
+        OSError, http.client.HTTPException: the server is away.
+        AssertionError: it refuses.
+    """
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=timeout)
+    try:
+        connection.request("POST", "/", *request(action, parameters))
+        reply = connection.getresponse()
+        text = reply.read()
+        assert reply.status == http.client.OK, text
+        return json.loads(text or b"{}")
+    finally:
+        connection.close()
 
 
 def request(action: str, parameters: dict[str, Any]) -> tuple[bytes, dict[str, str]]:

@@ -57,6 +57,12 @@ class TrialFleet(Fleet):
             self._bell = Bell(self.machine.url)
         self._bell.ring()
 
+    def silence_bell(self) -> None:
+        """Close the bell's connection."""
+        if self._bell is not None:
+            self._bell.close()
+            self._bell = None
+
     def drained(self) -> bool:
         """Whether no job is left."""
         return self.number("SELECT count(*) FROM jobs") == 0
@@ -86,7 +92,9 @@ def trials(**settings: str) -> Iterator[TrialFleet]:
         host.extra = TIMES | trial_environment(host.directory) | settings
         with psycopg.connect(host.url) as connection:
             connection.execute(TABLES.encode())
-        yield TrialFleet(host)
+        fleet = TrialFleet(host)
+        yield fleet
+        fleet.silence_bell()
 
 
 def trial_environment(directory: Path) -> dict[str, str]:

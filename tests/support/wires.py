@@ -1,0 +1,154 @@
+"""The way between a process and a server, through a proxy of ours, so that a test can cut it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+HOST = "127.0.0.1"
+ANSWER_SECONDS = 10
+
+#: Closing sends a reset instead of waiting for what is still under way.
+_RESET = struct.pack("ii", 1, 0)
+
+
+class Wire:
+    """A TCP proxy on a port of its own: it carries bytes both ways until it is cut or goes silent."""
+
+    def __init__(self, target_port: int, loop: asyncio.AbstractEventLoop) -> None:
+        self.port = 0
+        self._target_port = target_port
+        self._loop = loop
+        self._cut = False
+        self._flowing = asyncio.Event()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+
+    async def open(self) -> None:
+        """Listen on a free port."""
+        self._flowing.set()
+        self._server = await asyncio.start_server(self._accept, HOST, 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def cut(self) -> None:
+        """Every connection breaks with a reset, and so does each new one."""
+        self._ask(self._break())
+
+    def silence(self) -> None:
+        """Nothing arrives any more; neither side is told."""
+        self._ask(self._hush())
+
+    def heal(self) -> None:
+        """What was sent in the silence arrives late; what was cut may connect again."""
+        self._ask(self._resume())
+
+    async def close(self) -> None:
+        """Stop listening, and break what is open."""
+        assert self._server is not None
+        self._server.close()
+        await self._break()
+
+    async def _break(self) -> None:
+        self._cut = True
+        self._flowing.set()
+        for writer in list(self._writers):
+            _reset(writer)
+
+    async def _hush(self) -> None:
+        self._flowing.clear()
+
+    async def _resume(self) -> None:
+        self._cut = False
+        self._flowing.set()
+
+    def _ask(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(ANSWER_SECONDS)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = self._loop.create_task(self._carry(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._cut:
+            _reset(writer)
+            return
+        await self._flowing.wait()
+        try:
+            there, back = await asyncio.open_connection(HOST, self._target_port)
+        except OSError:
+            _reset(writer)
+            return
+        self._writers |= {writer, back}
+        await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
+        self._writers -= {writer, back}
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65_536):
+                await self._flowing.wait()
+                writer.write(data)
+                await writer.drain()
+        except OSError:
+            _reset(writer)  # the other end learns of it as it would without a proxy
+        finally:
+            writer.close()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    sock = writer.get_extra_info("socket")
+    if sock is not None and sock.fileno() >= 0:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    writer.transport.abort()
+
+
+class Switchboard:
+    """Makes wires; all are served by one thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._wires: list[Wire] = []
+
+    def wire(self, target_port: int) -> Wire:
+        """A new way to a port on this machine."""
+        made = Wire(target_port, self._loop)
+        asyncio.run_coroutine_threadsafe(made.open(), self._loop).result(ANSWER_SECONDS)
+        self._wires.append(made)
+        return made
+
+    def close(self) -> None:
+        """Close every wire."""
+        for wire in self._wires:
+            asyncio.run_coroutine_threadsafe(wire.close(), self._loop).result(ANSWER_SECONDS)
+
+
+@contextmanager
+def switchboard() -> Iterator[Switchboard]:
+    """A switchboard whose thread runs until the block ends."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="switchboard", daemon=True)
+    thread.start()
+    made = Switchboard(loop)
+    try:
+        yield made
+    finally:
+        made.close()
+        asyncio.run_coroutine_threadsafe(_end_tasks(), loop).result(ANSWER_SECONDS)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(ANSWER_SECONDS)
+        loop.close()
+
+
+async def _end_tasks() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
