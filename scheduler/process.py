@@ -111,7 +111,7 @@ class SchedulerProcess:
 
     def _loop(self, name: str, run_once: Any, seconds: float) -> LoopRunner:
         timed = self._observer.passes.timed(name, run_once)
-        # Its own interval goes by the monotonic clock: APScheduler goes by the wall's, and sleeps when that is set back.
+        # Its own interval is monotonic: APScheduler goes by the wall clock, and sleeps when that is set back.
         loop = LoopRunner(name, timed, interval_seconds=seconds, clock=SystemClock())
         self._clockwork.add_job(loop.wake, "interval", seconds=seconds, id=name, coalesce=True, max_instances=1)
         return loop
