@@ -79,14 +79,20 @@ def print_why(answer: Why, *, as_json: bool) -> None:
     _print_tries(answer.coming_tries)
 
 
+_EFFECTS = {
+    "created": "was made. `retinue jobs show {id}` follows it.",
+    "ignored": "has the same unique key: no other was made.",
+    "replaced": "has the same unique key and waits: it got this payload.",
+    "moved": "has the same unique key and waits: it was moved.",
+}
+
+
 def print_enqueued(made: Enqueued, job_type: str, *, as_json: bool) -> None:
     """Which job was made, or which one held the unique key."""
     if as_json:
-        print_json(made)
-    elif made.created:
-        click.echo(f"Job {made.id} ({job_type}) was made. `retinue jobs show {made.id}` follows it.")
-    else:
-        click.echo(f"Job {made.id} ({job_type}) is unfinished and has the same unique key: no other was made.")
+        print_json({"id": made.id, "created": made.created, "effect": made.effect})
+        return
+    click.echo(f"Job {made.id} ({job_type}) {_EFFECTS[made.effect].format(id=made.id)}")
 
 
 def print_results(results: Sequence[ActionResult], *, as_json: bool) -> None:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     import psycopg
 
     from infra.postgres.job_actions import ActionResult
+    from retinue.unique import Unique
 
+OVER = ("unfinished", "waiting")
+CONFLICTS = ("ignore", "replace", "earlier", "later")
 STATES = ("pending", "queued", "running", "completed", "failed", "cancelled")
 
 
@@ -84,6 +87,10 @@ def why(job_id: int, as_json: bool) -> None:
 )
 @click.option("--in", "delay", metavar="DURATION", type=Duration(), help="Not before so long from now, such as 5m.")
 @click.option("--unique-key", metavar="KEY", help="Make it only if no unfinished job of the type has this key.")
+@click.option("--unique-over", type=click.Choice(OVER), help="How long a job holds its key; unfinished unless given.")
+@click.option("--unique-for", metavar="DURATION", type=Duration(), help="Keep the key so long from now, at the least.")
+@click.option("--on-conflict", type=click.Choice(CONFLICTS), help="What becomes of a waiting job that has the key.")
+@click.option("--max-wait", metavar="DURATION", type=Duration(), help="Let `later` put a job off no longer than this.")
 @json_option
 def enqueue(job_type: str, payload: dict[str, Any] | None, as_json: bool, **options: Any) -> None:
     """Make a job of TYPE with the payload JSON, an object."""
@@ -99,7 +106,7 @@ def enqueue(job_type: str, payload: dict[str, Any] | None, as_json: bool, **opti
             account_id=_account_id(connection, options["account"]),
             run_at=_start(connection, options["run_at"], options["delay"]),
             priority=options["priority"],
-            unique_key=options["unique_key"],
+            unique=_unique(options),
         )
     ring_bell(settings)
     print_enqueued(made, job_type, as_json=as_json)
@@ -144,6 +151,23 @@ def _account_id(connection: psycopg.Connection, account: str | None) -> int | No
     from infra.postgres.accounts import find_account
 
     return None if account is None else find_account(connection, account).id
+
+
+def _unique(options: dict[str, Any]) -> Unique | None:
+    from retinue.unique import OnConflict, Over, Unique
+
+    rules = ("unique_over", "unique_for", "on_conflict", "max_wait")
+    if options["unique_key"] is not None:
+        return Unique(
+            options["unique_key"],
+            over=options["unique_over"] or Over.UNFINISHED,
+            on_conflict=options["on_conflict"] or OnConflict.IGNORE,
+            for_period=options["unique_for"],
+            max_wait=options["max_wait"],
+        )
+    if any(options[name] is not None for name in rules):
+        raise BadInput("--unique-over, --unique-for, --on-conflict and --max-wait go with --unique-key.")
+    return None
 
 
 def _start(connection: psycopg.Connection, at: datetime | None, delay: timedelta | None) -> datetime | None:

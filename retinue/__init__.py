@@ -11,6 +11,7 @@ from retinue.payload import NoPayload, Payload, Sensitive
 from retinue.retry import Exponential, NoRetry
 from retinue.rules import Rules, When
 from retinue.servant import ServantType, servant
+from retinue.unique import Unique
 
 __all__ = [
     "AsyncConnection",
@@ -37,6 +38,7 @@ __all__ = [
     "Snooze",
     "StrictOrder",
     "TransientError",
+    "Unique",
     "When",
     "hours",
     "minutes",

@@ -23,6 +23,9 @@ DAYS_AHEAD = 3
 #: Rows of servants and schedulers that ended are kept this long, in hours.
 ENDED_PROCESS_HOURS = 24
 
+#: Unique keys whose period has ended, dropped by one transaction.
+MAX_KEYS = 10_000
+
 #: How long a partition's making or dropping waits for a lock, in seconds.
 LOCK_TIMEOUT_SECONDS = 2
 
@@ -43,7 +46,7 @@ class Retain:
         self._history_days = history_days
 
     def run_once(self) -> PassResult:
-        """Make and drop partitions; forget ended processes; keep old figures by the day instead of the minute.
+        """Make and drop partitions; forget ended processes and keys; keep old figures by the day instead of the minute.
 
         Raises:
             DatabaseUnreachable, psycopg.Error: the transaction that failed changed nothing.
@@ -51,7 +54,9 @@ class Retain:
         # A transaction for each step: one that held the locks of two could deadlock with a settle.
         steps: list[_Step] = [partial(_make, table=table) for table in PARTITIONED]
         steps += [partial(self._drop, table=table) for table in PARTITIONED]
-        return PassResult(sum([self._alone(step) for step in [*steps, _forget, _fold_rollups]]))
+        done = sum([self._alone(step) for step in [*steps, _forget, _fold_rollups]])
+        keys = self._alone(_drop_keys)
+        return PassResult(done + keys, again_after=0 if keys >= MAX_KEYS else None)
 
     def _alone(self, step: _Step) -> int:
         """Take the step in a transaction, or leave it to the scheduler that is at it."""
@@ -130,6 +135,10 @@ def _forget(connection: psycopg.Connection) -> int:
         "DELETE FROM schedulers WHERE heartbeat_at < now() - make_interval(hours => %(hours)s)", params
     )
     return servants.rowcount + schedulers.rowcount
+
+
+def _drop_keys(connection: psycopg.Connection) -> int:
+    return connection.execute(statement("drop_ended_job_keys"), {"limit": MAX_KEYS}).rowcount
 
 
 def _fold_rollups(connection: psycopg.Connection) -> int:

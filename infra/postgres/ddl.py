@@ -14,6 +14,7 @@ from infra.postgres import schema_calendar as _calendar  # noqa: F401
 from infra.postgres import schema_lanes as _lanes  # noqa: F401
 from infra.postgres import schema_queues as _queues  # noqa: F401
 from infra.postgres import schema_rollups as _rollups  # noqa: F401
+from infra.postgres import schema_unique as _unique  # noqa: F401
 from infra.postgres.schema import ACCOUNT_ROLE, ACCOUNT_TABLES, job_reason, job_state, metadata
 
 #: Tables partitioned by day; `scheduler.retain` makes and drops their partitions.

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg.rows import tuple_row
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
-from infra.postgres.arrays import moments, numbers, texts
+from infra.postgres.arrays import numbers
 from infra.postgres.bell import Bell
-from infra.postgres.statements import statement
+from infra.postgres.unique import BULK_ROWS, COLUMNS, Effect, Enqueued, Keyed, Row, columns_of, execute, insert_keyed
 from infra.tracing import enqueue_span
 from retinue.errors import InvalidPayload
 from retinue.payload import validate_payload
 from retinue.servant import ServantType, load_servant
 from retinue.settlement import holds_nul
+from retinue.unique import Unique
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection as CoreConnection
     from sqlalchemy.orm import Session
 
-#: Jobs written by one statement of a bulk enqueue: larger ones gain nothing and hold more memory.
-BULK_ROWS = 5000
+__all__ = ["BULK_ROWS", "Effect", "Enqueued", "NewJob", "driver_connection", "enqueue", "enqueue_many"]
 
 PRIORITIES = range(10)
 
@@ -40,7 +39,10 @@ MAX_KEY_LENGTH = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
-    """A job to be made. `run_at` None is now; `priority` 0 is the most urgent, 9 the least."""
+    """A job to be made. `run_at` None is now; `priority` 0 is the most urgent, 9 the least.
+
+    `unique_key` alone is short for `unique=Unique(unique_key)`.
+    """
 
     type: str
     payload: Mapping[str, Any] | BaseModel
@@ -50,14 +52,7 @@ class NewJob:
     unique_key: str | None = None
     request_id: str | None = None
     retry_of: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Enqueued:
-    """The job's ID; `created` is False where an unfinished job held the unique key already."""
-
-    id: int
-    created: bool
+    unique: Unique | None = None
 
 
 def enqueue(
@@ -69,6 +64,7 @@ def enqueue(
     run_at: datetime | None = None,
     priority: int = 5,
     unique_key: str | None = None,
+    unique: Unique | None = None,
 ) -> Enqueued:
     """Make one job in the caller's transaction: it exists if and only if that commits.
 
@@ -91,31 +87,54 @@ def enqueue(
         run_at=run_at,
         priority=priority,
         unique_key=unique_key,
+        unique=unique,
     )
     return enqueue_many(session, [job])[0]
 
 
 def enqueue_many(session: Session | CoreConnection | psycopg.Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
     """Make many jobs in the caller's transaction, in order; see `enqueue`."""
+    return enqueue_members(session, jobs, group_id=None)
+
+
+def enqueue_members(
+    session: Session | CoreConnection | psycopg.Connection, jobs: Sequence[NewJob], *, group_id: int | None
+) -> list[Enqueued]:
+    """Make many jobs that belong to a group; the caller has it open, and counts them."""
     connection = driver_connection(session)
     with enqueue_span([job.type for job in jobs]) as span:
-        made = _enqueue(connection, jobs)
+        made = _enqueue(connection, jobs, group_id)
         created = [job.id for job in made if job.created]
         if span.traceparent is not None and created:
-            _execute(connection, "note_traceparent", {"ids": numbers(created), "traceparent": span.traceparent})
+            execute(connection, "note_traceparent", {"ids": numbers(created), "traceparent": span.traceparent})
         span.made(created)
     _ring_after_commit(session)
     return made
 
 
-def _enqueue(connection: psycopg.Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
-    rows = _rows(jobs)
-    plain = [n for n, job in enumerate(jobs) if job.unique_key is None]
+def stored_row(job: NewJob) -> dict[str, Any]:
+    """The job as `enqueue_job` takes it, of JSON's own types, to be made some time later.
+
+    Raises:
+        UnknownType, InvalidPayload: like `enqueue`.
+    """
+    row = dict(zip(COLUMNS, _rows([job], None)[0], strict=True))
+    return row | {"run_at": None if job.run_at is None else job.run_at.isoformat()}
+
+
+def _enqueue(connection: psycopg.Connection, jobs: Sequence[NewJob], group_id: int | None) -> list[Enqueued]:
+    rows = _rows(jobs, group_id)
+    plain = [n for n, job in enumerate(jobs) if _unique(job) is None]
     made = dict(zip(plain, _insert(connection, [rows[n] for n in plain]), strict=True))
-    # In one order, so that two callers who bring the same keys wait for each other and do not deadlock.
-    for _, unique_key, n in sorted((job.type, job.unique_key, n) for n, job in enumerate(jobs) if job.unique_key):
-        made[n] = _insert_one(connection, rows[n], unique_key)
+    keyed = [(n, unique) for n, job in enumerate(jobs) if (unique := _unique(job)) is not None]
+    if keyed:
+        chosen: list[Keyed] = [(rows[n], unique) for n, unique in keyed]
+        made.update(zip((n for n, _ in keyed), insert_keyed(connection, chosen), strict=True))
     return [made[n] for n in range(len(jobs))]
+
+
+def _unique(job: NewJob) -> Unique | None:
+    return job.unique if job.unique_key is None else Unique(job.unique_key)
 
 
 def driver_connection(session: Session | CoreConnection | psycopg.Connection) -> psycopg.Connection:
@@ -131,18 +150,12 @@ def driver_connection(session: Session | CoreConnection | psycopg.Connection) ->
     return driver
 
 
-#: A job's columns in the order of `_COLUMNS`: tuples, because a bulk enqueue makes very many of them.
-_Row = tuple[Any, ...]
-_COLUMNS = ("type", "account_id", "lane", "priority", "run_at", "payload", "request_id", "retry_of", "ordered")
-_ARRAYS: tuple[Callable[[Any], str], ...] = (texts, numbers, texts, numbers, moments, texts, texts, numbers, numbers)
-
-
-def _rows(jobs: Sequence[NewJob]) -> list[_Row]:
+def _rows(jobs: Sequence[NewJob], group_id: int | None) -> list[Row]:
     servants = {name: load_servant(name) for name in {job.type for job in jobs}}
-    return [_row(servants[job.type], job) for job in jobs]
+    return [_row(servants[job.type], job, group_id) for job in jobs]
 
 
-def _row(servant: ServantType[Any], job: NewJob) -> _Row:
+def _row(servant: ServantType[Any], job: NewJob, group_id: int | None) -> Row:
     payload = validate_payload(job.type, servant.payload, job.payload)
     lane = servant.lane_of(job.account_id, payload)
     for fault in _faults(job, lane):
@@ -157,6 +170,7 @@ def _row(servant: ServantType[Any], job: NewJob) -> _Row:
         job.request_id,
         job.retry_of,
         servant.order is not None,
+        group_id,
     )
 
 
@@ -169,9 +183,12 @@ def _faults(job: NewJob, lane: str) -> Iterator[str]:
         yield f"run_at is in the years 1970 to 8999, got {job.run_at.isoformat()}"
     if job.account_id is not None and (type(job.account_id) is not int or abs(job.account_id) >= 2**63):
         yield f"account_id is a number, got {job.account_id!r}"
-    if job.unique_key == "":
+    if job.unique_key is not None and job.unique is not None:
+        yield "give unique_key or unique, not both"
+    unique_key = job.unique_key if job.unique is None else job.unique.key
+    if unique_key == "":
         yield "unique_key is empty: leave it out, or name what there may be one of"
-    for name, text in (("lane", lane), ("unique_key", job.unique_key), ("request_id", job.request_id)):
+    for name, text in (("lane", lane), ("unique_key", unique_key), ("request_id", job.request_id)):
         yield from key_faults(name, text)
 
 
@@ -196,33 +213,16 @@ def payload_json(job_type: str, payload: BaseModel) -> str:
     return text
 
 
-def _insert(connection: psycopg.Connection, rows: Sequence[_Row]) -> list[Enqueued]:
+def _insert(connection: psycopg.Connection, rows: Sequence[Row]) -> list[Enqueued]:
     if len(rows) == 1:
         # Its plan is a third cheaper than that of the arrays.
-        return [_insert_one(connection, rows[0], None)]
+        params = dict(zip(COLUMNS, rows[0], strict=True)) | {"unique_key": None, "unique_waiting": False}
+        return [Enqueued(row[0]) for row in execute(connection, "enqueue_job", params)]
     made: list[Enqueued] = []
     for start in range(0, len(rows), BULK_ROWS):
-        columns = zip(*rows[start : start + BULK_ROWS], strict=True)
-        params = {name: array(column) for name, array, column in zip(_COLUMNS, _ARRAYS, columns, strict=True)}
-        made.extend(Enqueued(row[0], True) for row in _execute(connection, "enqueue_jobs", params))
+        page = columns_of(rows[start : start + BULK_ROWS])
+        made.extend(Enqueued(row[0]) for row in execute(connection, "enqueue_jobs", page))
     return made
-
-
-def _insert_one(connection: psycopg.Connection, row: _Row, unique_key: str | None) -> Enqueued:
-    values = dict(zip(_COLUMNS, row, strict=True)) | {"unique_key": unique_key}
-    while True:
-        made = _execute(connection, "enqueue_job", values).fetchone()
-        if made is not None:
-            return Enqueued(made[0], True)
-        # The holder of the key may finish between the two statements; then the key is free again.
-        held = _execute(connection, "find_unique_job", values).fetchone()
-        if held is not None:
-            return Enqueued(held[0], False)
-
-
-def _execute(connection: psycopg.Connection, name: str, params: dict[str, Any]) -> psycopg.Cursor[tuple[Any, ...]]:
-    # The connection is the caller's, and so is the shape of the rows it gives.
-    return connection.cursor(row_factory=tuple_row).execute(statement(name), params)
 
 
 _bells: weakref.WeakKeyDictionary[Any, Bell] = weakref.WeakKeyDictionary()

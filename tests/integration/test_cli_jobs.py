@@ -40,7 +40,21 @@ def test_a_job_is_made_for_an_account(retinue: CommandLine, sql: psycopg.Connect
     columns = "account_id, priority, unique_key, payload->>'message', run_at <= now()"
     assert row_of(sql, made["id"], columns) == (account, 1, "x", "hi", True)
     again = retinue.say("jobs", "enqueue", ECHO, "--unique-key", "x")
-    assert again == f"Job {made['id']} (system.echo) is unfinished and has the same unique key: no other was made.\n"
+    assert again == f"Job {made['id']} (system.echo) has the same unique key: no other was made.\n"
+
+
+def test_a_second_call_may_change_the_job_that_waits(retinue: CommandLine, sql: psycopg.Connection) -> None:
+    made = retinue.json("jobs", "enqueue", ECHO, '{"message": "a"}', "--unique-key", "x")["id"]
+    rules = ("--unique-key", "x", "--unique-over", "waiting", "--on-conflict", "replace")
+
+    assert retinue.json("jobs", "enqueue", ECHO, '{"message": "b"}', *rules) == {
+        "id": made,
+        "created": False,
+        "effect": "replaced",
+    }
+    words = retinue.say("jobs", "enqueue", ECHO, '{"message": "c"}', *rules)
+    assert words == f"Job {made} (system.echo) has the same unique key and waits: it got this payload.\n"
+    assert row_of(sql, made, "payload->>'message'") == ("c",)
 
 
 def test_a_job_is_made_for_later(retinue: CommandLine, sql: psycopg.Connection) -> None:
@@ -81,6 +95,8 @@ def test_making_a_job_rings_the_bell(retinue: CommandLine, database_url: str) ->
         ([ECHO, "--at", "2026-03-01T12:00:00Z", "--in", "5m"], "Give --at or --in, not both."),
         ([ECHO, "--priority", "10"], "10 is not in the range 0<=x<=9"),
         ([ECHO, "--unique-key", ""], "unique_key is empty"),
+        ([ECHO, "--unique-key", "k", "--on-conflict", "later"], "max_wait goes with on_conflict='later'"),
+        ([ECHO, "--on-conflict", "replace"], "--max-wait go with --unique-key"),
         ([], "Missing argument 'TYPE'"),
     ],
 )

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
 from infra.postgres.connect import sqlalchemy_url
-from infra.postgres.enqueue import BULK_ROWS, Enqueued, NewJob, enqueue, enqueue_many
+from infra.postgres.enqueue import BULK_ROWS, Effect, Enqueued, NewJob, enqueue, enqueue_many
 from retinue import Job, Payload, servant
 from retinue.errors import InvalidPayload, UnknownType
 from servants.system import Echo
@@ -123,7 +123,7 @@ def test_a_connection_that_gives_rows_of_another_shape_will_do(database_url: str
     with psycopg.connect(database_url, row_factory=dict_row) as connection:
         first = enqueue(connection, ECHO, unique_key="k")  # type: ignore[arg-type] # rows are dicts here
         second = enqueue(connection, ECHO, unique_key="k")  # type: ignore[arg-type] # rows are dicts here
-    assert (first.created, second) == (True, Enqueued(first.id, False))
+    assert (first.created, second) == (True, Enqueued(first.id, Effect.IGNORED))
 
 
 def test_another_driver_is_named() -> None:
@@ -180,12 +180,12 @@ def test_any_text_arrives_as_it_was_sent(sql: psycopg.Connection, value: str) ->
 
 def test_a_key_is_held_until_its_job_is_finished(sql: psycopg.Connection) -> None:
     first = enqueue(sql, ECHO, unique_key="k")
-    assert enqueue(sql, ECHO, unique_key="k") == Enqueued(first.id, False)
+    assert enqueue(sql, ECHO, unique_key="k") == Enqueued(first.id, Effect.IGNORED)
     assert enqueue(sql, "system.sleep", {"seconds": 1}, unique_key="k").created
     queue_jobs(sql, [first.id])
-    assert enqueue(sql, ECHO, unique_key="k") == Enqueued(first.id, False)
+    assert enqueue(sql, ECHO, unique_key="k") == Enqueued(first.id, Effect.IGNORED)
     (held,) = claim_jobs(sql, [first.id], servant_id=1)
-    assert enqueue(sql, ECHO, unique_key="k") == Enqueued(first.id, False)
+    assert enqueue(sql, ECHO, unique_key="k") == Enqueued(first.id, Effect.IGNORED)
     settle_one(sql, held)
     second = enqueue(sql, ECHO, unique_key="k")
     assert second.created
@@ -228,7 +228,7 @@ def test_the_losers_of_a_key_wait_for_the_winner(
                 first.rollback()
         losers = [one.result(), other.result()]
     if winner_commits:
-        assert losers == [Enqueued(won.id, False)] * 2
+        assert losers == [Enqueued(won.id, Effect.IGNORED)] * 2
     else:
         assert Counter(job.created for job in losers) == Counter({True: 1, False: 1})
         assert len({job.id for job in losers}) == 1

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from infra.postgres.arrays import numbers
+from infra.postgres.arrays import moments, numbers, texts
 from infra.postgres.settle import _finish_columns, _put_back_columns
 from infra.postgres.statements import statement
 from retinue.outcomes import Completed, Retry
@@ -88,6 +88,18 @@ def cases(busy: Busy) -> dict[str, dict[str, Any]]:
         "request_cancel": {"ids": [job.id for job in held]},
         "cancel_waiting_jobs": {"ids": busy.queued[:50]},
         "find_unique_job": {"type": ECHO, "unique_key": "k"},
+        "find_key_holders": {"types": texts([ECHO]), "keys": texts(["k"]), "periods": numbers([60])},
+        "lock_key_holders": {"ids": numbers(busy.queued[:50])},
+        "change_key_holders": {
+            "ids": numbers(busy.queued[:50]),
+            "on_conflict": texts(["replace"] * 50),
+            "account_id": numbers([None] * 50),
+            "lane": texts(["account:3"] * 50),
+            "priority": numbers([5] * 50),
+            "run_at": moments([None] * 50),
+            "payload": texts(["{}"] * 50),
+            "max_wait": numbers([None] * 50),
+        },
         "fire_schedules": {
             "schedule_ids": busy.schedule_ids,
             "fire_ats": [datetime.now(UTC)] * 20,

@@ -73,6 +73,7 @@ def add_jobs(
     priority: int = 5,
     run_at: datetime | None = None,
     ordered: bool = False,
+    group_id: int | None = None,
 ) -> list[int]:
     """Pending jobs of any type, whether or not one is registered under that name; due now unless `run_at` is given."""
     params = {
@@ -85,6 +86,7 @@ def add_jobs(
         "request_id": texts([None] * count),
         "retry_of": numbers([None] * count),
         "ordered": numbers([ordered] * count),
+        "group_id": numbers([group_id] * count),
     }
     return [row[0] for row in sql.execute(statement("enqueue_jobs"), params)]
 

@@ -3,11 +3,12 @@ WITH wanted AS MATERIALIZED (
     FROM unnest(
         %(type)s::text[], %(account_id)s::bigint[], %(lane)s::text[], %(priority)s::smallint[],
         %(run_at)s::timestamptz[], %(payload)s::jsonb[], %(request_id)s::text[], %(retry_of)s::bigint[],
-        %(ordered)s::bool[]
-    ) AS row (type, account_id, lane, priority, run_at, payload, request_id, retry_of, ordered)
+        %(ordered)s::bool[], %(group_id)s::bigint[]
+    ) AS row (type, account_id, lane, priority, run_at, payload, request_id, retry_of, ordered, group_id)
 ), made AS (
-    INSERT INTO jobs (id, type, account_id, lane, priority, run_at, payload, request_id, retry_of, ordered)
-    SELECT id, type, account_id, lane, priority, coalesce(run_at, now()), payload, request_id, retry_of, ordered
+    INSERT INTO jobs (id, type, account_id, lane, priority, run_at, payload, request_id, retry_of, ordered, group_id)
+    SELECT
+        id, type, account_id, lane, priority, coalesce(run_at, now()), payload, request_id, retry_of, ordered, group_id
     FROM wanted
 ), woken AS (
     INSERT INTO lane_wakes (type, lane, due_at)

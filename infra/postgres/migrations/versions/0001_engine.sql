@@ -125,6 +125,17 @@ CREATE INDEX job_history_not_completed ON job_history (finished_at) WHERE state 
 
 CREATE INDEX job_history_retries ON job_history (retry_of) WHERE retry_of IS NOT NULL;
 
+CREATE TABLE job_keys (
+    type TEXT COLLATE "C" NOT NULL,
+    key TEXT COLLATE "C" NOT NULL,
+    until TIMESTAMP WITH TIME ZONE NOT NULL,
+    job_id BIGINT NOT NULL,
+    CONSTRAINT job_keys_pkey PRIMARY KEY (type, key),
+    CONSTRAINT job_keys_indexable CHECK (octet_length(key) <= 2000)
+);
+
+CREATE INDEX job_keys_by_end ON job_keys (until);
+
 CREATE TABLE job_rollups (
     minute TIMESTAMP WITH TIME ZONE NOT NULL,
     type TEXT COLLATE "C" NOT NULL,
