@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 
@@ -54,6 +54,35 @@ class _FoundJob:
     payload: Any
 
 
+class Ended(Protocol):
+    """What a retry takes over from the job that ended."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def account_id(self) -> int | None: ...
+    @property
+    def priority(self) -> int: ...
+    @property
+    def unique_key(self) -> str | None: ...
+
+
+def retry_of(job: Ended, *, payload: Any, request_id: str | None = None) -> NewJob:
+    """The job that runs an ended one again."""
+    return NewJob(
+        type=job.type,
+        payload=payload,
+        account_id=job.account_id,
+        priority=job.priority,
+        # While the new job is unfinished, retrying the old one again finds it instead of making another.
+        unique_key=job.unique_key or f"retry:{job.id}",
+        request_id=request_id,
+        retry_of=job.id,
+    )
+
+
 def retry_jobs(connection: psycopg.Connection, job_ids: Sequence[int]) -> list[ActionResult]:
     """Run failed or cancelled jobs again, each as a new job that names the old one; make pending ones due now."""
     found = _find(connection, job_ids)
@@ -88,23 +117,14 @@ def cancel_jobs(connection: psycopg.Connection, job_ids: Sequence[int]) -> list[
 def _retry(connection: psycopg.Connection, job_id: int, job: _FoundJob | None, due: set[int]) -> ActionResult:
     if job is None or JobState(job.state) not in TERMINAL or job.state == JobState.COMPLETED:
         return _run_now(job_id, job, due)
-    # While the new job is unfinished, retrying the old one again finds it instead of making another.
-    unique_key = job.unique_key or f"retry:{job_id}"
-    new = NewJob(
-        type=job.type,
-        payload=job.payload,
-        account_id=job.account_id,
-        priority=job.priority,
-        unique_key=unique_key,
-        retry_of=job_id,
-    )
+    new = retry_of(job, payload=job.payload)
     try:
         made = enqueue_many(connection, [new])[0]
     except RetinueError as error:
         return _nothing(job_id, error.message)
     if not made.created:
         return ActionResult(
-            job_id, Deed.NOTHING, made.id, f"Job {made.id}, with the same unique key {unique_key!r}, is unfinished."
+            job_id, Deed.NOTHING, made.id, f"Job {made.id}, with the same unique key {new.unique_key!r}, is unfinished."
         )
     return ActionResult(job_id, Deed.RETRIED, made.id)
 

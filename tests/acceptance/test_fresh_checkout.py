@@ -154,7 +154,7 @@ def test_a_second_up_says_that_it_is_up_already(stack: Checkout) -> None:
 def test_status_shows_every_program(stack: Checkout) -> None:
     text = stack.say("status")
     programs = {line.split()[0]: line.split()[1] for line in text.splitlines() if "/logs/" in line}
-    servants = {f"servant-{name}": "running" for name in ("calendar-sync", "system-echo", "system-sleep")}
+    servants = {f"servant-{name}": "running" for name in ("calendar-sync", "system-bulk", "system-echo", "system-sleep")}
     engine = dict.fromkeys(("postgres", "sqs", "caldav", "demo-editor", "scheduler", "manager"), "running")
     assert programs == {**servants, **engine}
     assert f"Manager: http://127.0.0.1:{stack.ports['manager']}" in text
@@ -191,7 +191,7 @@ def test_servants_are_listed_with_what_they_do(stack: Checkout) -> None:
     assert re.search(r"system\.sleep +\S+ pid \d+ +active +1/16 +\d+\.\d s ago +\d+\.\d MiB", text), text
     stack.say("jobs", "cancel", job)
     kinds = {line["type"]: line["state"] for line in stack.json("servants", "list")["servants"]}
-    assert kinds == dict.fromkeys(("calendar.sync", "system.echo", "system.sleep"), "active")
+    assert kinds == dict.fromkeys(("calendar.sync", "system.bulk", "system.echo", "system.sleep"), "active")
 
 
 def test_two_commands_bring_in_an_account_of_ones_own(stack: Checkout, sql: psycopg.Connection) -> None:

@@ -1,0 +1,28 @@
+WITH looked AS MATERIALIZED (
+    SELECT id, type, account_id, lane, priority, state, reason, created_at, error, cancel_requested_at
+    FROM jobs
+    WHERE id > %(after_id)s AND id <= %(up_to_id)s
+    ORDER BY id
+    LIMIT %(window)s
+), wanted AS (
+    SELECT *
+    FROM looked
+    WHERE state = ANY(%(states)s::job_state[])
+        AND (%(type)s::text IS NULL OR type = %(type)s)
+        AND (%(account_id)s::bigint IS NULL OR account_id = %(account_id)s)
+        AND (%(lane)s::text IS NULL OR lane = %(lane)s)
+        AND (%(reason)s::job_reason IS NULL OR reason = %(reason)s::job_reason)
+        AND (%(error_kind)s::text IS NULL OR error ->> 'kind' = %(error_kind)s)
+        AND (%(fingerprint)s::text IS NULL OR error ->> 'fingerprint' = %(fingerprint)s)
+        AND created_at >= %(since)s AND created_at < %(until)s
+    ORDER BY id
+    LIMIT %(limit)s
+), reach AS (
+    SELECT max(id) AS reached, count(*) AS looked FROM looked
+)
+SELECT
+    reach.reached, NULL::timestamptz AS reached_at, reach.looked, job.id, job.type, job.account_id, job.lane,
+    job.priority, job.state, job.reason, job.created_at, job.cancel_requested_at IS NOT NULL
+FROM reach
+LEFT JOIN wanted AS job ON true
+ORDER BY job.id
