@@ -106,6 +106,8 @@ class AsyncSlots:
     async def _perform(self, held: HeldJob) -> None:
         try:
             performed = await self._performer.run(held)
+        except BaseException as error:  # noqa: BLE001 - whatever comes late from a handler must not cost its slot
+            performed = self._performer.broken(held, error)
         finally:
             del self._tasks[held]
         self._performed.append(performed)

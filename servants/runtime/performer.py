@@ -71,6 +71,15 @@ class Performer:
         held.finished = True
         return Performed(held, settlement, time.monotonic() - started)
 
+    def broken(self, held: HeldJob, error: BaseException) -> Performed:
+        """The attempt whose end could not be worked out: it counts like one that raised `error`."""
+        log.error("attempt_broken", job=held.facts.id, attempt=held.facts.attempt, error=shown(error))
+        held.finished = True
+        self._forget(held)
+        seconds = time.monotonic() - (held.started_at or held.claimed_at)
+        settlement = None if held.over else self._settled(held, raised(error))
+        return Performed(held, settlement, seconds)
+
     def _settlement(self, held: HeldJob) -> Settlement | None:
         if held.abandoned or held.lost:
             return None
@@ -105,7 +114,7 @@ class Performer:
             return settle(facts.id, facts.attempt, outcome, retry=retry, failures=facts.failures, released=released)
         except Exception as error:  # the retry policy and what is in the outcome are the servant author's
             log.exception("outcome_not_settled", job=facts.id)
-            failed = Fail(f"settling {type(outcome).__name__} raised {_told(error)}", "InvalidOutcome")
+            failed = Fail(f"settling {type(outcome).__name__} raised {shown(error)}", "InvalidOutcome")
             return settle(facts.id, facts.attempt, failed, retry=retry, failures=facts.failures)
 
     def _outcome(self, held: HeldJob) -> Outcome:
@@ -137,7 +146,7 @@ def enter_job(facts: JobFacts, servant_id: int) -> None:
 
 def raised(error: BaseException) -> Outcome:
     """What an exception comes to; one that cannot even say what it is counts like any other it does not know."""
-    told = _told(error)
+    told = shown(error)
     log.info("job_raised", error=told, exc_info=not isinstance(error, JobError))
     # The outcome keeps the error: with its traceback it would keep this very frame, and itself, alive.
     error.__traceback__ = None
@@ -148,7 +157,8 @@ def raised(error: BaseException) -> Outcome:
         return Retry(None, told, type(error).__name__, error)
 
 
-def _told(error: BaseException) -> str:
+def shown(error: BaseException) -> str:
+    """What is said of an error, even of one that cannot be shown."""
     kind = type(error).__name__
     try:
         return f"{kind}: {error}"

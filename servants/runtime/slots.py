@@ -93,4 +93,10 @@ class Slots:
 
     def _serve(self) -> None:
         while (held := self._inbox.get()) is not None:
-            self._on_performed(self._performer.perform(held))
+            self._on_performed(self._perform(held))
+
+    def _perform(self, held: HeldJob) -> Performed:
+        try:
+            return self._performer.perform(held)
+        except Exception as error:  # noqa: BLE001 - what goes wrong at a job's end must not cost its slot
+            return self._performer.broken(held, error)

@@ -81,6 +81,20 @@ def test_what_a_coroutine_raises_is_what_it_is_on_a_thread(
     house.wait(job, *end)
 
 
+def test_a_task_that_is_cancelled_after_its_handler_costs_no_slot(house: House) -> None:
+    async def handler(job: AsyncJob[Say]) -> Outcome:
+        # As one that asked for a connection: its end is worked out in a thread.
+        job.connected = True
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        return Completed()
+
+    house.start(kind(handler, slots=1))
+    for job in house.run({}, {}):
+        house.wait(job, "failed", "exhausted")
+
+
 def test_thousands_run_at_once_in_one_thread(house: House) -> None:
     count = 2000
     inside: set[int] = set()
