@@ -114,7 +114,7 @@ def settle(
         case Park():
             return _parked(job_id, attempt, outcome)
         case Blocked(hold):
-            return _back(job_id, attempt, Reason.SNOOZE, hold=hold._replace(reason=_storable(hold.reason)))
+            return _back(job_id, attempt, Reason.SNOOZE, hold=hold._replace(reason=storable(hold.reason)))
         case Fail(message, kind):
             return _failed(job_id, attempt, Reason.PERMANENT, kept_error(kind, message))
         case Cancelled() if released:
@@ -203,10 +203,10 @@ def _kind(error: BaseException) -> str:
 
 def kept_error(kind: str, message: str) -> dict[str, str]:
     """An error as it is kept with its job: what went wrong, and the fingerprint of all errors that say the same."""
-    kind, message = _storable(kind), _storable(message)
+    kind, message = storable(kind), storable(message)
     return {"kind": kind, "message": message, "fingerprint": fingerprint(kind, message)}
 
 
-def _storable(text: object) -> str:
+def storable(text: object) -> str:
     """`text` as PostgreSQL can keep it: without NUL, and without the halves of characters that broken input leaves."""
     return str(text)[:MAX_ERROR_LENGTH].replace("\0", "�").encode(errors="replace").decode()

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from infra.postgres.accounts import check_name
 from infra.postgres.holds import connection_lane, release_holds
-from infra.postgres.incidents import request_probe, resolve_incidents
+from infra.postgres.incidents import lock_incidents, request_probe, resolve_incidents
 from infra.postgres.rows import rows_as
 from infra.postgres.statements import statement
 from infra.redaction import mask_text, redact
@@ -157,6 +157,7 @@ def update_connection(
     """
     sealed = _seal(keyring, connection_id, credentials)
     params = {"id": connection_id, "config": Jsonb(dict(config)), "credentials": sealed}
+    lock_incidents(connection, connection_id)
     if connection.execute(statement("update_connection"), params).fetchone() is None:
         raise _no_connection(connection_id)
     request_probe(connection, connection_id)
@@ -171,6 +172,7 @@ def find_connection(connection: psycopg.Connection, account_id: int, provider: s
 
 def mark_active(connection: psycopg.Connection, connection_id: int) -> list[str]:
     """Note that the connection works: resolve its incidents, resume its parked lanes; returns the types that go on."""
+    lock_incidents(connection, connection_id)
     connection.execute(statement("mark_connection_active"), {"id": connection_id})
     lanes = resolve_incidents(connection, connection_id, by="a test of the connection")
     lanes += release_holds(connection, PARKED, lane=connection_lane(connection_id))

@@ -80,6 +80,11 @@ def open_incident(
         connection.execute(statement("mark_connection_broken"), {"id": connection_id, "problem": reason})
 
 
+def lock_incidents(connection: psycopg.Connection, connection_id: int) -> None:
+    """Lock those that are open. Whoever changes the connection's row, too, does this first, as settling does."""
+    connection.execute(statement("lock_incidents"), {"connection_id": connection_id})
+
+
 def open_incidents(connection: psycopg.Connection, connection_id: int) -> list[OpenIncident]:
     """Those that are open; they stay so until the caller's transaction ends."""
     return rows_as(connection, OpenIncident, "hold_incidents", {"connection_id": connection_id})

@@ -25,19 +25,23 @@ PROBE_WAIT_SECONDS = 15.0
 
 def place_holds(connection: psycopg.Connection, held: Sequence[tuple[Lane, Settlement]]) -> None:
     """Hold the lanes of jobs that were just put back, and where a whole connection is concerned all its lanes."""
-    known: dict[tuple[HoldKind, str], list[Hold]] = {}
-    placed: list[tuple[Lane, Hold]] = []
-    for _, settlement in held:
-        if settlement.incident is not None and settlement.hold is not None:
-            _open(connection, settlement, settlement.hold)
+    alike: dict[tuple[HoldKind, str], list[tuple[Lane, Settlement]]] = {}
     for lane, settlement in held:
         if settlement.hold is not None:
-            key = settlement.hold.kind, settlement.hold.scope
-            if key not in known:
-                known[key] = list(_true(connection, settlement.hold))
-                placed += [(other, hold) for hold in known[key] for other in _concerned(connection, hold)]
-            placed += [(lane, hold) for hold in known[key]]
-    hold_lanes(connection, placed)
+            alike.setdefault((settlement.hold.kind, settlement.hold.scope), []).append((lane, settlement))
+    # In one order, because what they stand for stays locked until the transaction ends.
+    hold_lanes(connection, [placed for key in sorted(alike) for placed in _place(connection, alike[key])])
+
+
+def _place(connection: psycopg.Connection, alike: Sequence[tuple[Lane, Settlement]]) -> Iterator[tuple[Lane, Hold]]:
+    """What jobs with holds of one kind and scope are held by: the first one's words, checked."""
+    for _, settlement in alike:
+        if settlement.incident is not None and settlement.hold is not None:
+            _open(connection, settlement, settlement.hold)
+    first = alike[0][1].hold
+    for hold in _true(connection, first) if first is not None else ():
+        yield from ((lane, hold) for lane in _concerned(connection, hold))
+        yield from ((lane, hold) for lane, _ in alike)
 
 
 def connection_of(scope: str) -> int | None:

@@ -37,15 +37,16 @@ def settle_jobs(connection: psycopg.Connection, entries: Sequence[Entry], *, sha
     finished = [entry for entry in entries if entry[0].state in TERMINAL]
     back = [entry for entry in entries if entry[0].state is JobState.PENDING]
     done, woken = _finish(connection, finished, shard=shard)
-    _hold(connection, finished, done)
+    put_back: _Done = {}
+    cancelled: _Done = {}
     if back:
         put_back = _written(connection.execute(statement("put_back_jobs"), _put_back_columns(back)))
         unwritten = [_as_cancelled(e) for e in back if (e[0].job_id, e[0].attempt) not in put_back]
         cancelled, _ = _finish(connection, unwritten, shard=shard, only_cancelled=True)
-        # What was cancelled instead holds nothing.
-        _hold(connection, back, put_back)
-        done, woken = done | put_back | cancelled, True
-    return Settled(frozenset(done), woken)
+        woken = True
+    # All at once, because of the order in which lanes are locked. What was cancelled instead holds nothing.
+    _hold(connection, entries, done | put_back)
+    return Settled(frozenset(done | put_back | cancelled), woken)
 
 
 #: (job, attempt) → its (type, lane).

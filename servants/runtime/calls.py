@@ -51,6 +51,8 @@ class CountedCalls:
 
     @contextmanager
     def begin(self, cost: int, *, urgent: bool | None) -> Iterator[Call]:
+        if cost < 0:
+            raise ValueError(f"a call costs at least 0, got {cost}")
         connection_id = self._passage.connection_id
         self._gate.check(connection_id)
         self._leases.draw(connection_id, cost, urgent=self._is_urgent if urgent is None else urgent)

@@ -29,6 +29,7 @@ from retinue.holds import Hold, HoldKind
 from retinue.job import BaseJob
 from retinue.outcomes import Blocked, Completed, Fail, Outcome, Park, Retry
 from retinue.provider import Provider, find_provider
+from retinue.settlement import storable
 from servants.runtime.budget_leases import BudgetLeases
 
 PROBE_WAIT = timedelta(seconds=PROBE_WAIT_SECONDS)
@@ -140,7 +141,7 @@ class Gate:
         policies = {own: passage.provider.breaker}
         if passage.provider.shared_breaker is not None:
             policies[provider_scope(passage.provider.name)] = passage.provider.shared_breaker
-        reason = str(error) or type(error).__name__
+        reason = _told(error)
         for scope, policy in policies.items():
             record = partial(
                 breakers.record_failure, scope=scope, policy=policy, attempt=passage.attempt, reason=reason
@@ -189,7 +190,7 @@ class Gate:
         if isinstance(outcome, Completed) or (passage.succeeded and not isinstance(outcome, Park | Blocked)):
             self._resolve(passage)
             return
-        told = getattr(outcome, "message", "") or type(outcome).__name__
+        told = storable(getattr(outcome, "message", "") or type(outcome).__name__)
         postpone = partial(incidents.postpone_probe, connection_id=passage.connection_id, attempt=passage.attempt)
         self._write(partial(postpone, error=told))
 
@@ -268,6 +269,14 @@ class Gate:
         except (psycopg.Error, DatabaseUnreachable) as error:
             log.warning("probe_not_written", error=str(error))
             return None
+
+
+def _told(error: BaseException) -> str:
+    """What is kept of an error as a breaker's reason; its text is the provider's, its class the author's."""
+    try:
+        return storable(str(error) or type(error).__name__)
+    except Exception:  # noqa: BLE001 - one that cannot be shown opens a breaker like any other
+        return type(error).__name__
 
 
 def _obstacle(row: list[Any]) -> Obstacle:

@@ -1,5 +1,8 @@
 WITH wanted AS (
-    SELECT DISTINCT ON (row.type, row.lane, row.kind, row.scope) row.*
+    SELECT DISTINCT ON (row.type, row.lane, row.kind, row.scope)
+        row.type, row.lane, row.kind, row.scope, row.reason,
+        -- Within the years that every client can read.
+        CASE WHEN row.until IS NOT NULL THEN least(row.until, '9000-01-01 00:00:00+00') END AS until
     FROM unnest(
         %(types)s::text[], %(lanes)s::text[], %(kinds)s::text[], %(scopes)s::text[], %(untils)s::timestamptz[],
         %(reasons)s::text[]
