@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import Any, cast
 
 import psycopg
@@ -15,19 +15,29 @@ from retinue.async_job import AsyncConnection, AsyncJob
 from retinue.connection import Call, Calls
 from retinue.errors import LeaseLost
 from retinue.outcomes import Completed
-from servants.runtime.services import FencedCommit, Services
+from servants.runtime.services import OVER, FencedCommit, Services
 
 
 class AsyncFencedCommit:
     """One transaction of one attempt: see `retinue.async_job.AsyncCommit`."""
 
     def __init__(self, connection: psycopg.AsyncConnection[Any], job: AsyncJob[Any]) -> None:
-        self.connection = connection
+        self._connection: psycopg.AsyncConnection[Any] | None = connection
         self._job = job
         self.view = ThreadView(connection)
         # What it says of the job is written by the same code as a thread's; it asks no more of either than they share.
         self.said = FencedCommit(cast("psycopg.Connection", self.view), job)
         self._says_something = False
+
+    @property
+    def connection(self) -> psycopg.AsyncConnection[Any]:
+        if self._connection is None:
+            raise psycopg.InterfaceError(OVER)
+        return self._connection
+
+    def close(self) -> None:
+        """The connection is somebody else's from here on: what is written through it now would land unfenced."""
+        self._connection = None
 
     async def execute(self, query: Any, params: Any = None) -> psycopg.AsyncCursor[Any]:
         return await self.connection.execute(query, params)
@@ -90,12 +100,12 @@ class AsyncServices:
         try:
             with self.threads.span(job.facts):
                 async with self._database.transaction() as connection:
-                    tx = AsyncFencedCommit(connection, job)
-                    await tx.hold_fence()
-                    yield tx
-                    await tx.write_job(self.threads.shard)
-                    # Said before the commit: a heartbeat that finds the row gone must not take the lease for lost.
-                    job.settled = tx.said.completes
+                    with closing(AsyncFencedCommit(connection, job)) as tx:
+                        await tx.hold_fence()
+                        yield tx
+                        await tx.write_job(self.threads.shard)
+                        # Said before the commit: a heartbeat that finds the row gone must not take the lease for lost.
+                        job.settled = tx.said.completes
         except BaseException:
             job.settled = settled_before
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -27,6 +27,9 @@ from servants.runtime.gate import Gate
 if TYPE_CHECKING:
     from infra.otel import Tracing
 
+#: What is said to whoever writes through a commit whose block has ended.
+OVER = "this commit is over: open another one to write more"
+
 log = get_logger(__name__)
 
 
@@ -34,11 +37,21 @@ class FencedCommit:
     """One transaction of one attempt: see `retinue.job.Commit`."""
 
     def __init__(self, connection: psycopg.Connection, job: BaseJob[Any]) -> None:
-        self.connection = connection
+        self._connection: psycopg.Connection | None = connection
         self._job = job
         self._checkpoint: str | None = None
         self._completed: Settlement | None = None
         self.lanes_woken = False
+
+    @property
+    def connection(self) -> psycopg.Connection:
+        if self._connection is None:
+            raise psycopg.InterfaceError(OVER)
+        return self._connection
+
+    def close(self) -> None:
+        """The connection is somebody else's from here on: what is written through it now would land unfenced."""
+        self._connection = None
 
     def execute(self, query: Any, params: Any = None) -> psycopg.Cursor[Any]:
         return self.connection.execute(query, params)
@@ -107,8 +120,11 @@ class Services:
     def commit(self, job: Job[Any]) -> Iterator[FencedCommit]:
         settled_before = job.settled
         try:
-            with self.span(job.facts), self.database.transaction() as connection:
-                tx = FencedCommit(connection, job)
+            with (
+                self.span(job.facts),
+                self.database.transaction() as connection,
+                closing(FencedCommit(connection, job)) as tx,
+            ):
                 tx.hold_fence()
                 yield tx
                 tx.write_job(self.shard)

@@ -95,6 +95,20 @@ def test_a_task_that_is_cancelled_after_its_handler_costs_no_slot(house: House) 
         house.wait(job, "failed", "exhausted")
 
 
+def test_nothing_lands_through_a_coroutines_commit_that_is_over(house: House) -> None:
+    async def handler(job: AsyncJob[Say]) -> Outcome:
+        async with job.commit() as tx:
+            await tx.execute(INSERT, ("within",))
+        with pytest.raises(psycopg.InterfaceError, match="this commit is over"):
+            await tx.execute(INSERT, ("after",))
+        return Completed()
+
+    house.start(kind(handler))
+    (job,) = house.run()
+    house.wait(job, "completed", "complete")
+    assert written(house) == ["within"]
+
+
 def test_thousands_run_at_once_in_one_thread(house: House) -> None:
     count = 2000
     inside: set[int] = set()

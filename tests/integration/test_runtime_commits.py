@@ -44,6 +44,22 @@ def test_a_checkpoint_outlives_its_attempt(house: House) -> None:
     assert history_of(house.sql, job, "result") == ({"from": {"page": 3}},)
 
 
+def test_nothing_lands_through_a_commit_that_is_over(house: House) -> None:
+    """Its connection is somebody else's by then, and no fence guards it."""
+
+    def handler(job: Job[Say]) -> Outcome:
+        with job.commit() as tx:
+            tx.execute(INSERT, ("within",))
+        with pytest.raises(psycopg.InterfaceError, match="this commit is over"):
+            tx.execute(INSERT, ("after",))
+        return Completed()
+
+    house.start(kind_of(handler))
+    (job,) = house.run()
+    house.wait(job, "completed", "complete")
+    assert written(house) == ["within"]
+
+
 def test_two_commits_in_one_attempt_both_land(house: House) -> None:
     def handler(job: Job[Say]) -> Outcome:
         for page in ("a", "b"):
