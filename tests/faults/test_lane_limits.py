@@ -10,12 +10,22 @@ import psycopg
 import pytest
 
 from tests.support.invariants import broken_rules
+from tests.support.nursery import Nursery, nursery
 from tests.support.trials import LANE, TYPE, TrialFleet, trial, trials
 
-LANES = 4
+LANES = 8
 
 #: Jobs are added while fewer than this wait.
 BACKLOG = 40
+
+#: The processes whose jobs have begun.
+BUSY = """
+    SELECT DISTINCT servants.pid
+    FROM jobs
+    JOIN servants ON servants.id = jobs.servant_id
+    JOIN trial_begun AS begun ON begun.job_id = jobs.id AND begun.attempt = jobs.attempt
+    WHERE jobs.state = 'running'
+"""
 
 
 @pytest.fixture
@@ -39,32 +49,29 @@ def test_limits_of_one_hold_through_a_thousand_kills(fleet: TrialFleet) -> None:
 def run_with_kills(fleet: TrialFleet, *, kills: int, seed: int, servants: int) -> None:
     """Kill while both limits are at work; then everything left drains, and the database tells how it was."""
     draw = random.Random(seed)  # noqa: S311 - a seed that repeats is the purpose
-    names = [f"servant-{n}" for n in range(servants)]
-    start(fleet, names)
-    left = kills
-    while left:
-        top_up(fleet, draw)
-        wait_for_work(fleet)
-        left -= kill_some(fleet, draw.sample(names, min(draw.randint(1, servants // 2), left)))
-    fleet.wait(fleet.drained, "the lanes to go on and drain")
+    types = {f"servant-{n}": (LANE, TYPE)[n % 2] for n in range(servants)}
+    fleet.start_scheduler()
+    with nursery(fleet.machine.environment, fleet.machine.directory / "servants.log") as home:
+        for name, job_type in types.items():
+            home.start_servant(name, job_type)
+        left = kills
+        while left:
+            top_up(fleet, draw)
+            names = next_victims(fleet, home, draw, left)
+            kill_some(home, {name: types[name] for name in names})
+            left -= len(names)
+        fleet.wait(fleet.drained, "the lanes to go on and drain", seconds=180)
     with psycopg.connect(fleet.machine.url, autocommit=True) as sql:
         assert broken_rules(sql) == [], f"seed {seed}"
         tell(sql, f"{kills} kills, seed {seed}")
 
 
-def start(fleet: TrialFleet, names: list[str]) -> None:
-    fleet.start_scheduler()
-    for n, name in enumerate(names):
-        fleet.start_servant(name, (LANE, TYPE)[n % 2])
-
-
-def kill_some(fleet: TrialFleet, names: list[str]) -> int:
+def kill_some(home: Nursery, types: dict[str, str]) -> None:
     """Kill these together, then start them again."""
-    for name in names:
-        fleet.kill(name)
-    for name in names:
-        fleet.restart(name)
-    return len(names)
+    for name in types:
+        home.kill(name)
+    for name, job_type in types.items():
+        home.start_servant(name, job_type)
 
 
 def tell(sql: psycopg.Connection, what: str) -> None:
@@ -90,7 +97,16 @@ def top_up(fleet: TrialFleet, draw: random.Random) -> None:
         )
 
 
-def wait_for_work(fleet: TrialFleet) -> None:
-    """Until attempts have begun that none of those before this moment are."""
-    begun = fleet.number("SELECT count(*) FROM trial_begun")
-    fleet.wait(lambda: fleet.number("SELECT count(*) FROM trial_begun") >= begun + 2, "attempts to begin")
+def next_victims(fleet: TrialFleet, home: Nursery, draw: random.Random, most: int) -> list[str]:
+    """Servants that hold jobs, up to two, and some others; waits until one holds a job."""
+    busy: list[str] = []
+
+    def found() -> bool:
+        pids = {row[0] for row in fleet.rows(BUSY)}
+        busy[:] = sorted(name for name, pid in home.pids.items() if pid in pids)
+        return bool(busy)
+
+    fleet.wait(found, "a servant to have work")
+    chosen = draw.sample(busy, min(2, len(busy)))
+    others = sorted(set(home.pids) - set(chosen))
+    return (chosen + draw.sample(others, draw.randint(0, len(others) // 2)))[:most]

@@ -24,6 +24,9 @@ from tests.support.trials import LANE, ORDER, TYPE, TrialFleet, add_trials, note
 SLEEP = "system.sleep"
 TYPES = (ECHO, SLEEP, LANE, TYPE, ORDER)
 
+#: How often each is drawn; of one type a single job runs at a time, and all of them must be done soon.
+SHARES = (4, 2, 4, 1, 4)
+
 #: The lanes of one type; jobs are drawn for each of them.
 LANES = tuple(f"lane-{n}" for n in range(5))
 
@@ -91,7 +94,7 @@ class Client:
             add_trials(sql, [self._job() for _ in range(self.draw.randint(1, 12))])
 
     def _job(self) -> NewJob:
-        job_type = self.draw.choice(TYPES)
+        (job_type,) = self.draw.choices(TYPES, weights=SHARES)
         seconds = self.draw.choice((0, 0, 0.01, 0.05, 0.3))
         if job_type == ECHO:
             fail = self.draw.choice((None, None, None, None, "permanent"))
