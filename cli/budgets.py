@@ -60,7 +60,10 @@ def _set(connection: Any, connection_id: int, given: dict[str, Any]) -> None:
     from infra.postgres.budgets import declare_budgets, show_budgets
     from retinue.budget import Budget
 
-    asked = Budget(**given)
+    try:
+        asked = Budget(**given)
+    except ValueError as error:
+        raise BadInput(f"{str(error).capitalize()}.") from None
     if asked.windows():
         declare_budgets(connection, connection_id, asked, source="set")
         return

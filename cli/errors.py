@@ -70,6 +70,8 @@ def explain(error: Exception) -> Failure | None:
             return Failure(f"The database refused this: {text}")
         case BotoCoreError():
             return Unreachable(f"SQS cannot be reached: {text}")
+        case UnicodeEncodeError():
+            return BadInput(f"What was given is not text: {text}")
         case ClientError():
             return Failure(f"SQS refused this: {text}. Check the AWS credentials and what they allow.")
     return None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from retinue.limits import DAY, HOUR, MINUTE
+from retinue.limits import DAY, HOUR, MAX_COUNT, MINUTE
 
 #: The window that stands for calls at the same time.
 CONCURRENT = 0
@@ -45,8 +45,8 @@ class Budget:
     reserve: float = 0.0
 
     def __post_init__(self) -> None:
-        if any(limit < 1 for limit in self.windows().values()) or not 0 <= self.reserve < 1:
-            raise ValueError(f"a budget needs limits of at least 1 and 0 <= reserve < 1, got {self}")
+        if not all(1 <= limit <= MAX_COUNT for limit in self.windows().values()) or not 0 <= self.reserve < 1:
+            raise ValueError(f"a budget needs limits of 1 to {MAX_COUNT} and 0 <= reserve < 1, got {self}")
 
     def windows(self) -> dict[int, int]:
         """Limits by the length of their window in seconds; `CONCURRENT` stands for calls at the same time."""

@@ -19,6 +19,10 @@ from retinue.holds import Hold, HoldKind
 BY_HAND = (HoldKind.PAUSE, HoldKind.ORDER)
 
 
+#: The largest limit of a lane; no servants have so many slots.
+MAX_LIMIT = 1_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class LaneLine:
     """One lane. `state` is held, full, ready, waiting (for `due_at`) or idle; `holds` are the reasons that hold it."""
@@ -95,12 +99,14 @@ def set_lane(
 
     Raises:
         NotFound: no servant of this type was ever there.
-        ValueError: the weight is not 0.001 to 1000, or the limit is below 1.
+        ValueError: the weight is not 0.001 to 1000, or the limit not 1 to a million.
     """
     if weight is not None and not 0.001 <= weight <= 1000:
         raise ValueError(f"a weight is 0.001 to 1000, got {weight:g}")
     if limit is not None and limit < 1:
         raise ValueError(f"a limit is at least 1, got {limit}")
+    if limit is not None and limit > MAX_LIMIT:
+        raise ValueError(f"a limit is at most {MAX_LIMIT}, got {limit}")
     params = {"type": job_type, "lane": lane, "weight": weight, "limit": limit, "keep_limit": keep_limit}
     if connection.execute(statement("set_lane"), params).fetchone() is None:
         raise _unknown(job_type)

@@ -80,6 +80,11 @@ def test_what_a_lane_waits_for_shows(retinue: CommandLine, sql: psycopg.Connecti
         (("lanes", "set", ECHO, "account:1"), "Give --weight, --limit, or both."),
         (("lanes", "set", ECHO, "account:1", "--weight", "0"), "A weight is 0.001 to 1000, got 0."),
         (("lanes", "set", ECHO, "account:1", "--limit", "0"), "A limit is at least 1, got 0."),
+        (("lanes", "set", ECHO, "account:1", "--limit", "99999999999"), "A limit is at most 1000000, got 99999999999."),
+        (("lanes", "set", ECHO, "account:1", "--weight", "nan"), "A weight is 0.001 to 1000, got nan."),
+        # Bytes of the command line that are no UTF-8.
+        (("lanes", "pause", ECHO, "acc\udcff"), "What was given is not text"),
+        (("lanes", "list", "--lane", "acc\udcff"), "What was given is not text"),
         (("lanes", "set", ECHO, "account:1", "--limit", "few"), "--limit is a number or 'none', got 'few'."),
     ],
 )

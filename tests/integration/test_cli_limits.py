@@ -91,6 +91,11 @@ def test_a_budget_is_set_shown_and_cleared(retinue: CommandLine, connection_id: 
     assert retinue.json("connections", "budget", connection_id, "--clear")["windows"] == []
 
 
+def test_a_reserve_that_is_no_number_is_refused(retinue: CommandLine, connection_id: int) -> None:
+    command = ("connections", "budget", connection_id, "--per-day", 10, "--reserve", "nan")
+    assert "0 <= reserve < 1" in retinue.refusal(*command, exit_code=2)
+
+
 def test_a_reserve_of_nothing_is_refused(retinue: CommandLine, connection_id: int) -> None:
     assert "no limit to reserve" in retinue.refusal(
         "connections", "budget", connection_id, "--reserve", "0.25", exit_code=2

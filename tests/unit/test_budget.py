@@ -31,7 +31,9 @@ def test_windows_of_a_declaration() -> None:
     assert Budget(per_day=1000, per_minute=60, concurrent=4).windows() == {DAY: 1000, MINUTE: 60, 0: 4}
 
 
-@pytest.mark.parametrize("wrong", [{"per_day": 0}, {"concurrent": -1}, {"reserve": 1.0}, {"reserve": -0.1}])
+@pytest.mark.parametrize(
+    "wrong", [{"per_day": 0}, {"concurrent": -1}, {"per_hour": 10**10}, {"reserve": 1.0}, {"reserve": float("nan")}]
+)
 def test_a_budget_that_cannot_be_kept_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="a budget needs"):
         Budget(**wrong)  # type: ignore[arg-type] # of several types, each wrong
