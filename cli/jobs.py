@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.bulk import bulk
 from cli.environment import current_settings, database_connection, ring_bell
 from cli.errors import BadInput
 from cli.params import ID, Duration, JsonObject, Moment, account_option, json_option
@@ -26,6 +27,9 @@ STATES = ("pending", "queued", "running", "completed", "failed", "cancelled")
 @click.group()
 def jobs() -> None:
     """Look at jobs, make them, retry and cancel them."""
+
+
+jobs.add_command(bulk)
 
 
 @jobs.command("list")
