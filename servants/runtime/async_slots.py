@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -31,6 +32,7 @@ class AsyncSlots:
         self._count = self._free = count
         self._tasks: dict[HeldJob, asyncio.Task[None]] = {}
         self._performed: list[Performed] = []
+        self._context = contextvars.copy_context()
         self._loop = asyncio.new_event_loop()
         self._ended = asyncio.Event()
         self._thread = threading.Thread(target=self._serve, name="event-loop", daemon=True)
@@ -101,7 +103,8 @@ class AsyncSlots:
             taken = [self._inbox.popleft() for _ in range(min(self._free, len(self._inbox)))]
         self._free -= len(taken)
         for held in taken:
-            self._tasks[held] = self._loop.create_task(self._perform(held))
+            # What one job's handler leaves in its context is not there for the next one.
+            self._tasks[held] = self._loop.create_task(self._perform(held), context=self._context.copy())
 
     async def _perform(self, held: HeldJob) -> None:
         try:

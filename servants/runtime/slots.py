@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
@@ -97,6 +98,7 @@ class Slots:
 
     def _perform(self, held: HeldJob) -> Performed:
         try:
-            return self._performer.perform(held)
+            # What one job's handler leaves in its context is not there for the next one.
+            return contextvars.copy_context().run(self._performer.perform, held)
         except Exception as error:  # noqa: BLE001 - what goes wrong at a job's end must not cost its slot
             return self._performer.broken(held, error)

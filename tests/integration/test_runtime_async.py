@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import psycopg
@@ -19,6 +20,8 @@ from tests.support.race import DEADLINE_SECONDS, wait_until
 from tests.support.runtime import AT_ONCE, TYPE, House, Say, captured_logs, open_house
 
 INSERT = "INSERT INTO accounts (name) VALUES (%s)"
+
+TENANT = ContextVar("TENANT", default="nobody")
 
 
 @pytest.fixture
@@ -79,6 +82,20 @@ def test_what_a_coroutine_raises_is_what_it_is_on_a_thread(
     house.start(kind(handler))
     (job,) = house.run()
     house.wait(job, *end)
+
+
+def test_nothing_is_left_in_the_context_for_the_next_job(house: House) -> None:
+    seen: list[str] = []
+
+    async def handler(job: AsyncJob[Say]) -> Outcome:
+        seen.append(TENANT.get())
+        TENANT.set(job.payload.text)
+        return Completed()
+
+    house.start(kind(handler, slots=1))
+    house.send(*house.add({"text": "one"}, {"text": "two"}, {"text": "three"}))
+    house.wait_for("(SELECT count(*) FROM job_history WHERE state = 'completed') = 3")
+    assert seen == ["nobody"] * 3
 
 
 def test_a_task_that_is_cancelled_after_its_handler_costs_no_slot(house: House) -> None:

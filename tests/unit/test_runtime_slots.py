@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -34,6 +35,39 @@ def test_one_slot_performs_its_jobs_in_order() -> None:
     wait_until(lambda: len(performed) == 20, "all jobs")
     one.close()
     assert [done.held for done in performed] == jobs
+
+
+def test_nothing_is_left_in_the_context_for_the_next_job() -> None:
+    tenant = ContextVar("tenant", default="nobody")
+    seen: list[str] = []
+
+    def handler(job: Job[Say]) -> Outcome:
+        seen.append(tenant.get())
+        tenant.set(f"the tenant of {job.id}")
+        return Completed()
+
+    performed: list[Performed] = []
+    one = slots(1, handler, performed)
+    one.put([held_job(n) for n in range(3)])
+    one.start()
+    wait_until(lambda: len(performed) == 3, "all jobs")
+    one.close()
+    assert seen == ["nobody"] * 3
+
+
+def test_a_performer_that_breaks_costs_no_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    performed: list[Performed] = []
+    one = slots(1, lambda job: Completed(), performed)
+
+    def break_down(held: HeldJob, outcome: Outcome) -> None:
+        raise RuntimeError(f"at the end of {held.facts.id}")
+
+    monkeypatch.setattr(one._performer, "_conclude", break_down)
+    one.put([held_job(1), held_job(2)])
+    one.start()
+    wait_until(lambda: len(performed) == 2, "both jobs")
+    one.close()
+    assert [done.settlement and done.settlement.failed_attempt for done in performed] == [True, True]
 
 
 def test_closing_hands_back_what_has_not_begun_and_ends_the_threads() -> None:
