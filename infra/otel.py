@@ -20,6 +20,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from infra.redaction import mask_text
 from infra.version import VERSION
 from retinue.job import JobFacts
 from retinue.settlement import Settlement
@@ -134,14 +135,22 @@ class Tracing:
         if settlement.failed_attempt:
             error = settlement.error or {}
             span.set_attribute("error.type", str(error.get("kind", settlement.reason)))
-            span.set_status(Status(StatusCode.ERROR, str(error.get("message", ""))))
+            span.set_status(Status(StatusCode.ERROR, mask_text(str(error.get("message", "")))))
 
     @contextmanager
     def commit(self, facts: JobFacts) -> Iterator[None]:
         """A fenced transaction of the handler."""
         attributes: dict[str, Any] = {"messaging.message.id": str(facts.id), "retinue.job.attempt": facts.attempt}
-        with self._tracer.start_as_current_span(f"commit {facts.type}", attributes=attributes):
-            yield
+        with self._tracer.start_as_current_span(
+            f"commit {facts.type}", attributes=attributes, record_exception=False, set_status_on_exception=False
+        ) as span:
+            try:
+                yield
+            except BaseException as error:
+                # Not as the library does it: with a traceback that may hold secrets.
+                span.set_attribute("error.type", type(error).__name__)
+                span.set_status(Status(StatusCode.ERROR))
+                raise
 
     def settled(self, job_type: str, settled: Sequence[tuple[Span, int]]) -> None:
         """A span for each attempt that has been written: its span, and when its outcome was there to be written."""
