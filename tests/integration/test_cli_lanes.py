@@ -65,6 +65,11 @@ def test_weight_and_limit_are_set_each_for_itself(
     assert retinue.json("lanes", "set", ECHO, "account:1", "--limit", "none")["lane_limit"] == 1
 
 
+def test_in_strict_order_the_limit_is_one_whatever_was_set(retinue: CommandLine, sql: psycopg.Connection) -> None:
+    add_servant(sql, lane_limit=1, order_policy="skip")
+    assert retinue.json("lanes", "set", ECHO, "account:1", "--limit", 5)["lane_limit"] == 1
+
+
 def test_what_a_lane_waits_for_shows(retinue: CommandLine, sql: psycopg.Connection) -> None:
     add_servant(sql)
     add_jobs(sql, lane="account:2")

@@ -1,5 +1,7 @@
 SELECT
-    lanes.type, lanes.lane, lanes.weight, coalesce(lanes.concurrency_limit, job_types.lane_limit) AS lane_limit,
+    lanes.type, lanes.lane, lanes.weight,
+    CASE WHEN job_types.order_policy IS NULL THEN coalesce(lanes.concurrency_limit, job_types.lane_limit) ELSE 1 END
+        AS lane_limit,
     CASE
         WHEN holds.reasons IS NOT NULL THEN 'held'
         WHEN lanes."full" THEN 'full'

@@ -1,7 +1,8 @@
 SELECT
     job_types.type IS NOT NULL AS type_known,
     job_types.paused_at AS type_paused_at,
-    coalesce(lanes.concurrency_limit, job_types.lane_limit) AS lane_limit,
+    CASE WHEN job_types.order_policy IS NULL THEN coalesce(lanes.concurrency_limit, job_types.lane_limit) ELSE 1 END
+        AS lane_limit,
     job_types.type_limit,
     job_types.order_policy IS NOT NULL AS ordered,
     alive.servants,
