@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import psycopg
 from pydantic import BaseModel
 
 from infra.postgres.bulk_pages import Candidate
 from infra.postgres.enqueue import Enqueued, NewJob, enqueue_many
+from infra.postgres.holds import release_order_of
 from infra.postgres.job_actions import Deed, cancel_jobs, retry_of
 from infra.postgres.statements import statement
 from retinue.bulk import Bulk, Operation
@@ -112,7 +112,7 @@ def act(connection: psycopg.Connection, order: Bulk, jobs: Sequence[Candidate], 
         case Operation.CANCEL:
             tally.add(_cancel(connection, order, ids))
         case Operation.RESCHEDULE:
-            moved = _rows(connection, "reschedule_jobs", {"ids": ids, "run_at": order.run_at})
+            moved = connection.execute(statement("reschedule_jobs"), {"ids": ids, "run_at": order.run_at}).rowcount
             tally.add(_tally({"rescheduled": moved}, {"changed_meanwhile": len(ids) - moved}))
         case Operation.RETRY:
             tally.add(_retry(connection, found, request_id))
@@ -122,8 +122,9 @@ def act(connection: psycopg.Connection, order: Bulk, jobs: Sequence[Candidate], 
 def _cancel(connection: psycopg.Connection, order: Bulk, ids: list[int]) -> Tally:
     if JobState.RUNNING not in order.states:
         # Whoever asks for waiting jobs does not want one stopped that has begun since.
-        gone = _rows(connection, "cancel_waiting_jobs", {"ids": ids})
-        return _tally({"cancelled": gone}, {"changed_meanwhile": len(ids) - gone})
+        gone = [row[0] for row in connection.execute(statement("cancel_waiting_jobs"), {"ids": ids})]
+        release_order_of(connection, gone)
+        return _tally({"cancelled": len(gone)}, {"changed_meanwhile": len(ids) - len(gone)})
     deeds = Counter(result.deed.value for result in cancel_jobs(connection, ids))
     return _tally(deeds, {"changed_meanwhile": deeds.pop(Deed.NOTHING, 0)})
 
@@ -151,10 +152,6 @@ def _enqueue_alone(connection: psycopg.Connection, job: NewJob) -> Enqueued | No
         return enqueue_many(connection, [job])[0]
     except RetinueError:
         return None
-
-
-def _rows(connection: psycopg.Connection, name: str, params: dict[str, Any]) -> int:
-    return connection.execute(statement(name), params).rowcount
 
 
 def _tally(done: Mapping[str, int], left_alone: Mapping[str, int]) -> Tally:

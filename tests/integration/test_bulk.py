@@ -13,9 +13,12 @@ from infra.postgres import bulk
 from infra.postgres.bulk_acts import act
 from infra.postgres.bulk_pages import START, next_page
 from infra.postgres.enqueue import NewJob, enqueue_many
+from infra.postgres.holds import hold_lanes, list_holds
 from infra.postgres.job_actions import cancel_jobs, retry_jobs
 from retinue.bulk import Bulk
 from retinue.errors import InvalidPayload
+from retinue.holds import Hold, HoldKind
+from retinue.order import order_scope
 from retinue.payload import validate_payload
 from retinue.servant import load_servant
 from tests.support.assertions import assert_consistent, events_of, history_of, row_of, state_of
@@ -171,6 +174,17 @@ def test_who_cancels_waiting_jobs_stops_none_that_run(sql: psycopg.Connection) -
     assert (tally.done, tally.left_alone) == ({"cancelled": 1}, {})
     assert state_of(sql, waiting) == ("cancelled", "cancel")
     assert row_of(sql, running.id, "cancel_requested_at") == (None,)
+
+
+@pytest.mark.parametrize("states", [["pending"], ["pending", "running"]])
+def test_a_cancelled_head_lets_its_lane_s_order_go_on(sql: psycopg.Connection, states: list[str]) -> None:
+    (head,) = add_jobs(sql)
+    lane = (ECHO, "account:1")
+    hold_lanes(sql, [(lane, Hold(HoldKind.ORDER, order_scope(head), None, "the head failed"))])
+
+    carry_out(sql, bounded(sql, "cancel", type=ECHO, states=states))
+
+    assert list_holds(sql, *lane) == []
 
 
 def test_what_is_previewed_is_done_when_rescheduling(sql: psycopg.Connection) -> None:
