@@ -192,3 +192,25 @@ def test_a_lane_that_is_given_less_weight_does_not_owe_for_what_it_had(
     sql.execute("INSERT INTO lanes (type, lane, weight, virtual_time) VALUES (%s, 'account:1', 1, 1060)", (ECHO,))
     set_lane(sql, ECHO, "account:1", weight=weight)
     assert sql.execute("SELECT virtual_time FROM lanes").fetchall() == [(pytest.approx(expected),)]
+
+
+@pytest.mark.parametrize("ripens", [False, True])
+def test_a_lane_whose_jobs_come_one_by_one_keeps_its_debt_while_others_wait(
+    sql: psycopg.Connection, dispatch: Dispatch, *, ripens: bool
+) -> None:
+    """Else, with long ones, it would have nearly all of the servants' time: each time it wakes it would be forgiven."""
+    add_servant(sql, slots=10, rate=1)
+    sql.execute("UPDATE job_types SET virtual_time = 1000")
+    columns = (
+        "INSERT INTO lanes (type, lane, virtual_time, mean_seconds, due_at, ready) VALUES (%s, %s, %s, %s, %s, %s)"
+    )
+    now = datetime.now(UTC)
+    sql.execute(columns, (ECHO, "account:waits", 1000, 1, now, True))
+    sql.execute(columns, (ECHO, "account:single", 1600, 600, now if ripens else None, False))
+    add_jobs(sql, 1000, lane="account:waits")
+    (single,) = add_jobs(sql, lane="account:single")
+    if ripens:
+        sql.execute("DELETE FROM lane_wakes WHERE lane = 'account:single'")
+    dispatch.run_once()
+    assert single not in queued(sql)
+    assert sql.execute("SELECT virtual_time FROM lanes WHERE lane = 'account:single'").fetchone() == (1600.0,)

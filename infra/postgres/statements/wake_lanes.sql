@@ -1,6 +1,10 @@
 WITH note AS (
     SELECT row.type, row.lane, CASE WHEN row.due_at < now() THEN now() ELSE row.due_at END AS due_at
     FROM unnest(%(types)s::text[], %(lanes)s::text[], %(due_ats)s::timestamptz[]) AS row (type, lane, due_at)
+), in_line AS MATERIALIZED (
+    SELECT named.type
+    FROM (SELECT DISTINCT type FROM note) AS named
+    WHERE EXISTS (SELECT FROM lanes WHERE lanes.type = named.type AND lanes.ready)
 )
 INSERT INTO lanes (type, lane, due_at, ready, virtual_time)
 SELECT
@@ -15,8 +19,8 @@ SET due_at = least(lanes.due_at, excluded.due_at),
     "full" = lanes."full" AND excluded.due_at IS NULL,
     ready = lanes.ready OR excluded.ready AND coalesce(lanes.held_until <= now(), true),
     virtual_time = CASE
-        -- It joins the line: neither with a claim from when it slept, nor with more than a little of its debt.
-        WHEN excluded.ready AND NOT lanes.ready
-        THEN least(greatest(lanes.virtual_time, excluded.virtual_time), excluded.virtual_time + %(debt_seconds)s)
-        ELSE lanes.virtual_time
+        WHEN NOT excluded.ready OR lanes.ready THEN lanes.virtual_time
+        -- It joins the line: without a claim from when it slept, and where nobody waits with little of its debt.
+        WHEN lanes.type IN (SELECT type FROM in_line) THEN greatest(lanes.virtual_time, excluded.virtual_time)
+        ELSE least(greatest(lanes.virtual_time, excluded.virtual_time), excluded.virtual_time + %(debt_seconds)s)
     END
