@@ -207,5 +207,10 @@ def _result_words(result: ActionResult) -> str:
         return result.problem
     if result.new_job_id is not None:
         return f"Job {result.job_id}: runs again as job {result.new_job_id}."
-    words = {"made_due": "is due now", "cancelled": "was cancelled", "cancel_requested": "was asked to stop"}
+    words = {
+        "made_due": "is due now",
+        "cancelled": "was cancelled",
+        "cancel_requested": "was asked to stop",
+        "group_cancelled": "is finished; what is left of the groups it made is being cancelled",
+    }
     return f"Job {result.job_id} {words[result.deed]}."

@@ -20,6 +20,7 @@ class _Retinue(ExplainsErrors, LazyGroup):
         "status": "cli.stack:status",
         "doctor": "cli.stack:doctor",
         "jobs": "cli.jobs:jobs",
+        "groups": "cli.groups:groups",
         "lanes": "cli.lanes:lanes",
         "types": "cli.lanes:types",
         "servants": "cli.servants:servants",

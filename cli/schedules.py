@@ -119,7 +119,7 @@ def run_schedule(schedule_id: int, as_json: bool) -> None:
         made = stored.run_schedule(connection, schedule_id)
     ring_bell(settings)
     if as_json:
-        print_json(made)
+        print_json({"id": made.id, "created": made.created})
     elif made.created:
         click.echo(f"Job {made.id} was made. `retinue jobs show {made.id}` follows it.")
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from retinue.connection import Connection
 from retinue.errors import JobCancelled
+from retinue.groups import Group
 from retinue.outcomes import Completed
 
 P = TypeVar("P", bound=BaseModel)
@@ -54,6 +55,12 @@ class Commit(Protocol):
 
     def complete(self, outcome: Completed) -> None:
         """Settle the job as completed in this very transaction."""
+
+    def group(self, children: Iterable[Any] = (), *, name: str, **rules: Any) -> Group:
+        """Make a group of jobs whose parent this job is; see `infra.postgres.groups.enqueue_group`.
+
+        A later attempt finds the group of that name that an earlier one made, and makes no children.
+        """
 
 
 class JobServices(Protocol):

@@ -22,6 +22,7 @@ from infra.settings import Settings
 from infra.version import VERSION
 from retinue.clock import SystemClock
 from scheduler.dispatch import Dispatch
+from scheduler.groups import Groups
 from scheduler.observer import Observer
 from scheduler.plan import Plan
 from scheduler.rescue import Rescue
@@ -31,6 +32,7 @@ from scheduler.rollup import Rollup
 #: How often each pass runs when nothing wakes it, in seconds; dispatch has a setting of its own.
 PLAN_SECONDS = 1
 RESCUE_SECONDS = 2
+GROUPS_SECONDS = 1
 RETAIN_SECONDS = 900
 ROLLUP_SECONDS = 15
 HEARTBEAT_SECONDS = 5
@@ -66,6 +68,7 @@ class SchedulerProcess:
                 ).run_once,
                 RESCUE_SECONDS,
             ),
+            "groups": (Groups(database, on_work=self._wake_dispatch).run_once, GROUPS_SECONDS),
             "retain": (Retain(database, history_days=settings.history_days).run_once, RETAIN_SECONDS),
             "rollup": (Rollup(database, figures_days=settings.figures_days).run_once, ROLLUP_SECONDS),
             "heartbeat": (self._beat, HEARTBEAT_SECONDS),
@@ -115,6 +118,9 @@ class SchedulerProcess:
         loop = LoopRunner(name, timed, interval_seconds=seconds, clock=SystemClock())
         self._clockwork.add_job(loop.wake, "interval", seconds=seconds, id=name, coalesce=True, max_instances=1)
         return loop
+
+    def _wake_dispatch(self) -> None:
+        self.loops["dispatch"].wake()
 
     def _listen(self) -> None:
         wake = self.loops["dispatch"].wake

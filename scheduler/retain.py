@@ -23,8 +23,8 @@ DAYS_AHEAD = 3
 #: Rows of servants and schedulers that ended are kept this long, in hours.
 ENDED_PROCESS_HOURS = 24
 
-#: Unique keys whose period has ended, dropped by one transaction.
-MAX_KEYS = 10_000
+#: Unique keys whose period has ended, and groups as old as history, dropped by one transaction.
+MAX_OLD_ROWS = 10_000
 
 #: How long a partition's making or dropping waits for a lock, in seconds.
 LOCK_TIMEOUT_SECONDS = 2
@@ -55,8 +55,8 @@ class Retain:
         steps: list[_Step] = [partial(_make, table=table) for table in PARTITIONED]
         steps += [partial(self._drop, table=table) for table in PARTITIONED]
         done = sum([self._alone(step) for step in [*steps, _forget, _fold_rollups]])
-        keys = self._alone(_drop_keys)
-        return PassResult(done + keys, again_after=0 if keys >= MAX_KEYS else None)
+        old = [self._alone(step) for step in (_drop_keys, self._drop_groups)]
+        return PassResult(done + sum(old), again_after=0 if max(old) >= MAX_OLD_ROWS else None)
 
     def _alone(self, step: _Step) -> int:
         """Take the step in a transaction, or leave it to the scheduler that is at it."""
@@ -75,6 +75,10 @@ class Retain:
             connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(_partition(table, day))))
             log.info("partition_dropped", table=table, day=day.isoformat())
         return len(old)
+
+    def _drop_groups(self, connection: psycopg.Connection) -> int:
+        params = {"history_days": self._history_days, "limit": MAX_OLD_ROWS}
+        return connection.execute(statement("drop_old_groups"), params).rowcount
 
 
 def _make(connection: psycopg.Connection, *, table: str) -> int:
@@ -138,7 +142,7 @@ def _forget(connection: psycopg.Connection) -> int:
 
 
 def _drop_keys(connection: psycopg.Connection) -> int:
-    return connection.execute(statement("drop_ended_job_keys"), {"limit": MAX_KEYS}).rowcount
+    return connection.execute(statement("drop_ended_job_keys"), {"limit": MAX_OLD_ROWS}).rowcount
 
 
 def _fold_rollups(connection: psycopg.Connection) -> int:

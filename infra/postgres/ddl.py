@@ -11,6 +11,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 # Importing these adds their tables to the metadata.
 from infra.postgres import schema_budgets as _budgets  # noqa: F401
 from infra.postgres import schema_calendar as _calendar  # noqa: F401
+from infra.postgres import schema_groups as _groups  # noqa: F401
 from infra.postgres import schema_lanes as _lanes  # noqa: F401
 from infra.postgres import schema_queues as _queues  # noqa: F401
 from infra.postgres import schema_rollups as _rollups  # noqa: F401

@@ -30,6 +30,7 @@ class Deed(StrEnum):
     MADE_DUE = "made_due"
     CANCELLED = "cancelled"
     CANCEL_REQUESTED = "cancel_requested"  # its servant stops it
+    GROUP_CANCELLED = "group_cancelled"  # it is finished; what is left of the groups it made is cancelled
     NOTHING = "nothing"  # `problem` says why
 
 
@@ -98,7 +99,10 @@ def run_jobs_now(connection: psycopg.Connection, job_ids: Sequence[int]) -> list
 
 
 def cancel_jobs(connection: psycopg.Connection, job_ids: Sequence[int]) -> list[ActionResult]:
-    """Cancel waiting jobs at once; ask the servants of running ones to stop them, which they do within a heartbeat."""
+    """Cancel waiting jobs at once; ask the servants of running ones to stop them, which they do within a heartbeat.
+
+    What is left of the groups they made is cancelled by the schedulers, also where the job itself is finished.
+    """
     cancelled: set[int] = set()
     asked: set[int] = set()
     found: dict[int, _FoundJob] = {}
@@ -111,7 +115,10 @@ def cancel_jobs(connection: psycopg.Connection, job_ids: Sequence[int]) -> list[
         if not rest:
             break
     release_order_of(connection, sorted(cancelled))
-    return [_cancelled(job_id, cancelled, asked, found.get(job_id)) for job_id in dict.fromkeys(job_ids)]
+    grouped = _ids(connection, "cancel_groups_of_jobs", sorted({*job_ids}))
+    deeds = dict.fromkeys(grouped, Deed.GROUP_CANCELLED)
+    deeds |= dict.fromkeys(cancelled, Deed.CANCELLED) | dict.fromkeys(asked, Deed.CANCEL_REQUESTED)
+    return [_cancelled(job_id, deeds.get(job_id), found.get(job_id)) for job_id in dict.fromkeys(job_ids)]
 
 
 def _retry(connection: psycopg.Connection, job_id: int, job: _FoundJob | None, due: set[int]) -> ActionResult:
@@ -141,11 +148,9 @@ def _run_now(job_id: int, job: _FoundJob | None, due: set[int]) -> ActionResult:
     return _nothing(job_id, f"Job {job_id} is {job.state} already.")
 
 
-def _cancelled(job_id: int, cancelled: set[int], asked: set[int], job: _FoundJob | None) -> ActionResult:
-    if job_id in cancelled:
-        return ActionResult(job_id, Deed.CANCELLED)
-    if job_id in asked:
-        return ActionResult(job_id, Deed.CANCEL_REQUESTED)
+def _cancelled(job_id: int, deed: Deed | None, job: _FoundJob | None) -> ActionResult:
+    if deed is not None:
+        return ActionResult(job_id, deed)
     if job is None:
         return _nothing(job_id, f"There is no job {job_id}.")
     if JobState(job.state) in TERMINAL:

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from infra.postgres.accounts import check_name
-from infra.postgres.enqueue import PRIORITIES, Enqueued, key_faults, payload_json
+from infra.postgres.enqueue import PRIORITIES, Effect, Enqueued, key_faults, payload_json
 from infra.postgres.job_details import masked_payload
 from infra.postgres.rows import rows_as
 from infra.postgres.statements import statement
@@ -170,12 +170,12 @@ def run_schedule(connection: psycopg.Connection, schedule_id: int) -> Enqueued:
     params = {"schedule_ids": [schedule_id], "fire_ats": [locked.now], "run_ats": [locked.now]}
     made = connection.execute(statement("fire_schedules"), params).fetchone()
     if made is not None:
-        return Enqueued(int(made[0]), True)
+        return Enqueued(int(made[0]))
     key = {"type": locked.type, "unique_key": f"schedule:{schedule_id}"}
     held = connection.execute(statement("find_unique_job"), key).fetchone()
     if held is None:
         raise NotAllowed(f"The last job of schedule {schedule_id} was just finishing: try again.")
-    return Enqueued(int(held[0]), False)
+    return Enqueued(int(held[0]), Effect.IGNORED)
 
 
 def _lock(connection: psycopg.Connection, schedule_id: int) -> _LockedSchedule:

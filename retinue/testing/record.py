@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from retinue.connection import Connection
 from retinue.errors import LeaseLost, PermanentError
+from retinue.groups import Group
 from retinue.job import Commit, Job, JobServices
 from retinue.outcomes import Completed
 from retinue.settlement import completed
@@ -79,6 +80,9 @@ class MemoryCommit:
     def complete(self, outcome: Completed) -> None:
         """Likewise."""
 
+    def group(self, children: Iterable[Any] = (), *, name: str, **rules: Any) -> Group:
+        raise RuntimeError("tx.group needs a database: run(…, database=…), with the fixture retinue_database")
+
 
 class MemoryServices:
     """`JobServices` without a database: commits run nothing, connections are those that the test made up."""
@@ -127,6 +131,9 @@ class RecordedCommit:
             raise PermanentError(settlement.error["message"])
         self._kept.completed = outcome
         self._tx.complete(outcome)
+
+    def group(self, children: Iterable[Any] = (), *, name: str, **rules: Any) -> Group:
+        return self._tx.group(children, name=name, **rules)
 
 
 class Recorder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,8 @@ import psycopg
 from infra.logs import get_logger
 from infra.postgres.bell import Bell
 from infra.postgres.connect import Database
+from infra.postgres.enqueue import NewJob
+from infra.postgres.groups import Parent, StoredGroup, enqueue_group
 from infra.postgres.settle import settle_jobs
 from infra.postgres.statements import statement
 from infra.secrets import Keyring, SecretError
@@ -66,6 +68,12 @@ class FencedCommit:
             raise PermanentError(settlement.error["message"])
         self._completed = settlement
 
+    def group(self, children: Iterable[NewJob] = (), *, name: str, **rules: Any) -> StoredGroup:
+        parent = Parent(self._job.id, self._job.facts.group_id)
+        # Its children are told of when this transaction lands.
+        self.lanes_woken = True
+        return enqueue_group(self.connection, children, name=name, parent=parent, **rules)
+
     def hold_fence(self) -> None:
         """Lock the job's row so that nobody can rescue it before this transaction ends.
 
@@ -82,7 +90,7 @@ class FencedCommit:
             self.connection.execute(statement("save_checkpoint"), params)
         if self._completed is not None:
             settled = settle_jobs(self.connection, [(self._completed, None)], shard=shard)
-            self.lanes_woken = settled.lanes_woken
+            self.lanes_woken |= settled.lanes_woken
 
     @property
     def completes(self) -> bool:

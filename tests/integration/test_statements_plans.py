@@ -87,6 +87,7 @@ def cases(busy: Busy) -> dict[str, dict[str, Any]]:
         "rescue_undelivered_jobs": {"queued_timeout_seconds": 30, "limit": 1000},
         "request_cancel": {"ids": [job.id for job in held]},
         "cancel_waiting_jobs": {"ids": busy.queued[:50]},
+        "lock_jobs_of_cancelled_groups": {"limit": 1000},
         "find_unique_job": {"type": ECHO, "unique_key": "k"},
         "find_key_holders": {"types": texts([ECHO]), "keys": texts(["k"]), "periods": numbers([60])},
         "lock_key_holders": {"ids": numbers(busy.queued[:50])},

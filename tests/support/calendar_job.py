@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +12,7 @@ import psycopg
 
 from infra.postgres.connect import Database
 from retinue import Completed, Connection, Job
+from retinue.groups import Group
 from retinue.job import JobFacts
 from servants.calendar import CalendarSync, sync_calendar
 
@@ -31,6 +32,9 @@ class PlainCommit:
 
     def complete(self, outcome: Completed) -> None:
         raise AssertionError("calendar.sync leaves completing to the runtime")
+
+    def group(self, children: Iterable[Any] = (), *, name: str, **rules: Any) -> Group:
+        raise AssertionError("calendar.sync makes no groups")
 
 
 @dataclass

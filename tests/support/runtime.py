@@ -143,7 +143,13 @@ class House:
     def add(self, *payloads: Mapping[str, Any], job_type: str = TYPE, **columns: Any) -> list[int]:
         """Pending jobs with these payloads, or one with an empty one."""
         count = len(payloads) or 1
-        row = {"account_id": None, "lane": "account:1", "request_id": None, "ordered": False, "group_id": None} | columns
+        row = {
+            "account_id": None,
+            "lane": "account:1",
+            "request_id": None,
+            "ordered": False,
+            "group_id": None,
+        } | columns
         params = {
             "type": texts([job_type] * count),
             "account_id": numbers([row["account_id"]] * count),

@@ -20,6 +20,17 @@ WITH waiting AS (
     INSERT INTO job_rollups (minute, type, state, shard, jobs, run_seconds, wait_seconds)
     SELECT date_trunc('minute', now()), type, 'cancelled', 0, count(*), 0, 0 FROM gone GROUP BY type ORDER BY type
     ON CONFLICT (minute, type, state, shard) DO UPDATE SET jobs = job_rollups.jobs + excluded.jobs
+), grouped AS (
+    INSERT INTO group_notes (group_id, completed, failed, cancelled, cancel_reason)
+    SELECT group_id, 0, 0, count(*), NULL
+    FROM gone
+    WHERE group_id IS NOT NULL
+    GROUP BY group_id
+    UNION ALL
+    SELECT job_groups.id, 0, 0, 0, 'its parent was cancelled'
+    FROM job_groups
+    WHERE job_groups.parent_job_id = ANY(ARRAY(SELECT id FROM gone))
+        AND job_groups.finished_at IS NULL
 ), woken AS (
     INSERT INTO lane_wakes (type, lane, due_at)
     SELECT DISTINCT type, lane, now() FROM gone WHERE state = 'queued'

@@ -43,6 +43,19 @@ WITH outcome AS (
     SET jobs = job_rollups.jobs + excluded.jobs,
         run_seconds = job_rollups.run_seconds + excluded.run_seconds,
         wait_seconds = job_rollups.wait_seconds + excluded.wait_seconds
+), grouped AS (
+    INSERT INTO group_notes (group_id, completed, failed, cancelled, cancel_reason)
+    SELECT
+        group_id, count(*) FILTER (WHERE to_state = 'completed'), count(*) FILTER (WHERE to_state = 'failed'),
+        count(*) FILTER (WHERE to_state = 'cancelled'), NULL
+    FROM gone
+    WHERE group_id IS NOT NULL
+    GROUP BY group_id
+    UNION ALL
+    SELECT job_groups.id, 0, 0, 0, 'its parent was cancelled'
+    FROM job_groups
+    WHERE job_groups.parent_job_id = ANY(ARRAY(SELECT id FROM gone WHERE to_state = 'cancelled'))
+        AND job_groups.finished_at IS NULL
 ), woken AS (
     INSERT INTO lane_wakes (type, lane, due_at)
     SELECT freed.type, freed.lane, now()

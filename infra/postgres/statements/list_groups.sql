@@ -1,0 +1,6 @@
+SELECT id
+FROM job_groups
+WHERE (%(account_id)s::bigint IS NULL OR account_id = %(account_id)s)
+    AND (NOT %(unfinished)s OR finished_at IS NULL)
+ORDER BY id DESC
+LIMIT %(limit)s

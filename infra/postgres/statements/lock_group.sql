@@ -1,0 +1,1 @@
+SELECT id FROM job_groups WHERE id = %(id)s FOR UPDATE

@@ -1,0 +1,1 @@
+INSERT INTO group_notes (group_id, total) VALUES (%(id)s, %(total)s)
