@@ -154,7 +154,9 @@ def test_a_second_up_says_that_it_is_up_already(stack: Checkout) -> None:
 def test_status_shows_every_program(stack: Checkout) -> None:
     text = stack.say("status")
     programs = {line.split()[0]: line.split()[1] for line in text.splitlines() if "/logs/" in line}
-    servants = {f"servant-{name}": "running" for name in ("calendar-sync", "system-bulk", "system-echo", "system-sleep")}
+    servants = {
+        f"servant-{name}": "running" for name in ("calendar-sync", "system-bulk", "system-echo", "system-sleep")
+    }
     engine = dict.fromkeys(("postgres", "sqs", "caldav", "demo-editor", "scheduler", "manager"), "running")
     assert programs == {**servants, **engine}
     assert f"Manager: http://127.0.0.1:{stack.ports['manager']}" in text
