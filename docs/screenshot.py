@@ -20,10 +20,10 @@ from infra.local.postgres_cluster import embedded_binaries
 from infra.postgres.connect import Database
 from infra.postgres.migrate import migrate
 from manager.app import create_app
+from retinue.testing.postgres import embedded_server
 from tests.support.chromium import Page, find_chromium, open_page
 from tests.support.manager_server import StubQueues, manager_settings, serving, sign_in
 from tests.support.overview_rows import add_fleet, add_scheduler, add_type
-from tests.support.postgres import embedded_server
 
 PICTURE = Path(__file__).with_name("overview.png")
 WIDE, NARROW = 1280, 390

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -13,69 +12,20 @@ from infra.postgres.connect import Database
 from infra.postgres.enqueue import NewJob, enqueue
 from infra.postgres.groups import (
     Parent,
-    StoredGroup,
     cancel_groups,
     enqueue_group,
     followed_group,
     list_children,
     list_groups,
-    open_group,
     show_group,
 )
 from infra.postgres.job_actions import Deed, cancel_jobs
-from retinue import Unique
-from retinue.errors import InvalidPayload, NotAllowed, NotFound, UnknownType
+from retinue.errors import InvalidPayload, NotFound, UnknownType
 from retinue.groups import GroupState
-from retinue.outcomes import Cancelled, Completed, Fail, Outcome, Retry
-from scheduler.groups import Groups
-from scheduler.retain import Retain
+from retinue.outcomes import Cancelled, Completed, Fail, Retry
 from tests.support.assertions import assert_consistent, states
-from tests.support.factories import ECHO, Held, claim_jobs, queue_jobs, settle_one
-from tests.support.race import in_background, together, wait_until_blocked
-
-FOLLOW_UP = NewJob(type=ECHO, payload={"message": "all done"}, account_id=7)
-
-
-def echoes(count: int) -> list[NewJob]:
-    return [NewJob(type=ECHO, payload={"message": str(n)}) for n in range(count)]
-
-
-def make(sql: psycopg.Connection, count: int = 3, **rules: Any) -> StoredGroup:
-    """A group with so many jobs and a follow-up, all in one transaction."""
-    with sql.transaction():
-        given: dict[str, Any] = {"name": "onboard", "follow_up": FOLLOW_UP} | rules
-        return enqueue_group(sql, echoes(count), **given)
-
-
-def jobs_of(sql: psycopg.Connection, group_id: int) -> list[int]:
-    return [row[0] for row in sql.execute("SELECT id FROM jobs WHERE group_id = %s ORDER BY id", (group_id,))]
-
-
-def claim(sql: psycopg.Connection, ids: Sequence[int]) -> list[Held]:
-    queue_jobs(sql, ids)
-    return claim_jobs(sql, ids, servant_id=1)
-
-
-def end(sql: psycopg.Connection, group_id: int, *outcomes: Outcome) -> None:
-    """Its first jobs end so."""
-    for held, outcome in zip(claim(sql, jobs_of(sql, group_id)[: len(outcomes)]), outcomes, strict=True):
-        settle_one(sql, held, outcome)
-
-
-def settle_groups(database: Database) -> None:
-    """The pass, until it has nothing to do."""
-    groups = Groups(database)
-    while groups.run_once().done:
-        pass
-
-
-def follow_ups(sql: psycopg.Connection) -> int:
-    return int(sql.execute("SELECT count(*) FROM jobs WHERE payload->>'message' = 'all done'").fetchall()[0][0])
-
-
-def figures(sql: psycopg.Connection, group_id: int) -> tuple[str, int, int, int, int]:
-    found = show_group(sql, group_id)
-    return found.state, found.total, found.completed, found.failed, found.cancelled
+from tests.support.factories import ECHO, settle_one
+from tests.support.groups import claim, echoes, end, figures, follow_ups, jobs_of, make, settle_groups
 
 
 def test_progress_adds_up_and_a_follow_up_runs_when_all_are_done(sql: psycopg.Connection, database: Database) -> None:
@@ -233,139 +183,10 @@ def test_cancelling_reaches_groups_inside_groups(sql: psycopg.Connection, databa
     assert (states(sql), follow_ups(sql)) == ({"cancelled": 6}, 0)
 
 
-def test_jobs_join_in_pages_until_it_is_sealed(sql: psycopg.Connection, database: Database) -> None:
-    group = make(sql, 1, sealed=False)
-    end(sql, group.id, Completed())
-    settle_groups(database)
-    assert figures(sql, group.id) == ("open", 1, 1, 0, 0)
-    with sql.transaction():
-        again = open_group(sql, group.id)
-        assert again.add(echoes(2)) == 2
-        again.seal()
-    with pytest.raises(NotAllowed, match=f"No job can join group {group.id}: it is sealed"):
-        open_group(sql, group.id).add(echoes(1))
-    end(sql, group.id, Completed(), Completed())
-    settle_groups(database)
-    assert (figures(sql, group.id), follow_ups(sql)) == (("completed", 3, 3, 0, 0), 1)
-
-
-def test_no_job_joins_a_group_that_is_being_cancelled(sql: psycopg.Connection) -> None:
-    group = make(sql, 1, sealed=False)
-    cancel_groups(sql, [group.id], reason="enough")
-    with pytest.raises(NotAllowed, match="it is being cancelled: enough"):
-        group.add(echoes(1))
-    with pytest.raises(NotFound, match="There is no group 999"):
-        open_group(sql, 999).add(echoes(1))
-
-
-def test_sealing_waits_for_who_is_adding(sql: psycopg.Connection, database_url: str, database: Database) -> None:
-    group = make(sql, 0, sealed=False)
-    with psycopg.connect(database_url) as adding, psycopg.connect(database_url) as sealing:
-        open_group(adding, group.id).add(echoes(2))
-        with in_background(open_group(sealing, group.id).seal):
-            wait_until_blocked(sql, by=adding)
-            adding.commit()
-        sealing.commit()
-    settle_groups(database)
-    assert (figures(sql, group.id), follow_ups(sql)) == (("running", 2, 0, 0, 0), 0)
-
-
 def test_an_empty_group_ends_at_once(sql: psycopg.Connection, database: Database) -> None:
     group = make(sql, 0)
     settle_groups(database)
     assert (figures(sql, group.id), follow_ups(sql)) == (("completed", 0, 0, 0, 0), 1)
-
-
-def test_a_parent_that_runs_again_finds_the_group_it_made(sql: psycopg.Connection) -> None:
-    parent = Parent(enqueue(sql, ECHO).id, None)
-    first = make(sql, parent=parent)
-    again = make(sql, parent=parent)
-    assert (first.created, again.created, again.id) == (True, False, first.id)
-    assert figures(sql, first.id) == ("running", 3, 0, 0, 0)
-    assert make(sql, parent=parent, name="another").created
-
-
-@pytest.mark.parametrize(("outcome", "state"), [(Completed(), "running"), (Fail("no use"), "cancelled")])
-def test_a_group_that_its_parent_left_open_is_sealed_or_cancelled(
-    sql: psycopg.Connection, database: Database, outcome: Outcome, state: str
-) -> None:
-    parent = enqueue(sql, ECHO).id
-    group = make(sql, parent=Parent(parent, None), sealed=False)
-    (held,) = claim(sql, [parent])
-    settle_groups(database)
-    assert show_group(sql, group.id).state == "open"
-    settle_one(sql, held, outcome)
-    settle_groups(database)
-    found = show_group(sql, group.id)
-    assert found.state == state
-    if state == "cancelled":
-        assert found.cancel_reason == "its parent ended before it was sealed: failed"
-
-
-def test_a_child_whose_key_is_held_does_not_join(sql: psycopg.Connection, database: Database) -> None:
-    enqueue(sql, ECHO, unique_key="k")
-    children = [NewJob(type=ECHO, payload={}, unique=Unique("k")), *echoes(1)]
-    with sql.transaction():
-        group = enqueue_group(sql, children, name="onboard")
-    assert figures(sql, group.id) == ("running", 1, 0, 0, 0)
-    end(sql, group.id, Completed())
-    settle_groups(database)
-    assert figures(sql, group.id) == ("completed", 1, 1, 0, 0)
-
-
-def test_two_schedulers_fold_and_end_at_once_and_each_follow_up_comes_once(
-    sql: psycopg.Connection, database_url: str
-) -> None:
-    groups = [make(sql, 4) for _ in range(12)]
-    databases = [Database(database_url, application_name="test") for _ in range(2)]
-    for _ in range(4):
-        for group in groups:
-            end(sql, group.id, Completed())
-        together([Groups(each).run_once for each in databases] * 2)
-    for each in databases:
-        settle_groups(each)
-        each.close()
-    assert {figures(sql, group.id) for group in groups} == {("completed", 4, 4, 0, 0)}
-    assert follow_ups(sql) == 12
-    assert sql.execute("SELECT count(*) FROM group_notes").fetchone() == (0,)
-
-
-def test_children_end_while_the_group_is_cancelled(sql: psycopg.Connection, database: Database) -> None:
-    """Cancel races with settles: whatever wins, each job is counted once."""
-    group = make(sql, 40)
-    held = claim(sql, jobs_of(sql, group.id)[:20])
-
-    def settle_all() -> None:
-        for job in held:
-            settle_one(sql, job)
-
-    def cancel() -> None:
-        with database.transaction() as connection:
-            cancel_groups(connection, [group.id], reason="enough")
-        settle_groups(database)
-
-    together([settle_all, cancel])
-    settle_groups(database)
-    assert figures(sql, group.id) == ("cancelled", 40, 20, 0, 20)
-    assert_consistent(sql)
-
-
-def test_a_crash_before_the_end_is_written_leaves_the_follow_up_to_the_next(
-    sql: psycopg.Connection, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    group = make(sql, 1)
-    end(sql, group.id, Completed())
-
-    def crash(*_: object, **__: object) -> int:
-        raise RuntimeError("killed")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("scheduler.groups.make_follow_up", crash)
-        with pytest.raises(RuntimeError, match="killed"):
-            Groups(database).run_once()
-    assert (show_group(sql, group.id).state, follow_ups(sql)) == ("running", 0)
-    settle_groups(database)
-    assert (show_group(sql, group.id).state, follow_ups(sql)) == ("completed", 1)
 
 
 def test_what_cannot_be_is_refused(sql: psycopg.Connection) -> None:
@@ -381,12 +202,3 @@ def test_what_cannot_be_is_refused(sql: psycopg.Connection) -> None:
     with pytest.raises(NotFound, match="follows no group"):
         followed_group(sql, 1)
     assert (states(sql), list_groups(sql)) == ({}, [])
-
-
-def test_old_groups_are_dropped_with_their_history(sql: psycopg.Connection, database: Database) -> None:
-    old, new, unfinished = make(sql, 0), make(sql, 0), make(sql, 1)
-    settle_groups(database)
-    sql.execute("UPDATE job_groups SET finished_at = now() - interval '15 days' WHERE id = %s", (old.id,))
-    Retain(database, history_days=14).run_once()
-    assert [group.id for group in list_groups(sql)] == [unfinished.id, new.id]
-    assert [group.id for group in list_groups(sql, unfinished=True)] == [unfinished.id]

@@ -14,6 +14,7 @@ from infra.postgres import connect
 from retinue import Completed, Job, Outcome, seconds
 from servants.runtime import process as runtime
 from servants.runtime import receiver, surplus
+from servants.runtime.slots import Slots
 from tests.support.assertions import assert_consistent, events_of, history_of, row_of, state_of
 from tests.support.postgres import DatabaseServer
 from tests.support.race import DEADLINE_SECONDS, in_background, wait_until
@@ -143,7 +144,9 @@ def test_a_job_claimed_while_the_drain_begins_is_handed_back(house: House, monke
     (late,) = house.run()
     assert claiming.wait(DEADLINE_SECONDS)
     with in_background(process.drain):
-        wait_until(lambda: process._slots._closed, "the slots to close")
+        slots = process._slots
+        assert isinstance(slots, Slots)
+        wait_until(lambda: slots._closed, "the slots to close")
         go_on.set()
         house.wait_for("state = 'pending' FROM jobs WHERE id = %s", late)
         gate.open()

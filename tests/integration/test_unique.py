@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 import psycopg
@@ -22,37 +21,7 @@ from retinue.outcomes import Fail, Retry
 from scheduler.retain import Retain
 from tests.support.assertions import assert_consistent, row_of, states
 from tests.support.factories import ECHO, claim_jobs, queue_jobs, settle_one
-from tests.support.race import in_background, together, wait_until_blocked
-
-LATER = datetime.now(UTC) + timedelta(hours=6)
-HOUR = timedelta(hours=1)
-
-WAITING = Unique("k", over="waiting")
-REPLACE = Unique("k", over="waiting", on_conflict="replace")
-EARLIER = Unique("k", on_conflict="earlier")
-DEBOUNCE = Unique("k", on_conflict="later", max_wait=2 * HOUR)
-
-
-@pytest.fixture
-def other(database_url: str) -> Iterator[psycopg.Connection]:
-    """A second caller; its transaction ends when the test says so."""
-    with psycopg.connect(database_url) as connection:
-        yield connection
-
-
-def call(connection: psycopg.Connection, message: str, unique: Unique, **options: Any) -> Enqueued:
-    return enqueue(connection, ECHO, {"message": message}, unique=unique, **options)
-
-
-def message_of(sql: psycopg.Connection, job_id: int) -> str:
-    (message,) = row_of(sql, job_id, "payload->>'message'")
-    return str(message)
-
-
-def claim(sql: psycopg.Connection, job_id: int) -> Any:
-    queue_jobs(sql, [job_id])
-    (held,) = claim_jobs(sql, [job_id], servant_id=1)
-    return held
+from tests.support.unique import DEBOUNCE, EARLIER, HOUR, LATER, REPLACE, WAITING, call, claim, message_of
 
 
 def test_a_key_over_waiting_is_given_up_by_the_claim(sql: psycopg.Connection) -> None:
@@ -204,153 +173,6 @@ def test_thousands_of_keys_take_a_few_statements(sql: psycopg.Connection, monkey
     messages = sql.execute("SELECT payload->>'message', count(*) FROM jobs GROUP BY 1 ORDER BY 1").fetchall()
     assert messages == [("", 1), ("a", count // 2), ("b", count // 2)]
     assert_consistent(sql)
-
-
-@pytest.mark.parametrize("over", ["waiting", "unfinished"])
-def test_a_holder_that_is_claimed_between_the_looks_keeps_its_payload(
-    sql: psycopg.Connection, other: psycopg.Connection, database_url: str, over: str
-) -> None:
-    rules = Unique("k", over=over, on_conflict="replace")
-    first = call(sql, "old", rules)
-    queue_jobs(sql, [first.id])
-    # The caller finds the holder waiting, and then waits for its row, which the claim has.
-    other.execute("SELECT FROM jobs WHERE id = %s FOR UPDATE", (first.id,))
-    with (
-        in_background(partial(call, sql, "new", rules)) as made,
-        psycopg.connect(database_url, autocommit=True) as looking,
-    ):
-        wait_until_blocked(looking, by=other)
-        claim_jobs(other, [first.id], servant_id=1)
-        other.commit()
-    assert row_of(sql, first.id, "state, payload->>'message'") == ("running", "old")
-    if over == "waiting":
-        assert made.result().created
-        assert message_of(sql, made.result().id) == "new"
-    else:
-        assert made.result() == Enqueued(first.id, Effect.IGNORED)
-    assert_consistent(sql)
-
-
-def finish(connection: psycopg.Connection, job_id: int) -> None:
-    connection.execute(statement("cancel_waiting_jobs"), {"ids": [job_id]})
-
-
-@pytest.mark.parametrize("rules", [REPLACE, DEBOUNCE, EARLIER, Unique("k")])
-def test_a_holder_that_ends_meanwhile_makes_room(
-    sql: psycopg.Connection, other: psycopg.Connection, database_url: str, rules: Unique
-) -> None:
-    first = call(sql, "old", rules, run_at=LATER)
-    finish(other, first.id)
-    with (
-        in_background(partial(call, sql, "new", rules)) as made,
-        psycopg.connect(database_url, autocommit=True) as looking,
-    ):
-        wait_until_blocked(looking, by=other)
-        other.commit()
-    assert made.result().created
-    assert message_of(sql, made.result().id) == "new"
-
-
-@pytest.mark.parametrize("commits", [True, False])
-def test_a_holder_that_is_found_and_then_ends_is_not_changed(
-    sql: psycopg.Connection, other: psycopg.Connection, database_url: str, commits: bool
-) -> None:
-    first = call(sql, "old", REPLACE)
-    other.execute("SELECT FROM jobs WHERE id = %s FOR UPDATE", (first.id,))
-    with (
-        in_background(partial(call, sql, "new", REPLACE)) as made,
-        psycopg.connect(database_url, autocommit=True) as looking,
-    ):
-        wait_until_blocked(looking, by=other)
-        finish(other, first.id)
-        other.commit() if commits else other.rollback()
-    assert made.result().effect == (Effect.CREATED if commits else Effect.REPLACED)
-    assert message_of(sql, made.result().id) == "new"
-    assert states(sql) == ({"pending": 1, "cancelled": 1} if commits else {"pending": 1})
-
-
-def test_a_claim_passes_over_a_job_that_is_being_replaced(sql: psycopg.Connection, other: psycopg.Connection) -> None:
-    first = call(sql, "old", REPLACE)
-    queue_jobs(sql, [first.id])
-    assert call(other, "new", REPLACE).effect == Effect.REPLACED
-    assert claim_jobs(sql, [first.id], servant_id=1) == []
-    other.commit()
-    assert claim_jobs(sql, [first.id], servant_id=1) == []
-    queue_jobs(sql, [first.id])
-    assert [held.id for held in claim_jobs(sql, [first.id], servant_id=1)] == [first.id]
-    assert message_of(sql, first.id) == "new"
-
-
-@pytest.mark.parametrize("period", [None, HOUR])
-@pytest.mark.parametrize("present", [True, False])
-def test_callers_with_the_same_keys_in_other_orders_do_not_deadlock(
-    sql: psycopg.Connection, database_url: str, present: bool, period: timedelta | None
-) -> None:
-    def jobs(message: str) -> list[NewJob]:
-        rules = [Unique(f"k{n:02}", on_conflict="replace", for_period=period) for n in range(40)]
-        return [NewJob(type=ECHO, payload={"message": message}, unique=rule) for rule in rules]
-
-    if present:
-        # Their IDs run against the order of their keys.
-        for job in reversed(jobs("old")):
-            enqueue_many(sql, [job])
-
-    def bring(order: list[NewJob]) -> Counter[str]:
-        effects: Counter[str] = Counter()
-        for _ in range(5):
-            with psycopg.connect(database_url) as connection:
-                effects.update(made.effect for made in enqueue_many(connection, order))
-        return effects
-
-    made = together([partial(bring, jobs("a")), partial(bring, jobs("b")[::-1]), partial(bring, jobs("c"))])
-    expected = {"replaced": 600} if present else {"created": 40, "replaced": 560}
-    assert sum(made, Counter()) == expected
-    assert states(sql) == {"pending": 40}
-    # Whoever came last, came last for all of them: each call is one transaction.
-    assert len(sql.execute("SELECT DISTINCT payload->>'message' FROM jobs").fetchall()) == 1
-
-
-def test_callers_race_for_a_kept_key_and_one_makes_the_job(sql: psycopg.Connection, database_url: str) -> None:
-    def bring(round_: int) -> Enqueued:
-        with psycopg.connect(database_url) as connection:
-            return call(connection, "x", Unique(f"k{round_}", for_period=HOUR))
-
-    for round_ in range(5):
-        made = together([partial(bring, round_)] * 3)
-        assert Counter(one.effect for one in made) == {"created": 1, "ignored": 2}
-    assert states(sql) == {"pending": 5}
-
-
-def test_a_call_that_starts_over_leaves_the_callers_transaction_alone(
-    sql: psycopg.Connection, other: psycopg.Connection, database_url: str
-) -> None:
-    first = call(sql, "old", REPLACE)
-    other.execute("SELECT FROM jobs WHERE id = %s FOR UPDATE", (first.id,))
-
-    def work() -> Enqueued:
-        with psycopg.connect(database_url) as connection:
-            connection.execute("INSERT INTO accounts (name) VALUES ('mine')")
-            return call(connection, "new", REPLACE)
-
-    with in_background(work) as made:
-        wait_until_blocked(sql, by=other)
-        finish(other, first.id)
-        other.commit()
-    assert made.result().created
-    assert sql.execute("SELECT name FROM accounts").fetchall() == [("mine",)]
-
-
-@pytest.mark.parametrize("begin", [True, False])
-def test_what_was_changed_goes_with_the_callers_transaction(
-    sql: psycopg.Connection, other: psycopg.Connection, begin: bool
-) -> None:
-    first = call(sql, "old", REPLACE)
-    if begin:
-        other.execute("SELECT")
-    assert call(other, "new", REPLACE).effect == Effect.REPLACED
-    assert message_of(sql, first.id) == "old"
-    other.rollback()
-    assert message_of(sql, first.id) == "old"
 
 
 def test_a_retry_of_a_finished_job_finds_its_key_taken(sql: psycopg.Connection) -> None:

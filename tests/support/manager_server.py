@@ -103,7 +103,7 @@ class AwayDatabase(Database):
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    def transaction(self) -> Any:
+    def transaction(self, *, pipelined: bool = False) -> Any:
         raise self.error
 
 
