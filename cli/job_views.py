@@ -145,6 +145,7 @@ def _facts(job: JobDetails) -> Iterator[tuple[str, object]]:
     yield from _times(job)
     yield "Schedule", job.schedule_id
     yield "Retry of", job.retry_of
+    yield "Group", job.group_id
     yield "Unique key", job.unique_key
     yield "Request", job.request_id
 

@@ -62,6 +62,7 @@ class JobDetails:
     schedule_id: int | None
     fire_at: datetime | None
     retry_of: int | None
+    group_id: int | None
     request_id: str | None
     unique_key: str | None
     payload: Any

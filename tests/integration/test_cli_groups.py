@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import psycopg
 import pytest
 
@@ -62,3 +64,11 @@ def test_cancelling_a_finished_parent_cancels_the_rest(
 def test_no_group(retinue: CommandLine) -> None:
     assert retinue.say("groups", "list") == "No group.\n"
     assert "There is no group 5." in retinue.refusal("groups", "show", 5, exit_code=1)
+
+
+def test_a_job_tells_its_group(retinue: CommandLine, sql: psycopg.Connection, group_id: int) -> None:
+    ((waiting,),) = sql.execute("SELECT id FROM jobs").fetchall()
+    ((ended,),) = sql.execute("SELECT id FROM job_history WHERE group_id IS NOT NULL").fetchall()
+    for job in (waiting, ended):
+        assert retinue.json("jobs", "show", job)["group_id"] == group_id
+        assert re.search(rf"^Group +{group_id}$", retinue.say("jobs", "show", job), flags=re.MULTILINE)

@@ -4,7 +4,7 @@ FROM (
     SELECT
         id, type, account_id, lane, priority, state, reason, attempt, failures, deaths, created_at, run_at, queued_at,
         claimed_at, lease_until, NULL::timestamptz AS finished_at, NULL::float8 AS run_seconds, servant_id, schedule_id,
-        fire_at, retry_of, request_id, unique_key, payload, checkpoint, progress_done, progress_total, error,
+        fire_at, retry_of, group_id, request_id, unique_key, payload, checkpoint, progress_done, progress_total, error,
         cancel_requested_at, NULL::jsonb AS result
     FROM jobs
     WHERE id = %(id)s
@@ -12,7 +12,7 @@ FROM (
     SELECT
         id, type, account_id, lane, priority, state, reason, attempt, failures, deaths, created_at, run_at, queued_at,
         claimed_at, NULL, finished_at, run_seconds, servant_id, schedule_id,
-        fire_at, retry_of, request_id, unique_key, payload, checkpoint, progress_done, progress_total, error,
+        fire_at, retry_of, group_id, request_id, unique_key, payload, checkpoint, progress_done, progress_total, error,
         cancel_requested_at, result
     FROM job_history
     WHERE id = %(id)s
