@@ -163,8 +163,8 @@ def test_a_sync_with_a_server_that_fails_is_tried_again(
 
 def test_a_sync_whose_sign_in_is_refused_parks_its_lane(outpost: Outpost, connections: dict[str, int]) -> None:
     number = connections["Refusal"]
-    said = outpost.why(outpost.sync_job("Refusal"), "is paused since")
-    assert f"The lane connection_id:{number} is paused since" in said
+    said = outpost.why(outpost.sync_job("Refusal"), "is parked by an incident since")
+    assert f"The lane connection_id:{number} is parked by an incident since" in said
     assert SENTENCES["Refusal"] in said
     assert f"`retinue connections test {number}` resumes the lane" in said
     assert "CredentialError" in outpost.retinue.say("jobs", "show", outpost.sync_job("Refusal"))
@@ -180,7 +180,7 @@ def test_a_message_that_says_nothing_lands_in_the_dead_letter_queue(outpost: Out
 
     eventually(lambda: outpost.depth(dead), lambda depth: depth == 1, seconds=20, what="dead letter")
 
-    assert outpost.depth(queue) == 0
+    eventually(lambda: outpost.depth(queue), lambda depth: depth == 0, seconds=20, what="empty queue")
     (letter,) = outpost.sqs.receive_message(QueueUrl=dead, MessageAttributeNames=["All"], VisibilityTimeout=0)[
         "Messages"
     ]
@@ -221,7 +221,7 @@ def test_credentials_sealed_with_another_key() -> None:
 
         made.start_scheduler()
         made.start_servant("calendars", CALENDAR)
-        said = outpost.why(outpost.sync_job("Ada"), "is paused since")
+        said = outpost.why(outpost.sync_job("Ada"), "is parked by an incident since")
         assert f"the credentials of connection {number} cannot be opened" in said
         assert f"`retinue connections password {number}` takes a new password." in said
         refused = outpost.retinue.refusal("connections", "test", number, status=78)
