@@ -7,10 +7,9 @@ from datetime import timedelta
 
 import psycopg
 
-from infra.postgres.connections import NewConnection, add_connection
-from infra.postgres.schedules import NewSchedule, add_schedule
+from infra.postgres.connections import NewConnection
+from infra.postgres.scheduled_connections import add_scheduled_connection
 from infra.secrets import Keyring
-from retinue.schedule import Every
 
 SYNC_TYPE = "calendar.sync"
 
@@ -31,17 +30,7 @@ def add_caldav_connection(
     """Make the connection and its schedule, whose first fire is due at once.
 
     Raises:
-        InvalidName, NotAllowed: see `add_connection`.
-        InvalidSchedule: the interval cannot be used.
-        UnknownType: no servant for calendars is installed.
+        InvalidName, NotAllowed, InvalidSchedule, UnknownType: see `add_scheduled_connection`.
     """
-    connection_id = add_connection(connection, keyring, new)
-    schedule = NewSchedule(
-        type=SYNC_TYPE,
-        # Of its own, whatever the account's connections are called.
-        name=f"connection {connection_id}",
-        rule=Every(every),
-        account_id=new.account_id,
-        payload={"connection_id": connection_id},
-    )
-    return AddedConnection(connection_id, add_schedule(connection, schedule), new.account_id, new.name)
+    connection_id, schedules = add_scheduled_connection(connection, keyring, new, every={SYNC_TYPE: every})
+    return AddedConnection(connection_id, schedules[SYNC_TYPE], new.account_id, new.name)
