@@ -1,7 +1,7 @@
 """The tables of the engine, defined once. Alembic's migrations are compared with them in a test.
 
-Synced data has tables of its own in `infra.postgres.schema_calendar`. Every table that holds account data carries
-`account_id` and is listed in `ACCOUNT_TABLES`, which row-level security covers.
+Synced data has tables of its own in `infra.postgres.schema_calendar`, `schema_email` and `schema_contacts`. Every table
+that holds account data carries `account_id` and is listed in `ACCOUNT_TABLES`, which row-level security covers.
 """
 
 from __future__ import annotations

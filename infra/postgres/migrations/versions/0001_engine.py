@@ -1,4 +1,4 @@
-"""The engine's tables and the calendar's, as they were first released."""
+"""The engine's tables and those of synced calendars and mail, as they were first released."""
 
 from __future__ import annotations
 

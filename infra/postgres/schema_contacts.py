@@ -1,0 +1,37 @@
+"""The people that synced mail and calendars name: one row for each address of an account."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Table, Text, UniqueConstraint, text
+
+from infra.postgres.schema import ACCOUNT_TABLES, identity_column, metadata, moment_column
+
+#: The longest address that is kept: 64 characters, `@` and 255 (RFC 5321 §4.5.3.1).
+MAX_ADDRESS = 320
+
+contacts = Table(
+    "contacts",
+    metadata,
+    identity_column(),
+    Column("account_id", BigInteger, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    # Lower-case, its domain in IDNA's ASCII form.
+    Column("address", Text(collation="C"), nullable=False),
+    # What the newest message or event that gave a name called them, and when that was.
+    Column("name", Text),
+    moment_column("named_at"),
+    # Widened by whatever names the contact, and never narrowed again.
+    moment_column("first_seen_at", nullable=False),
+    moment_column("last_seen_at", nullable=False),
+    # How many live messages and live events name the contact.
+    Column("messages", BigInteger, nullable=False, server_default=text("0")),
+    Column("events", BigInteger, nullable=False, server_default=text("0")),
+    UniqueConstraint("account_id", "address"),
+    CheckConstraint(f"length(address) BETWEEN 1 AND {MAX_ADDRESS}", name="address_length"),
+    CheckConstraint("(name IS NULL) = (named_at IS NULL)", name="named"),
+    CheckConstraint("first_seen_at <= last_seen_at", name="seen"),
+    CheckConstraint("messages >= 0 AND events >= 0", name="counts"),
+    # Most updates only count, and find room beside the row they replace.
+    postgresql_with={"fillfactor": 80},
+)
+
+ACCOUNT_TABLES += ["contacts"]
