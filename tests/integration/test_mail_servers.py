@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import imaplib
+import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.support.certificates import Kind
+from tests.support.bad_imap_server import CUT_OFF, HUGE_LITERAL, WRONG_PASSWORD, bad_imap_server, server_context
+from tests.support.certificates import Kind, issue
 from tests.support.dovecot_server import CONDSTORE, PLAIN, MailServer, run_dovecot
 
 MESSAGE = b"From: ada@example.org\r\nSubject: Lunch\r\n\r\nAt noon?\r\n"
@@ -105,3 +108,39 @@ def test_imap_over_a_pipe(dovecot: MailServer) -> None:
 def capabilities(client: imaplib.IMAP4) -> list[str]:
     text: bytes = client.capability()[1][-1]
     return text.decode().split()
+
+
+def test_the_bad_server_is_polite_where_it_is_told_nothing(tmp_path: Path) -> None:
+    issued = issue(tmp_path)
+    tls = server_context(issued.chain, issued.key)
+    with bad_imap_server(tls=tls, capability="IMAP4rev1 STARTTLS") as server:
+        with imaplib.IMAP4(server.host, server.port, timeout=5) as client:
+            client.starttls(ssl.create_default_context(cafile=issued.ca_file))
+            client.login("ada", "secret")
+            assert client.select("INBOX", readonly=True) == ("OK", [b"3"])
+            assert client.uid("SEARCH", "ALL") == ("OK", [b"1 2 3"])
+            fetched = client.uid("FETCH", "2:*", "(FLAGS BODY.PEEK[HEADER])")[1]
+        assert b"Subject: Letter 3" in fetched[2][1]
+        assert server.names[-2:] == ["UID FETCH", "LOGOUT"]
+
+
+def test_the_bad_server_misbehaves_in_turn() -> None:
+    with bad_imap_server({"LOGIN": [WRONG_PASSWORD], "UID FETCH": CUT_OFF}) as server:
+        client = imaplib.IMAP4(server.host, server.port, timeout=5)
+        with pytest.raises(imaplib.IMAP4.error, match="AUTHENTICATIONFAILED"):
+            client.login("ada", "secret")
+        client.login("ada", "secret")
+        client.select("INBOX")
+        with pytest.raises(imaplib.IMAP4.abort):
+            client.uid("FETCH", "1", "(BODY.PEEK[])")
+        client.shutdown()
+
+
+def test_the_bad_server_goes_on_for_ever_with_a_huge_literal() -> None:
+    with bad_imap_server({"NOOP": HUGE_LITERAL}) as server:
+        with socket.create_connection((server.host, server.port), timeout=5) as client:
+            client.sendall(b"a NOOP\r\n")
+            taken = 0
+            while taken < 1_000_000:
+                taken += len(client.recv(65_536))
+        assert server.sent > 500_000
