@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from retinue.connection import Call
+from retinue.connection import Call, Renewal
 from retinue.job import BaseJob, JobFacts, P
 from retinue.outcomes import Completed
 
@@ -48,6 +48,7 @@ class AsyncConnection:
     config: Mapping[str, Any]
     credentials: Mapping[str, str] = field(repr=False)
     calls: AsyncCalls = field(repr=False, compare=False)
+    renewed: Callable[[Renewal], Awaitable[Mapping[str, str]]] = field(repr=False, compare=False)
 
     def call(self, cost: int = 1, *, urgent: bool | None = None) -> AbstractAsyncContextManager[Call]:
         """Around each request, with `async with`: takes `cost` from the budget, and tells the breaker how it ended.
@@ -57,6 +58,10 @@ class AsyncConnection:
             LaneBlocked: the connection was found broken meanwhile; likewise.
         """
         return self.calls.begin(cost, urgent=urgent)
+
+    async def renew(self, renewal: Renewal) -> Mapping[str, str]:
+        """As `retinue.Connection.renew`; `renewal` is an ordinary function and runs on a thread."""
+        return await self.renewed(renewal)
 
 
 class AsyncJobServices(Protocol):

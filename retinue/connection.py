@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -41,6 +41,16 @@ def uncounted() -> AbstractContextManager[Call]:
     return Uncounted().begin(1, urgent=None)
 
 
+#: Makes new credentials of the stored ones; what it gives back unchanged is not written.
+Renewal = Callable[[Mapping[str, str]], Mapping[str, str]]
+
+
+class Keeper(Protocol):
+    """What keeps the credentials of connections; `infra.postgres.vault` implements it."""
+
+    def renew(self, connection_id: int, renewal: Renewal) -> Mapping[str, str]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """An account's authorised link to one provider, its credentials opened and kept out of every `repr`."""
@@ -52,6 +62,8 @@ class Connection:
     config: Mapping[str, Any]
     credentials: Mapping[str, str] = field(repr=False)
     calls: Calls = field(default_factory=Uncounted, repr=False, compare=False)
+    #: None where nothing is stored: in tests.
+    keeper: Keeper | None = field(default=None, repr=False, compare=False)
 
     def call(self, cost: int = 1, *, urgent: bool | None = None) -> AbstractContextManager[Call]:
         """Around each request: takes `cost` from the connection's budget, and tells its breaker how it ended.
@@ -63,3 +75,18 @@ class Connection:
             LaneBlocked: the connection was found broken meanwhile; likewise.
         """
         return self.calls.begin(cost, urgent=urgent)
+
+    def renew(self, renewal: Renewal) -> Mapping[str, str]:
+        """Have `renewal` make new credentials of the stored ones, and store them; returns those that are stored then.
+
+        At most one renewal of a connection runs at a time, whichever process asks: whoever waited is given what the
+        one before has stored, and gives it back if it will do. `credentials` stays as it was opened.
+
+        Raises:
+            TransientError: another renewal takes too long, or the new credentials could not be stored.
+            PermanentError: the connection was deleted.
+            CredentialError: the stored credentials cannot be opened.
+        """
+        if self.keeper is None:
+            return renewal(self.credentials)
+        return self.keeper.renew(self.id, renewal)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from typing import Any, cast
 
 import psycopg
@@ -12,10 +13,13 @@ import psycopg
 from infra.postgres.connect_async import AsyncDatabase, ThreadView
 from infra.postgres.statements import statement
 from retinue.async_job import AsyncConnection, AsyncJob
-from retinue.connection import Call, Calls
+from retinue.connection import Call, Calls, Connection, Renewal
 from retinue.errors import LeaseLost
 from retinue.outcomes import Completed
 from servants.runtime.services import OVER, FencedCommit, Services
+
+#: Renewals of credentials that run at once: the threads they wait on are everybody's.
+RENEWALS = 2
 
 
 class AsyncFencedCommit:
@@ -93,6 +97,7 @@ class AsyncServices:
     def __init__(self, services: Services, database: AsyncDatabase) -> None:
         self.threads = services
         self._database = database
+        self._renewals = asyncio.Semaphore(RENEWALS)
 
     @asynccontextmanager
     async def commit(self, job: AsyncJob[Any]) -> AsyncIterator[AsyncFencedCommit]:
@@ -121,7 +126,12 @@ class AsyncServices:
             config=found.config,
             credentials=found.credentials,
             calls=AsyncCountedCalls(found.calls),
+            renewed=partial(self._renew, found),
         )
+
+    async def _renew(self, connection: Connection, renewal: Renewal) -> Mapping[str, str]:
+        async with self._renewals:
+            return await asyncio.to_thread(connection.renew, renewal)
 
     def anomaly(self, job: AsyncJob[Any], name: str, fields: Mapping[str, Any]) -> None:
         self.threads.anomaly(job, name, fields)

@@ -16,9 +16,10 @@ from infra.postgres.enqueue import NewJob
 from infra.postgres.groups import Parent, StoredGroup, enqueue_group
 from infra.postgres.settle import settle_jobs
 from infra.postgres.statements import statement
-from infra.secrets import Keyring, SecretError
+from infra.postgres.vault import Vault
+from infra.secrets import Keyring
 from retinue.connection import Connection
-from retinue.errors import CredentialError, LeaseLost, PermanentError
+from retinue.errors import LeaseLost, PermanentError
 from retinue.job import BaseJob, Job, JobFacts
 from retinue.outcomes import Completed
 from retinue.settlement import Settlement, completed
@@ -117,7 +118,7 @@ class Services:
         tracing: Tracing | None = None,
     ) -> None:
         self.database = database
-        self._keyring = keyring
+        self._vault = Vault(database.url, keyring)
         self._leases = leases or BudgetLeases(database, servant_id=servant_id, lease_seconds=30)
         self.gate = Gate(database, self._leases, on_released=bell.ring)
         self._bell = bell
@@ -161,11 +162,8 @@ class Services:
     def connection(self, job: BaseJob[Any], connection_id: int) -> Connection:
         row, passage = self.gate.open(job, connection_id)
         calls = CountedCalls(self.gate, self._leases, passage, priority=job.facts.priority)
-        try:
-            credentials = json.loads(self._keyring.open(row.sealed, context=f"connection:{row.id}"))
-        except SecretError as error:
-            raise CredentialError(f"the credentials of connection {row.id} cannot be opened: {error}") from error
-        return Connection(row.id, row.account_id, row.provider, row.name, row.config, credentials, calls)
+        credentials = self._vault.open(row.id, row.sealed)
+        return Connection(row.id, row.account_id, row.provider, row.name, row.config, credentials, calls, self._vault)
 
     def anomaly(self, job: BaseJob[Any], name: str, fields: Mapping[str, Any]) -> None:
         log.warning("anomaly", anomaly=name, **fields)

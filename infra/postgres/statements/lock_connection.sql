@@ -1,0 +1,1 @@
+SELECT credentials FROM connections WHERE id = %(id)s FOR NO KEY UPDATE

@@ -1,0 +1,1 @@
+SELECT pg_advisory_xact_lock(hashtextextended('credentials of connection ' || %(connection_id)s::bigint, 0))
