@@ -24,13 +24,11 @@ from servants.calendar.faults import (
     Refused,
     ReplyTooLarge,
     SyncTokenExpired,
-    network_fault,
     resolve,
-    shown,
     status_fault,
-    without_user,
 )
 from servants.calendar.multistatus import DAV, Multistatus, has_precondition
+from servants.web import network_fault, shown, without_user
 
 MAX_REDIRECTS = 5
 CHUNK_BYTES = 64 * 1024

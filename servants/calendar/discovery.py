@@ -11,8 +11,9 @@ from urllib.parse import unquote, urlsplit
 
 from retinue.errors import CredentialError, PermanentError
 from servants.calendar.client import DavClient
-from servants.calendar.faults import Denied, Missing, Refused, resolve, shown
+from servants.calendar.faults import Denied, Missing, Refused, resolve
 from servants.calendar.multistatus import APPLE, CALDAV, CALENDARSERVER, DAV, DavResponse
+from servants.web import shown
 
 WELL_KNOWN = "/.well-known/caldav"
 

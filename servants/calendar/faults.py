@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import requests
-import urllib3
 
 from retinue.errors import CredentialError, JobError, PermanentError, RateLimited, TransientError
+from servants.web import shown
 
 #: How long to stay away from a server that names no time of its own, in seconds.
 DEFAULT_RETRY_AFTER_SECONDS = 60
@@ -57,24 +57,6 @@ class SuspiciousEmptiness(TransientError):
     provider_failed = False
 
 
-def shown(url: str) -> str:
-    """The address for people: without user part, query and fragment."""
-    try:
-        return urlsplit(without_user(url))._replace(query="", fragment="").geturl()
-    except ValueError:
-        return "(an address that cannot be read)"
-
-
-def without_user(url: str) -> str:
-    """The address without `user:password@`.
-
-    Raises:
-        ValueError: it is no address.
-    """
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-
-
 def resolve(base: str, reference: str) -> str:
     """A reference in a reply from `base` (an href, a Location) as a whole address.
 
@@ -109,20 +91,6 @@ def status_fault(method: str, url: str, reply: requests.Response, *, now: dateti
     )
 
 
-def network_fault(method: str, url: str, error: Exception) -> JobError:
-    """The error that stands for a request that got no whole reply."""
-    where, reason = f"{method} {shown(url)}", _root_reason(error)
-    if isinstance(error, requests.exceptions.SSLError | urllib3.exceptions.SSLError):
-        return TransientError(f"{where}: the TLS handshake failed ({reason}).")
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return TransientError(f"{where}: no connection within the time allowed.")
-    if isinstance(error, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError):
-        return TransientError(f"{where}: no answer within the time allowed.")
-    if isinstance(error, ValueError):
-        return PermanentError(f"{where}: this address cannot be used ({reason}).")
-    return TransientError(f"{where}: the connection failed ({reason}).")
-
-
 def retry_after(header: str | None, *, now: datetime) -> datetime:
     """The moment a Retry-After header names (RFC 9110 §10.2.3: seconds or a date), no earlier than now."""
     return min(max(_named_moment(header, now), now), now + timedelta(seconds=MAX_RETRY_AFTER_SECONDS))
@@ -144,9 +112,3 @@ def _sign_in_advice(reply: requests.Response) -> str:
     if challenge and "basic" not in challenge:
         return f"The server does not offer Basic sign-in, the only kind supported, but {challenge.split()[0]!r}."
     return "Check the user name and password; many providers want an app password here."
-
-
-def _root_reason(error: BaseException) -> str:
-    while inner := error.__cause__ or error.__context__:
-        error = inner
-    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__

@@ -9,8 +9,9 @@ from xml.sax.saxutils import escape
 
 from servants.calendar.client import DavClient
 from servants.calendar.discovery import RemoteCalendar
-from servants.calendar.faults import ReplyTooLarge, UnexpectedReply, resolve, shown
+from servants.calendar.faults import ReplyTooLarge, UnexpectedReply, resolve
 from servants.calendar.multistatus import BAD_REQUEST, CALDAV, DAV, INSUFFICIENT_STORAGE, NOT_FOUND, DavResponse
+from servants.web import shown
 
 _SYNC_COLLECTION = """<?xml version="1.0" encoding="utf-8"?>
 <D:sync-collection xmlns:D="DAV:">

@@ -34,11 +34,12 @@ from servants.calendar import store
 from servants.calendar.client import DavClient, SignIn
 from servants.calendar.discovery import RemoteCalendar, find_calendars
 from servants.calendar.events import parse_object
-from servants.calendar.faults import ServerFailed, SuspiciousEmptiness, SyncTokenExpired, UnexpectedReply, shown
+from servants.calendar.faults import ServerFailed, SuspiciousEmptiness, SyncTokenExpired, UnexpectedReply
 from servants.calendar.plan import SUSPICIOUS_FROM, Action, Delete, Upsert, plan
 from servants.calendar.reports import Bodies, Changes, changes_since, fetch, full_listing
 from servants.calendar.store import FetchedObject, StoredCalendar
 from servants.calendar.values import zone_or_utc
+from servants.web import shown
 
 log = get_logger(__name__)
 
