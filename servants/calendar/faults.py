@@ -12,7 +12,7 @@ from urllib.parse import urljoin
 import requests
 
 from retinue.errors import CredentialError, JobError, PermanentError, RateLimited, TransientError
-from servants.web import shown
+from servants.web import shown, without_user
 
 #: How long to stay away from a server that names no time of its own, in seconds.
 DEFAULT_RETRY_AFTER_SECONDS = 60
