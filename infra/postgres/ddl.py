@@ -14,6 +14,7 @@ from infra.postgres import schema_calendar as _calendar  # noqa: F401
 from infra.postgres import schema_contacts as _contacts  # noqa: F401
 from infra.postgres import schema_email as _email  # noqa: F401
 from infra.postgres import schema_groups as _groups  # noqa: F401
+from infra.postgres import schema_imports as _imports  # noqa: F401
 from infra.postgres import schema_lanes as _lanes  # noqa: F401
 from infra.postgres import schema_queues as _queues  # noqa: F401
 from infra.postgres import schema_rollups as _rollups  # noqa: F401
