@@ -30,6 +30,12 @@ class AsyncCommit(Protocol):
     def complete(self, outcome: Completed) -> None:
         """Settle the job as completed in this very transaction."""
 
+    async def enqueue(self, job: Any) -> Any:
+        """Make a job (`infra.postgres.enqueue.NewJob`) if this transaction commits; schedulers are told of it then.
+
+        Returns what was done (`infra.postgres.enqueue.Enqueued`).
+        """
+
 
 class AsyncCalls(Protocol):
     """What counts a connection's calls."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import psycopg
@@ -86,7 +86,12 @@ class Rows:
 
 
 class ThreadView:
-    """An `AsyncConnection` as code in another thread sees it, so that a statement has one home for both worlds."""
+    """An `AsyncConnection` as code in another thread sees it, so that a statement has one home for both worlds.
+
+    It is its own cursor, whose rows are tuples.
+    """
+
+    autocommit = False
 
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
         """Inside the loop of the connection."""
@@ -98,6 +103,26 @@ class ThreadView:
     def execute(self, query: Any, params: Any = None) -> Rows:
         """Run one statement; only outside the loop's thread."""
         return asyncio.run_coroutine_threadsafe(self._execute(query, params), self._loop).result()
+
+    def cursor(self, **_: Any) -> ThreadView:
+        return self
+
+    @property
+    def info(self) -> psycopg.ConnectionInfo:
+        return self._connection.info
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A savepoint; only outside the loop's thread."""
+        # Plain statements: psycopg's own block, left open where the view is closed, would spoil the connection.
+        self.execute("SAVEPOINT thread_view")
+        try:
+            yield
+        except BaseException:
+            self.execute("ROLLBACK TO SAVEPOINT thread_view")
+            self.execute("RELEASE SAVEPOINT thread_view")
+            raise
+        self.execute("RELEASE SAVEPOINT thread_view")
 
     async def _execute(self, query: Any, params: Any) -> Rows:
         if self.closed:

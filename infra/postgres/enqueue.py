@@ -101,14 +101,19 @@ def enqueue_members(
     session: Session | CoreConnection | psycopg.Connection, jobs: Sequence[NewJob], *, group_id: int | None
 ) -> list[Enqueued]:
     """Make many jobs that belong to a group; the caller has it open, and counts them."""
-    connection = driver_connection(session)
+    made = insert_jobs(driver_connection(session), jobs, group_id)
+    _ring_after_commit(session)
+    return made
+
+
+def insert_jobs(connection: psycopg.Connection, jobs: Sequence[NewJob], group_id: int | None = None) -> list[Enqueued]:
+    """Make many jobs over what is a connection or behaves like one; nobody is told of them."""
     with enqueue_span([job.type for job in jobs]) as span:
         made = _enqueue(connection, jobs, group_id)
         created = [job.id for job in made if job.created]
         if span.traceparent is not None and created:
             execute(connection, "note_traceparent", {"ids": numbers(created), "traceparent": span.traceparent})
         span.made(created)
-    _ring_after_commit(session)
     return made
 
 

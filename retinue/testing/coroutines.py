@@ -65,6 +65,11 @@ class _Commit:
     def complete(self, outcome: Completed) -> None:
         self._behind.complete(outcome)
 
+    async def enqueue(self, job: Any) -> Any:
+        from infra.postgres.enqueue import enqueue_many
+
+        return enqueue_many(self._behind.connection, [job])[0]
+
 
 class _Cursor:
     """A thread's cursor, awaited."""

@@ -11,6 +11,7 @@ from typing import Any, cast
 import psycopg
 
 from infra.postgres.connect_async import AsyncDatabase, ThreadView
+from infra.postgres.enqueue import Effect, Enqueued, NewJob, insert_jobs
 from infra.postgres.statements import statement
 from retinue.async_job import AsyncConnection, AsyncJob
 from retinue.connection import Call, Calls, Connection, Renewal
@@ -42,6 +43,7 @@ class AsyncFencedCommit:
     def close(self) -> None:
         """The connection is somebody else's from here on: what is written through it now would land unfenced."""
         self._connection = None
+        self.view.closed = True
 
     async def execute(self, query: Any, params: Any = None) -> psycopg.AsyncCursor[Any]:
         return await self.connection.execute(query, params)
@@ -54,6 +56,11 @@ class AsyncFencedCommit:
         self.said.complete(outcome)
         self._says_something = True
 
+    async def enqueue(self, job: NewJob) -> Enqueued:
+        (made,) = await asyncio.to_thread(insert_jobs, cast("psycopg.Connection", self.view), [job])
+        self.said.lanes_woken |= made.effect is not Effect.IGNORED
+        return made
+
     async def hold_fence(self) -> None:
         """Lock the job's row so that nobody can rescue it before this transaction ends."""
         fence = {"id": self._job.id, "attempt": self._job.attempt}
@@ -63,12 +70,8 @@ class AsyncFencedCommit:
 
     async def write_job(self, shard: int) -> None:
         """Write what was said about the job itself, last, so that its row is locked briefly."""
-        if not self._says_something:
-            return
-        try:
+        if self._says_something:
             await asyncio.to_thread(self.said.write_job, shard)
-        finally:
-            self.view.closed = True
 
 
 class AsyncCountedCalls:
