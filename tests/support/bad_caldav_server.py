@@ -118,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.requests.append(request)
         self._send(self.server.answer(request))
 
-    do_REPORT = do_PROPFIND  # noqa: N815 - the base class's way of naming methods
+    do_REPORT = do_POST = do_PROPFIND  # noqa: N815 - the base class's way of naming methods
 
     def _send(self, reply: Reply) -> None:
         if reply.then == "hang":

@@ -28,6 +28,8 @@ class TokenServer(ThreadingHTTPServer):
         self._refresh: dict[str, str] = {}
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.expires_in = 3600
+        #: Whether a renewal gives a new refresh token and makes the one that was used worthless.
+        self.rotates = False
         #: What `/token` answers instead of a token, such as (400, {"error": "invalid_grant"}).
         self.refusal: tuple[int, dict[str, Any]] | None = None
 
@@ -66,8 +68,11 @@ class TokenServer(ThreadingHTTPServer):
         owner = self._refresh.get(form.get("refresh_token", ""))
         if form.get("grant_type") != "refresh_token" or owner is None:
             return 400, {"error": "invalid_grant"}
-        token = self.access_token(owner)
-        return 200, {"access_token": token, "token_type": "Bearer", "expires_in": self.expires_in}
+        granted = {"access_token": self.access_token(owner), "token_type": "Bearer", "expires_in": self.expires_in}
+        if self.rotates:
+            del self._refresh[form["refresh_token"]]
+            granted["refresh_token"] = self.refresh_token(owner)
+        return 200, granted
 
 
 class _Handler(BaseHTTPRequestHandler):
