@@ -27,6 +27,8 @@ class Wire:
         self._target_port = target_port
         self._loop = loop
         self._cut = False
+        #: How many more bytes may come from the server; None for as many as there are.
+        self._left: int | None = None
         self._flowing = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -42,6 +44,10 @@ class Wire:
         """Every connection breaks with a reset, and so does each new one."""
         self._ask(self._break())
 
+    def cut_after(self, count: int) -> None:
+        """Cut it once so many more bytes have come from the server, on whichever connection."""
+        self._ask(self._allow(count))
+
     def silence(self) -> None:
         """Nothing arrives any more; neither side is told."""
         self._ask(self._hush())
@@ -56,6 +62,9 @@ class Wire:
         self._server.close()
         await self._break()
 
+    async def _allow(self, count: int) -> None:
+        self._left = count
+
     async def _break(self) -> None:
         self._cut = True
         self._flowing.set()
@@ -67,6 +76,7 @@ class Wire:
 
     async def _resume(self) -> None:
         self._cut = False
+        self._left = None
         self._flowing.set()
 
     def _ask(self, work: Coroutine[Any, Any, T]) -> T:
@@ -88,19 +98,28 @@ class Wire:
             _reset(writer)
             return
         self._writers |= {writer, back}
-        await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
+        await asyncio.gather(self._pump(reader, back), self._pump(there, writer, counted=True))
         self._writers -= {writer, back}
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool = False) -> None:
         try:
             while data := await reader.read(65_536):
                 await self._flowing.wait()
-                writer.write(data)
+                writer.write(self._allowed(data) if counted else data)
                 await writer.drain()
+                if self._left == 0:
+                    await self._break()
         except OSError:
             _reset(writer)  # the other end learns of it as it would without a proxy
         finally:
             writer.close()
+
+    def _allowed(self, data: bytes) -> bytes:
+        if self._left is None:
+            return data
+        data = data[: self._left]
+        self._left -= len(data)
+        return data
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
