@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from infra.postgres.calendar_connections import AddedConnection
     from infra.postgres.connections import ConnectionLine
     from infra.settings import Settings
-    from servants.calendar.probe import ProbeReport
+    from servants.probing import ProbeReport
 
 
 @click.group()

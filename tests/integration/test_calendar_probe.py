@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from servants.calendar.client import Limits
-from servants.calendar.probe import ProbeReport, ProbeStep, probe
+from servants.calendar.probe import probe
+from servants.probing import ProbeReport, ProbeStep
 from tests.support.bad_caldav_server import Reply, bad_server, self_signed
 from tests.support.radicale_server import Hand, RadicaleServer, free_port, run_radicale
 
