@@ -16,7 +16,7 @@ from sqlalchemy import (
     Text,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 # Importing it adds the table that participants refer to.
 from infra.postgres import schema_contacts as _contacts  # noqa: F401
@@ -65,6 +65,8 @@ mailboxes = Table(
     Column("messages", Integer),
     Column("unseen", Integer),
     _count("validity_changes"),
+    # By UID that the server would not give: how often it was asked for, and when it is asked again.
+    Column("unfetchable", JSONB, nullable=False, server_default=text("'{}'")),
     moment_column("synced_at"),
     moment_column("compared_at"),
     moment_column("created_at", nullable=False, default_now=True),
@@ -193,16 +195,17 @@ placements = Table(
 )
 Index("placements_by_message", placements.c.message_id)
 
-# Messages that lost a placement since somebody last looked whether they have another. The statement that takes the
-# placement away writes the row, so that no crash loses it.
+# Messages that lost a placement since somebody last looked whether they have another, a row for each loss: the
+# statement that takes the placement away adds it, so that no crash loses it and nobody waits for anybody's row.
 displaced_messages = Table(
     "displaced_messages",
     metadata,
+    identity_column(),
     Column("connection_id", BigInteger, nullable=False),
     _reference("message_id", "mail_messages.id"),
     _account(),
-    PrimaryKeyConstraint("connection_id", "message_id"),
 )
+Index("displaced_messages_by_connection", displaced_messages.c.connection_id)
 
 message_participants = Table(
     "message_participants",
