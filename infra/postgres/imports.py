@@ -28,6 +28,14 @@ class Kind(StrEnum):
     CALENDAR = "calendar"
 
 
+class Stage(StrEnum):
+    """What of an import is to be done next."""
+
+    RECENT = "recent"  # it has not begun, or its recent weeks are not in
+    HISTORY = "history"  # the jobs of its group read the rest
+    OVER = "over"  # they have ended, whatever became of them, or there are none
+
+
 class Executor(Protocol):
     """A commit or a connection."""
 
@@ -73,9 +81,9 @@ class Import:
         return max(0, self.total - self.done) * seen / gained
 
 
-def begin_import(tx: Executor, *, connection_id: int, account_id: int, kind: Kind, total: int) -> None:
-    """Note that an import begins with so many things to read; one that was cut off before gets this `total`."""
-    params = {"connection_id": connection_id, "account_id": account_id, "kind": kind, "total": total}
+def begin_import(tx: Executor, *, connection_id: int, account_id: int, kind: Kind, total: int, done: int = 0) -> None:
+    """Note how many things there are to read and how many of them are in; one that is unfinished is corrected."""
+    params = {"connection_id": connection_id, "account_id": account_id, "kind": kind, "total": total, "done": done}
     tx.execute(statement("begin_import"), params)
 
 
@@ -94,11 +102,15 @@ def finish_import(tx: Executor, connection_id: int, kind: Kind) -> None:
     tx.execute(statement("finish_import"), {"connection_id": connection_id, "kind": kind})
 
 
+def stage_of(tx: Executor, connection_id: int, kind: Kind) -> Stage:
+    """Where the connection's import stands."""
+    row = tx.execute(statement("find_import_stage"), {"connection_id": connection_id, "kind": kind}).fetchone()
+    return Stage.RECENT if row is None else Stage(row[0])
+
+
 def is_unstarted(tx: Executor, connection_id: int, kind: Kind) -> bool:
     """Whether the connection's recent weeks are still to be read."""
-    params = {"connection_id": connection_id, "kind": kind}
-    row = tx.execute(statement("find_recent_import"), params).fetchone()
-    return row is None
+    return stage_of(tx, connection_id, kind) is Stage.RECENT
 
 
 def imports_of(connection: psycopg.Connection, connection_ids: Collection[int]) -> dict[int, Import]:

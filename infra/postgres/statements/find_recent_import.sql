@@ -1,1 +1,0 @@
-SELECT 1 FROM imports WHERE connection_id = %(connection_id)s AND kind = %(kind)s AND recent_at IS NOT NULL
