@@ -24,6 +24,9 @@ MARGIN = timedelta(seconds=60)
 #: What a person does about tokens that are no longer good; names the command.
 SIGN_IN_ANEW = "Sign in anew and store the new tokens: `retinue connections password ID --oauth FILE`."
 
+#: What the credentials of such a connection may hold.
+NAMES = ("access_token", "refresh_token", "expires_at", "token_url", "client_id", "client_secret", "scope")
+
 log = get_logger(__name__)
 
 
@@ -46,9 +49,8 @@ class Grant:
         Raises:
             PermanentError: something is missing or cannot be used.
         """
-        names = ("access_token", "refresh_token", "token_url", "client_id", "client_secret", "scope")
-        given = {name: _text(credentials, name) for name in names}
-        return cls(expires_at=_moment(_text(credentials, "expires_at")), **given)
+        given = {name: _text(credentials, name) for name in NAMES}
+        return cls(expires_at=_moment(given.pop("expires_at")), **given)
 
     def __post_init__(self) -> None:
         if not self.access_token and not self.refresh_token:

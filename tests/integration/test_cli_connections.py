@@ -19,7 +19,7 @@ __all__ = ["bare_environment", "retinue"]
 
 KEYS = {
     "id", "account_id", "account_name", "provider", "name", "config", "state", "problem", "created_at", "updated_at",
-    "parked_at", "parked_reason",
+    "parked_at", "parked_reason", "import",
 }  # fmt: skip
 
 EVENT = """BEGIN:VCALENDAR
@@ -183,9 +183,9 @@ def test_the_wrong_key_opens_nothing(retinue: CommandLine, monkeypatch: pytest.M
 def test_a_connection_to_another_provider_cannot_be_tested(retinue: CommandLine, sql: psycopg.Connection) -> None:
     retinue.say("accounts", "add", "Ada")
     connection = add_caldav(retinue, "http://127.0.0.1:1/")
-    sql.execute("UPDATE connections SET provider = 'imap'")
+    sql.execute("UPDATE connections SET provider = 'crm'")
 
-    assert "is for 'imap'" in retinue.refusal("connections", "test", connection, exit_code=2)
+    assert "is for 'crm'; only caldav and imap" in retinue.refusal("connections", "test", connection, exit_code=2)
 
 
 def test_a_row_that_somebody_broke_by_hand_is_told(retinue: CommandLine, sql: psycopg.Connection) -> None:
