@@ -20,16 +20,16 @@ NAME = "demo calendars"
 
 def seed_calendars(addresses: Addresses) -> None:
     """Make the demo calendars that the CalDAV server lacks."""
-    from infra.local.caldav_server import read_passwords
     from infra.local.demo_accounts import seed
+    from infra.local.sign_ins import read_passwords
 
     seed(addresses.caldav_url, read_passwords(addresses.caldav_data))
 
 
 def seed_accounts(addresses: Addresses) -> None:
     """Make the demo accounts, connections and schedules that are missing; lead those that exist to this server."""
-    from infra.local.caldav_server import read_passwords
     from infra.local.demo_accounts import DEMO_ACCOUNTS
+    from infra.local.sign_ins import read_passwords
     from infra.postgres.connect import connect
 
     passwords = read_passwords(addresses.caldav_data)

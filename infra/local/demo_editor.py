@@ -23,8 +23,8 @@ from zoneinfo import ZoneInfo
 import icalendar
 import requests
 
-from infra.local.caldav_server import read_passwords
 from infra.local.demo_accounts import DEMO_ACCOUNTS, TIMEOUT_SECONDS, calendar_url
+from infra.local.sign_ins import read_passwords
 from infra.logs import configure_logs, get_logger
 from infra.loop import LoopRunner, PassResult
 from retinue.clock import Clock, SystemClock

@@ -8,9 +8,9 @@ import pytest
 from cli.demo import seed_accounts
 from cli.stack import _missing_servants
 from infra.keys import generate_key
-from infra.local.caldav_server import prepare_users
 from infra.local.demo_accounts import DEMO_ACCOUNTS
 from infra.local.environment import Addresses
+from infra.local.sign_ins import prepare_users
 from infra.postgres.connections import list_connections, open_connection
 from infra.postgres.schedules import list_schedules
 from infra.secrets import Keyring

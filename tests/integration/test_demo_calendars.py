@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.caldav_server import HOST, main, prepare_users, read_passwords, users_path
+from infra.local.caldav_server import HOST, main
 from infra.local.demo_accounts import DEMO_ACCOUNTS, seed
 from infra.local.demo_editor import PLACES_PER_CALENDAR, DemoEditor
+from infra.local.sign_ins import prepare_users, read_passwords, users_path
 from retinue.clock import SystemClock
 from servants.calendar.client import DavClient, SignIn
 from servants.calendar.discovery import find_calendars

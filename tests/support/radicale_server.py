@@ -13,7 +13,8 @@ from pathlib import Path
 
 import requests
 
-from infra.local.caldav_server import HOST, prepare_users
+from infra.local.caldav_server import HOST
+from infra.local.sign_ins import prepare_users
 
 START_SECONDS = 20
 STOP_SECONDS = 10
