@@ -70,7 +70,7 @@ class Grant:
 
 def is_oauth(credentials: Mapping[str, str]) -> bool:
     """Whether these are credentials of OAuth and no password."""
-    return bool(credentials.keys() & {"access_token", "refresh_token"})
+    return not {"access_token", "refresh_token"}.isdisjoint(credentials)
 
 
 def renewal(refused: str | None, *, clock: Clock, connection_id: int) -> Renewal:

@@ -147,6 +147,11 @@ def status(raw_name: bytes, capabilities: frozenset[str]) -> Command:
     return Command(name="STATUS", arguments=(string(raw_name), items), may_fail=True)
 
 
+def my_rights(raw_name: bytes) -> Command:
+    """What this user may do with a mailbox (RFC 4314 §3.5)."""
+    return Command(name="MYRIGHTS", arguments=(string(raw_name),), may_fail=True)
+
+
 def examine(raw_name: bytes, *, known: Position | None, capabilities: frozenset[str]) -> Command:
     """Open a mailbox for reading; with `known`, which asks for QRESYNC to be enabled, the changes since then."""
     arguments: tuple[bytes | Literal, ...] = (string(raw_name),)

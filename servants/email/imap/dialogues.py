@@ -193,6 +193,12 @@ def examine(protocol: Protocol, raw_name: bytes, known: Position | None) -> Dial
     )
 
 
+def my_rights(raw_name: bytes) -> Dialogue[frozenset[str]]:
+    """What this user may do with a mailbox, a letter for each right."""
+    reply = yield [commands.my_rights(raw_name)]
+    return reply.rights[-1].rights if reply.rights else frozenset()
+
+
 def _number(reply: Reply, code: str) -> int | None:
     text = reply.codes.get(code, "")
     return int(text) if text.isdecimal() and text.isascii() and len(text) < 20 else None

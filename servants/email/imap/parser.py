@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from servants.email.imap.faults import UnexpectedReply
 from servants.email.imap.fetch import MAX_MODSEQ, MAX_UID, fast_fetch, number_of, parse_fetch
@@ -17,6 +18,7 @@ from servants.email.imap.responses import (
     MailboxStatus,
     Other,
     Response,
+    Rights,
     Search,
     ServerId,
     Status,
@@ -29,7 +31,8 @@ _STATUS = re.compile(rb"(\S+)[ \t]+(OK|NO|BAD|BYE|PREAUTH)(?:[ \t]+(.*))?", re.I
 _CODE = re.compile(rb"\[([^\]\s]{1,64})(?:[ \t]+([^\]]*))?\][ \t]*(.*)", re.DOTALL)
 _UNTAGGED = re.compile(rb"\*[ \t]*(?:(\d{1,10})[ \t]+)?([A-Za-z][A-Za-z0-9-]*)[ \t]*")
 _VANISHED = re.compile(rb"(\(EARLIER\))?[ \t]*(.*?)[ \t]*", re.IGNORECASE | re.DOTALL)
-_SEARCH = re.compile(rb"([\d \t]*)(?:\(MODSEQ[ \t]+\d+[ \t]*\))?[ \t]*", re.IGNORECASE)
+_SEARCH = re.compile(rb"((?:\d{1,10}[ \t]*)*+)(?:\(MODSEQ[ \t]+\d+[ \t]*\))?[ \t]*", re.IGNORECASE)
+_SET = re.compile(rb"\d{1,10}(?::\d{1,10})?(?:,\d{1,10}(?::\d{1,10})?)*+")
 _ESEARCH_ALL = re.compile(rb"\bALL[ \t]+([\d:,]+)", re.IGNORECASE)
 _STATUS_ITEMS = re.compile(rb"[ \t]*(.+?)[ \t]*(\((?:MESSAGES|RECENT|UIDNEXT|UIDVALIDITY|UNSEEN|SIZE|HIGHESTMODSEQ|"
                            rb"MAILBOXID|DELETED|APPENDLIMIT)\b.*)", re.IGNORECASE | re.DOTALL)  # fmt: skip
@@ -143,6 +146,14 @@ def _object_id(value: Value) -> str | None:
     return _text(inner) if isinstance(inner, bytes) else None
 
 
+def _rights(raw: Raw, start: int) -> Rights:
+    tokens = Tokens(raw, start)
+    name, letters = tokens.value(), tokens.value()
+    if not isinstance(name, bytes) or isinstance(letters, list):
+        raise UnexpectedReply("MYRIGHTS without a mailbox and its rights")
+    return Rights(name, frozenset(_text(letters)))
+
+
 def _vanished(raw: Raw, start: int) -> Vanished:
     found = _VANISHED.fullmatch(raw[0], start)
     if found is None or len(raw) > 1:
@@ -154,7 +165,21 @@ def _search(raw: Raw, start: int) -> Search:
     found = _SEARCH.fullmatch(raw[0], start)
     if found is None or len(raw) > 1:
         raise UnexpectedReply("SEARCH with something other than numbers")
-    return Search(_uid_set(b",".join(found[1].split())))
+    numbers = sorted({int(number) for number in found[1].split()})
+    return Search(_within_bounds(UidSet(tuple(_ranges(numbers)))))
+
+
+def _ranges(numbers: list[int]) -> Iterator[tuple[int, int]]:
+    """Rising numbers as ranges; old servers list a hundred thousand of them."""
+    if not numbers:
+        return
+    low = last = numbers[0]
+    for number in numbers:
+        if number > last + 1:
+            yield low, last
+            low = number
+        last = number
+    yield low, last
 
 
 def _esearch(raw: Raw, start: int) -> Search:
@@ -166,11 +191,13 @@ def _esearch(raw: Raw, start: int) -> Search:
 def _uid_set(text: bytes) -> UidSet:
     if not text:
         return UidSet()
-    try:
-        uids = UidSet.parse(text.decode("ascii"))
-    except ValueError:
-        raise UnexpectedReply("a set of UIDs that cannot be read") from None
-    if uids.ranges[0][0] < 1 or uids.ranges[-1][1] > MAX_UID:
+    if not _SET.fullmatch(text):
+        raise UnexpectedReply("a set of UIDs that cannot be read")
+    return _within_bounds(UidSet.parse(text.decode()))
+
+
+def _within_bounds(uids: UidSet) -> UidSet:
+    if uids and (uids.ranges[0][0] < 1 or uids.ranges[-1][1] > MAX_UID):
         raise UnexpectedReply("a set of UIDs beyond what UIDs can be")
     return uids
 
@@ -185,6 +212,7 @@ _READERS = {
     "ESEARCH": _esearch,
     "ID": _server_id,
     "LIST": _listing,
+    "MYRIGHTS": _rights,
     "SEARCH": _search,
     "STATUS": _mailbox_status,
     "VANISHED": _vanished,

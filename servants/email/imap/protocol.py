@@ -27,6 +27,7 @@ from servants.email.imap.responses import (
     Listing,
     MailboxStatus,
     Response,
+    Rights,
     Search,
     ServerId,
     Status,
@@ -48,6 +49,7 @@ class Reply:
     found: list[Search] = field(default_factory=list)
     listings: list[Listing] = field(default_factory=list)
     statuses: list[MailboxStatus] = field(default_factory=list)
+    rights: list[Rights] = field(default_factory=list)
     #: Response codes of untagged OK, with what followed them: UIDVALIDITY, HIGHESTMODSEQ, NOMODSEQ …
     codes: dict[str, str] = field(default_factory=dict)
     exists: int | None = None
@@ -192,6 +194,8 @@ class Protocol:
                 reply.listings.append(response)
             case MailboxStatus():
                 reply.statuses.append(response)
+            case Rights():
+                reply.rights.append(response)
             case Exists(messages):
                 reply.exists = messages
             case Expunge():

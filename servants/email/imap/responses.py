@@ -64,6 +64,13 @@ class MailboxStatus(NamedTuple):
     object_id: str | None
 
 
+class Rights(NamedTuple):
+    """What this user may do with a mailbox (RFC 4314 §3.8), a letter for each right."""
+
+    raw: bytes
+    rights: frozenset[str]
+
+
 class Exists(NamedTuple):
     """How many messages the mailbox holds."""
 
@@ -131,6 +138,7 @@ Response = (
     | ServerId
     | Listing
     | MailboxStatus
+    | Rights
     | Exists
     | Expunge
     | Vanished

@@ -13,7 +13,7 @@ from typing import Self, TypeVar
 
 from retinue.clock import Clock, SystemClock
 from retinue.connection import Call, uncounted
-from retinue.errors import TransientError
+from retinue.errors import RateLimited, TransientError
 from servants.email.imap import commands, dialogues
 from servants.email.imap.commands import Command
 from servants.email.imap.dialogues import Dialogue, Secure
@@ -124,10 +124,17 @@ class ImapSession:
             NoSuchMailbox: it is gone.
             Denied: this user may not read it, or it is damaged.
         """
-        raw = self._raw_names.get(name) or encode_name(name, utf8=self._protocol.names_in_utf8)
         self._selected = None
-        self._selected = self._carry_out(dialogues.examine(self._protocol, raw, known))
+        self._selected = self._carry_out(dialogues.examine(self._protocol, self._raw_name(name), known))
         return self._selected
+
+    def rights(self, name: str) -> frozenset[str]:
+        """What this user may do with a mailbox, a letter for each right (RFC 4314 §2.1); for servers with ACL.
+
+        Raises:
+            Refused, NoSuchMailbox, Denied: the server does not tell.
+        """
+        return self._carry_out(dialogues.my_rights(self._raw_name(name)))
 
     def flags(
         self, uids: UidSet | None, *, changed_since: int | None = None, vanished: bool = False
@@ -173,14 +180,14 @@ class ImapSession:
     def messages(self, uids: UidSet, *, sizes: Mapping[int, int]) -> Iterator[MessageLine]:
         """These messages in rising order; the receiver closes each body.
 
-        `sizes` are those that `headers` told. Those that are gone are left out, and those that the server refuses are
+        `sizes` are those that `headers` told, of all of them. Those that are gone are left out, and those that the server refuses are
         put into `refused`. Other things may be asked between two messages.
         """
         command = messages_command(sizes)
         for part in batches(uids, sizes, self._limits):
-            largest = part.ranges[0][0]
-            if sizes.get(largest, 0) > self._limits.piece_bytes:
-                yield from self._large_message(largest, sizes[largest])
+            first = part.ranges[0][0]
+            if sizes[first] > self._limits.piece_bytes:
+                yield from self._large_message(first, sizes[first])
                 continue
             fetched = self._carry_out(fetch_each(part, command, self.refused))
             for uid in part:
@@ -192,9 +199,12 @@ class ImapSession:
         if self._wire is not None:
             self._wire.hurry()
             # A server that does not say goodbye changes nothing any more.
-            with suppress(TransientError):
+            with suppress(TransientError, RateLimited):
                 self._talk([commands.plain("LOGOUT")])
         self._close()
+
+    def _raw_name(self, name: str) -> bytes:
+        return self._raw_names.get(name) or encode_name(name, utf8=self._protocol.names_in_utf8)
 
     @property
     def _counts_changes(self) -> bool:
@@ -246,7 +256,10 @@ class ImapSession:
     def _exchange(self, asked: Sequence[Command], call: Callable[[], AbstractContextManager[Call]]) -> Reply:
         self._said = said(asked, self.sign_in)
         with call():
-            reply = self._talk(asked)
+            try:
+                reply = self._talk(asked)
+            except Trouble as trouble:
+                raise trouble.at(self._said) from trouble
             check(asked, reply, self.sign_in, now=self._clock.now())
             return reply
 
