@@ -6,11 +6,12 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import cast
 
 from retinue.connection import Connection
 from retinue.errors import CredentialError, PermanentError
 from servants.email.connecting import open_session, sign_in_of
-from servants.email.imap.faults import REFUSALS, Denied, NoSuchMailbox
+from servants.email.imap.faults import REFUSALS, Denied, NoSuchMailbox, UnexpectedReply
 from servants.email.imap.session import ImapSession, Limits
 from servants.email.oauth import Grant, is_oauth
 from servants.email.providers import advice_for
@@ -100,15 +101,22 @@ class _Trial:
 
         host, port = self._sign_in.host, self._sign_in.port
         try:
-            with imaplib.IMAP4(host, port, timeout=self._limits.connect_seconds) as client:
+            client = imaplib.IMAP4(host, port, timeout=self._limits.connect_seconds)
+            # Not by its own block, which says goodbye: a refused certificate leaves nothing to say it over.
+            try:
                 client.starttls(self._trust)
-                return encrypted(client.sock)
+                return encrypted(cast("ssl.SSLSocket", client.sock))
+            finally:
+                client.file.close()
+                client.sock.close()
         except imaplib.IMAP4.error as error:
             raise StepFailed(f"{host} does not offer STARTTLS on port {port}. {_OTHER_PORT[Tls.STARTTLS]}") from error
 
     def _signing_in(self) -> str:
         try:
             self._session = self._stack.enter_context(open_session(self._connection, limits=self._limits))
+        except UnexpectedReply as error:
+            raise StepFailed(f"{error.message} Is {self._sign_in.place} an IMAP server?") from error
         except (CredentialError, PermanentError) as error:
             raise StepFailed(f"{error.message} {advice_for(self._sign_in.host, oauth=self._oauth)}".strip()) from error
         return f"The server accepts {self._sign_in.username}."
