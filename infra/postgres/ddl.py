@@ -12,7 +12,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from infra.postgres import schema_budgets as _budgets  # noqa: F401
 from infra.postgres import schema_calendar as _calendar  # noqa: F401
 from infra.postgres import schema_contacts as _contacts  # noqa: F401
-from infra.postgres import schema_email as _email  # noqa: F401
+from infra.postgres import schema_email
 from infra.postgres import schema_groups as _groups  # noqa: F401
 from infra.postgres import schema_imports as _imports  # noqa: F401
 from infra.postgres import schema_lanes as _lanes  # noqa: F401
@@ -37,6 +37,7 @@ def schema_statements() -> Iterator[str]:
     # Without figures the planner takes every state for a rare one, and so the partial indexes for the way to it. With
     # those of a quiet hour, when most jobs were in flight, it would read the whole table in the flood that follows.
     yield "ALTER TABLE jobs ALTER COLUMN state SET STATISTICS 0"
+    yield from schema_email.STATEMENTS
     yield from row_level_security()
 
 
