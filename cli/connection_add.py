@@ -71,6 +71,11 @@ def add_caldav(url: str, username: str, password_stdin: bool, as_json: bool, **o
     show_default=True,
     help="How it is encrypted; none only for a server on this machine.",
 )
+@click.option(
+    "--ca-file",
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True),
+    help="A PEM file of the authorities to trust instead of this machine's; servants read it at the same place.",
+)
 @click.option("--username", required=True, help="The user to sign in as.")
 @common_options
 @password_options
@@ -84,7 +89,8 @@ def add_imap(as_json: bool, **options: Any) -> None:
     from infra.postgres.mail_connections import add_imap_connection
 
     here = _Installation()
-    config = {name: options[name] for name in ("host", "port", "tls", "username") if options[name] is not None}
+    names = ("host", "port", "tls", "ca_file", "username")
+    config = {name: options[name] for name in names if options[name] is not None}
     credentials = read_credentials(password_stdin=options["password_stdin"], oauth=options["oauth"])
     check_mail_sign_in(config, credentials)
     name = options["name"] or options["username"]
