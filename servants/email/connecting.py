@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TypedDict, Unpack
 
+from retinue.async_job import AsyncConnection
 from retinue.connection import Call, Connection
 from retinue.errors import CredentialError, PermanentError, PermissionWithdrawn
 from servants.email.imap.session import ImapSession, Limits
@@ -54,7 +55,7 @@ def _opened(stack: ExitStack, connection: Connection, options: SessionOptions) -
     return session
 
 
-def sign_in_of(connection: Connection, access_token: str | None = None) -> SignIn:
+def sign_in_of(connection: Connection | AsyncConnection, access_token: str | None = None) -> SignIn:
     """Where and as whom to sign in, with the connection's password or with this token.
 
     Raises:
