@@ -1,15 +1,19 @@
-"""The tables that `calendar.sync` fills: calendars, the objects on the server, and their events in typed columns."""
+"""The tables that `calendar.sync` fills: calendars, the objects on the server, their events in typed columns, their
+instances, and who is asked to come.
+"""
 
 from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Date,
     ForeignKey,
     Index,
     Integer,
+    PrimaryKeyConstraint,
     Table,
     Text,
     UniqueConstraint,
@@ -36,6 +40,8 @@ calendars = Table(
     Column("timezone", Text),
     Column("sync_token", Text),
     Column("ctag", Text),
+    # Series have their instances up to before this day; the sync moves it on daily.
+    Column("expanded_until", Date),
     moment_column("synced_at"),
     moment_column("created_at", nullable=False, default_now=True),
     moment_column("deleted_at"),
@@ -55,10 +61,20 @@ calendar_objects = Table(
     Column("raw", Text, nullable=False),
     # Why the object could not be read into events; the raw text is kept all the same.
     Column("problem", Text),
+    # Whether its instances depend on the window of days that is expanded, and whether there may be more after it.
+    Column("recurs", Boolean, nullable=False, server_default=text("false")),
+    Column("goes_on", Boolean, nullable=False, server_default=text("false")),
     moment_column("created_at", nullable=False, default_now=True),
     moment_column("updated_at", nullable=False, default_now=True),
     moment_column("deleted_at"),
     UniqueConstraint("calendar_id", "href"),
+)
+
+Index(
+    "calendar_objects_going_on",
+    calendar_objects.c.calendar_id,
+    calendar_objects.c.id,
+    postgresql_where=text("goes_on AND deleted_at IS NULL"),
 )
 
 # One row for a series' master (recurrence_id '') and one for each instance that was changed on its own.
@@ -87,8 +103,6 @@ calendar_events = Table(
     Column("rrule", Text),
     Column("rdates", JSONB, nullable=False, server_default=text("'[]'")),
     Column("exdates", JSONB, nullable=False, server_default=text("'[]'")),
-    Column("organizer", Text),
-    Column("attendees", JSONB, nullable=False, server_default=text("'[]'")),
     moment_column("source_created_at"),
     moment_column("source_modified_at"),
     moment_column("updated_at", nullable=False, default_now=True),
@@ -98,4 +112,57 @@ calendar_events = Table(
 Index("calendar_events_by_start", calendar_events.c.account_id, calendar_events.c.starts_at)
 Index("calendar_events_by_calendar", calendar_events.c.calendar_id)
 
-ACCOUNT_TABLES += ["calendars", "calendar_objects", "calendar_events"]
+# What takes place: an event that does not recur is its own instance, with an empty key; of a series there is one for
+# each time within the window. What is cancelled or deleted has none: rows go when they are no longer true.
+calendar_instances = Table(
+    "calendar_instances",
+    metadata,
+    _reference("object_id", "calendar_objects.id"),
+    # The start that the series gave it: 2026-11-03T14:00:00Z or 2026-11-03.
+    Column("instance_key", Text(collation="C"), nullable=False),
+    _reference("account_id", "accounts.id"),
+    _reference("calendar_id", "calendars.id"),
+    # The row that describes it: the series' master or an override.
+    _reference("event_id", "calendar_events.id"),
+    moment_column("starts_at"),
+    moment_column("ends_at"),
+    Column("start_date", Date),
+    # The day after its last.
+    Column("end_date", Date),
+    Column("status", Text),
+    PrimaryKeyConstraint("object_id", "instance_key"),
+    CheckConstraint("num_nonnulls(starts_at, ends_at) IN (0, 2) AND ends_at >= starts_at", name="times"),
+    CheckConstraint("num_nonnulls(start_date, end_date) IN (0, 2) AND end_date > start_date", name="dates"),
+    CheckConstraint("(starts_at IS NULL) <> (start_date IS NULL)", name="times_or_dates"),
+)
+Index("calendar_instances_by_start", calendar_instances.c.account_id, calendar_instances.c.starts_at)
+Index("calendar_instances_by_calendar", calendar_instances.c.calendar_id, calendar_instances.c.starts_at)
+Index("calendar_instances_by_event", calendar_instances.c.event_id)
+
+# The organizer and everybody asked to come, of live events, in the order of the event's text.
+calendar_attendees = Table(
+    "calendar_attendees",
+    metadata,
+    _reference("event_id", "calendar_events.id"),
+    Column("position", Integer, nullable=False),
+    _reference("account_id", "accounts.id"),
+    # None for somebody without a mail address, such as a room that the server names by a URN.
+    Column("contact_id", BigInteger, ForeignKey("contacts.id", ondelete="CASCADE")),
+    Column("address", Text, nullable=False),
+    Column("name", Text),
+    Column("role", Text, nullable=False),
+    Column("reply", Text),
+    PrimaryKeyConstraint("event_id", "position"),
+    CheckConstraint("role IN ('organizer', 'chair', 'required', 'optional', 'non_participant')", name="role"),
+    CheckConstraint("reply IN ('needs_action', 'accepted', 'declined', 'tentative', 'delegated')", name="reply"),
+    CheckConstraint("role = 'organizer' OR reply IS NOT NULL", name="replies"),
+)
+Index("calendar_attendees_by_contact", calendar_attendees.c.contact_id)
+
+ACCOUNT_TABLES += [
+    "calendars",
+    "calendar_objects",
+    "calendar_events",
+    "calendar_instances",
+    "calendar_attendees",
+]

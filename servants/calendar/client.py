@@ -24,6 +24,7 @@ from servants.calendar.faults import (
     Refused,
     ReplyTooLarge,
     SyncTokenExpired,
+    TooMuchAsked,
     resolve,
     status_fault,
 )
@@ -205,8 +206,11 @@ class DavClient:
             raise network_fault(method, url, error) from error
 
     def _fault(self, method: str, url: str, response: requests.Response, chunks: Iterator[bytes]) -> Exception:
-        if 400 <= response.status_code < 500 and has_precondition(_beginning(chunks), f"{DAV}valid-sync-token"):
+        said = _beginning(chunks) if 400 <= response.status_code < 500 else b""
+        if has_precondition(said, f"{DAV}valid-sync-token"):
             return SyncTokenExpired(f"{method} {shown(url)}: the server no longer knows the sync token.")
+        if has_precondition(said, f"{DAV}number-of-matches-within-limits"):
+            return TooMuchAsked(f"{method} {shown(url)}: the server will not give that much at once.")
         return status_fault(method, url, response, now=self._clock.now())
 
 

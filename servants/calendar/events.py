@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -17,9 +17,15 @@ import icalendar
 from icalendar.timezone import tzp
 
 from servants.calendar import values
-from servants.calendar.values import Attendee, Unreadable
+from servants.calendar.reading import read_series
+from servants.calendar.recurrences import expand
+from servants.calendar.series import CANCELLED, Expansion, Series, Window, single
+from servants.calendar.values import Attendee, Span, Unreadable
 
 MAX_PROBLEM_LENGTH = 500
+
+#: How many changes a time zone may list; a lookup goes through all of them.
+MAX_ZONE_CHANGES = 1_000
 
 #: What a time zone's rule may say. A lookup counts through all its changes, so that finer rules would take for ever.
 _ZONE_RULE_PARTS = frozenset({"FREQ", "BYMONTH", "BYDAY", "BYMONTHDAY", "INTERVAL", "COUNT", "UNTIL", "WKST"})
@@ -55,6 +61,7 @@ class EventRow:
     rdates: tuple[str, ...]
     exdates: tuple[str, ...]
     organizer: str | None
+    organizer_name: str | None
     attendees: tuple[Attendee, ...]
     created_at: datetime | None
     modified_at: datetime | None
@@ -62,6 +69,10 @@ class EventRow:
     @property
     def all_day(self) -> bool:
         return self.start_date is not None
+
+
+#: A row, and the VEVENT it was read from.
+_Read = tuple[EventRow, icalendar.Component]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,8 @@ class ParsedObject:
     uid: str | None
     events: tuple[EventRow, ...]
     problem: str | None
+    #: What the master and its overrides say together; None where there is no master that can be read.
+    series: Series | None = field(default=None, repr=False, compare=False)
 
 
 def parse_object(raw: str, *, floating_zone: ZoneInfo | None = None) -> ParsedObject:
@@ -80,21 +93,50 @@ def parse_object(raw: str, *, floating_zone: ZoneInfo | None = None) -> ParsedOb
 
     `floating_zone` is what times without a zone mean, UTC where it is None.
     """
+    zone = floating_zone or ZoneInfo("UTC")
     problems: list[str] = []
-    rows: dict[str | None, EventRow] = {}
+    read: dict[str | None, _Read] = {}
+    series = None
     try:
         for event in _components(raw):
-            _collect(event, floating_zone or ZoneInfo("UTC"), rows, problems)
+            _collect(event, zone, read, problems)
+        series = _series(read, zone, problems)
     except Exception as error:  # noqa: BLE001 - a parser meeting hostile text; the reason is kept with the object
         problems.append(str(error) or type(error).__name__)
-    events = tuple(rows.values())
+    events = tuple(row for row, _ in read.values())
     return ParsedObject(
         raw=raw,
         content_hash=hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest(),
         uid=events[0].uid if events else None,
         events=events,
         problem="; ".join(problems)[:MAX_PROBLEM_LENGTH] or None,
+        series=series,
     )
+
+
+def _series(read: Mapping[str | None, _Read], zone: ZoneInfo, problems: list[str]) -> Series | None:
+    if None not in read:
+        return None
+    overrides = {row: component for row, (_, component) in read.items() if row is not None}
+    return read_series(read[None][1], overrides, zone=zone, problems=problems)
+
+
+def expand_object(parsed: ParsedObject, window: Window, *, today: date) -> Expansion:
+    """What takes place of one object; never raises.
+
+    Instances of a series whose master is not here, such as one meeting of it that somebody was asked to, stand alone.
+    """
+    if parsed.series is None:
+        alone = (single(_span(row), row.status, row=row.recurrence_id or "") for row in parsed.events)
+        return Expansion([instance for instance in alone if instance.status != CANCELLED])
+    try:
+        return expand(parsed.series, window, today=today)
+    except Exception as error:  # noqa: BLE001 - rules meeting the ends of the calendar, or a zone that makes no sense
+        return Expansion(recurs=True, problem=str(error) or type(error).__name__)
+
+
+def _span(row: EventRow) -> Span:
+    return Span(row.starts_at, row.ends_at, row.start_date, row.end_date)
 
 
 def _components(raw: str) -> list[icalendar.Component]:
@@ -121,13 +163,15 @@ def _walk(calendars: Sequence[icalendar.Component], name: str) -> Iterator[icale
 
 
 def _check_zone(zone: icalendar.Component) -> None:
+    if sum(1 + len(list(values.recurrence_dates(part, "RDATE"))) for part in zone.subcomponents) > MAX_ZONE_CHANGES:
+        raise Unreadable(f"time zone {zone.get('TZID')} is written out in more than {MAX_ZONE_CHANGES} changes")
     for part in zone.subcomponents:
         for rule in values.each(part, "RRULE"):
             if rule.get("FREQ") != ["YEARLY"] or not _ZONE_RULE_PARTS.issuperset(rule):
                 raise Unreadable(f"time zone {zone.get('TZID')} changes by a rule that is not yearly")
 
 
-def _collect(event: icalendar.Component, zone: ZoneInfo, rows: dict[str | None, EventRow], problems: list[str]) -> None:
+def _collect(event: icalendar.Component, zone: ZoneInfo, read: dict[str | None, _Read], problems: list[str]) -> None:
     """Add the event's row and what is wrong with it.
 
     One object holds one UID (RFC 4791 §4.1) and each instance once; the first UID and the highest SEQUENCE win.
@@ -141,11 +185,11 @@ def _collect(event: icalendar.Component, zone: ZoneInfo, rows: dict[str | None, 
         return
     if not row.uid:
         problems.append("an event has no UID")
-    present = rows.get(row.recurrence_id)
-    if any(other.uid != row.uid for other in rows.values()):
+    present = read.get(row.recurrence_id)
+    if any(other.uid != row.uid for other, _ in read.values()):
         problems.append(f"event {row.uid!r} shares the object of another and was left out")
-    elif present is None or present.sequence <= row.sequence:
-        rows[row.recurrence_id] = row
+    elif present is None or present[0].sequence <= row.sequence:
+        read[row.recurrence_id] = row, event
 
 
 def _row(event: icalendar.Component, zone: ZoneInfo) -> EventRow:
@@ -170,6 +214,7 @@ def _row(event: icalendar.Component, zone: ZoneInfo) -> EventRow:
         rdates=values.moments(event, "RDATE", zone),
         exdates=values.moments(event, "EXDATE", zone),
         organizer=values.organizer(event),
+        organizer_name=values.organizer_name(event),
         attendees=values.attendees(event),
         created_at=values.stamp(event, "CREATED", zone),
         modified_at=values.stamp(event, "LAST-MODIFIED", zone) or values.stamp(event, "DTSTAMP", zone),

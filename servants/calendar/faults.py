@@ -29,6 +29,16 @@ class ServerFailed(TransientError):
     """The server failed to answer this request (5xx)."""
 
 
+class TooMuchAsked(ServerFailed):
+    """The server will not give that much in one reply (507; RFC 6578 §3.6, RFC 5323 §5.17)."""
+
+    provider_failed = False
+
+
+class ListingStuck(UnexpectedReply):
+    """The server cuts a listing short again and again, and its sync tokens lead nowhere."""
+
+
 class SyncTokenExpired(TransientError):
     """The server no longer knows our sync token: the calendar is to be listed in full."""
 
@@ -81,6 +91,10 @@ def status_fault(method: str, url: str, reply: requests.Response, *, now: dateti
         return Denied(f"{said}: this user may not read it.")
     if status in (requests.codes.not_found, requests.codes.gone):
         return Missing(f"{said}: nothing is there; check the address.")
+    if status == requests.codes.insufficient_storage:
+        return TooMuchAsked(f"{said}: the server will not give that much at once.")
+    if status == requests.codes.not_implemented:
+        return Refused(f"{said}: the server does not offer this.")
     if status >= 500 or status in (requests.codes.request_timeout, requests.codes.too_early):
         return ServerFailed(f"{said}: the server failed; its own log knows why.")
     if status >= 400:

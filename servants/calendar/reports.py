@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from urllib.parse import unquote, urlsplit
 from xml.sax.saxutils import escape
 
 from servants.calendar.client import DavClient
 from servants.calendar.discovery import RemoteCalendar
-from servants.calendar.faults import ReplyTooLarge, UnexpectedReply, resolve
+from servants.calendar.faults import ListingStuck, ReplyTooLarge, TooMuchAsked, resolve
 from servants.calendar.multistatus import BAD_REQUEST, CALDAV, DAV, INSUFFICIENT_STORAGE, NOT_FOUND, DavResponse
 from servants.web import shown
 
 _SYNC_COLLECTION = """<?xml version="1.0" encoding="utf-8"?>
 <D:sync-collection xmlns:D="DAV:">
   <D:sync-token>{token}</D:sync-token>
-  <D:sync-level>1</D:sync-level>
+  <D:sync-level>1</D:sync-level>{limit}
   <D:prop><D:getetag/></D:prop>
 </D:sync-collection>"""
+
+_LIMIT = "<D:limit><D:nresults>{count}</D:nresults></D:limit>"
+
+_BETWEEN = """<?xml version="1.0" encoding="utf-8"?>
+<C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav">
+  <D:prop><D:getetag/></D:prop>
+  <C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT">
+    <C:time-range start="{first:%Y%m%d}T000000Z" end="{end:%Y%m%d}T000000Z"/>
+  </C:comp-filter></C:comp-filter></C:filter>
+</C:calendar-query>"""
 
 _ETAGS = """<?xml version="1.0" encoding="utf-8"?>
 <D:propfind xmlns:D="DAV:"><D:prop><D:getetag/></D:prop></D:propfind>"""
@@ -28,6 +39,15 @@ _MULTIGET = """<?xml version="1.0" encoding="utf-8"?>
   <D:prop><D:getetag/><C:calendar-data/></D:prop>
   {hrefs}
 </C:calendar-multiget>"""
+
+
+#: How many members one sync-collection may bring, tried one after the other where a server calls it too much.
+PAGE_LIMITS = (None, 500, 50)
+
+#: How many replies in a row, each cut short, may bring nothing new.
+MAX_STALE_PAGES = 3
+
+SERVER_FAILED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,34 +74,55 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Bodies:
-    """What a fetch brought. `unreadable` says why others did not come; members deleted meanwhile are in neither."""
+    """What a fetch brought.
+
+    `unreadable` says why others did not come, `waiting` which of them are worth asking for again; members deleted
+    meanwhile are in none.
+    """
 
     found: list[Body] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
+    waiting: set[str] = field(default_factory=set)
+
+    def __or__(self, other: Bodies) -> Bodies:
+        return Bodies(self.found + other.found, self.unreadable | other.unreadable, self.waiting | other.waiting)
 
 
 def changes_since(dav: DavClient, calendar: RemoteCalendar, token: str) -> Iterator[Changes]:
-    """Pages of what changed since `token`; each page's own token covers it and all before it.
+    """Pages of what changed since `token`, of everything where it is empty; each page's token covers it and all before.
 
     Raises:
         SyncTokenExpired: list the calendar in full instead.
+        TooMuchAsked: even a few members are too many for the server.
+        ListingStuck: the server does not come to an end.
     """
-    seen = {token}
+    seen: dict[str, str] = {}
+    tokens = {token}
+    stale = 0
     while True:
-        page, truncated = _sync_collection(dav, calendar.url, token)
+        page, truncated = _page(dav, calendar.url, token)
         yield page
         if not truncated:
             return
-        if page.sync_token is None or page.sync_token in seen:
-            raise UnexpectedReply(f"REPORT {shown(calendar.url)}: the server cuts its reply short and never moves on.")
+        stale = 0 if _is_news(page, seen) else stale + 1
+        if page.sync_token is None or page.sync_token in tokens or stale > MAX_STALE_PAGES:
+            raise ListingStuck(f"REPORT {shown(calendar.url)}: the server cuts its reply short and never moves on.")
         token = page.sync_token
-        seen.add(token)
+        tokens.add(token)
+
+
+def _is_news(page: Changes, seen: dict[str, str]) -> bool:
+    """Whether a page tells something that the pages before it did not; a page removed counts as an etag of its own."""
+    told = {**page.etags, **dict.fromkeys(page.removed, "removed")}
+    fresh = any(seen.get(href) != etag for href, etag in told.items())
+    seen.update(told)
+    return fresh
 
 
 def full_listing(dav: DavClient, calendar: RemoteCalendar) -> Changes:
     """Every member of the calendar; with a sync token where the server can do that."""
     if not calendar.can_sync:
-        return _list_etags(dav, calendar.url)
+        return list_etags(dav, calendar)
     etags: dict[str, str] = {}
     token = None
     for page in changes_since(dav, calendar, ""):
@@ -90,23 +131,61 @@ def full_listing(dav: DavClient, calendar: RemoteCalendar) -> Changes:
     return Changes(etags, sync_token=token, complete=True)
 
 
+def list_etags(dav: DavClient, calendar: RemoteCalendar) -> Changes:
+    """Every member by a plain listing. The token is that of the calendar's discovery, which covers less than this."""
+    with dav.propfind(calendar.url, _ETAGS, depth=1) as (_, reply):
+        members = {_member(calendar.url, response): response.text(f"{DAV}getetag") or "" for response in reply}
+    etags = {href: etag for href, etag in members.items() if href is not None}
+    return Changes(etags, sync_token=calendar.sync_token if calendar.can_sync else None, complete=True)
+
+
+def members_between(dav: DavClient, calendar: RemoteCalendar, first: date, end: date) -> Changes:
+    """The members with an instance from `first` to before `end`, in UTC (RFC 4791 §7.8, §9.9)."""
+    with dav.report(calendar.url, _BETWEEN.format(first=first, end=end), depth=1) as reply:
+        members = {_member(calendar.url, response): response.text(f"{DAV}getetag") or "" for response in reply}
+    return Changes({href: etag for href, etag in members.items() if href is not None})
+
+
 def fetch(dav: DavClient, calendar_url: str, hrefs: Sequence[str]) -> Bodies:
-    """The text of these members, by calendar-multiget (RFC 4791 §7.9), in halves where the reply is too large."""
+    """The text of these members, by calendar-multiget (RFC 4791 §7.9), in halves where the reply is too large.
+
+    Members that a reply leaves out are asked for again as long as that brings any.
+    """
+    bodies = more = _in_halves(dav, calendar_url, hrefs)
+    while more.waiting and more.found:
+        more = _in_halves(dav, calendar_url, sorted(more.waiting))
+        settled = {href: reason for href, reason in bodies.unreadable.items() if href not in bodies.waiting}
+        bodies = Bodies(bodies.found + more.found, settled | more.unreadable, more.waiting)
+    return bodies
+
+
+def _in_halves(dav: DavClient, calendar_url: str, hrefs: Sequence[str]) -> Bodies:
     try:
         return _multiget(dav, calendar_url, hrefs)
-    except ReplyTooLarge as error:
+    except (ReplyTooLarge, TooMuchAsked) as error:
         if len(hrefs) == 1:
             return Bodies(unreadable={hrefs[0]: error.message})
     middle = len(hrefs) // 2
-    first, second = fetch(dav, calendar_url, hrefs[:middle]), fetch(dav, calendar_url, hrefs[middle:])
-    return Bodies(first.found + second.found, first.unreadable | second.unreadable)
+    return _in_halves(dav, calendar_url, hrefs[:middle]) | _in_halves(dav, calendar_url, hrefs[middle:])
 
 
-def _sync_collection(dav: DavClient, url: str, token: str) -> tuple[Changes, bool]:
+def _page(dav: DavClient, url: str, token: str) -> tuple[Changes, bool]:
+    """One reply and whether it was cut short; asked for in smaller parts where the whole is too much."""
+    for limit in PAGE_LIMITS:
+        try:
+            return _sync_collection(dav, url, token, limit)
+        except TooMuchAsked:
+            if limit == PAGE_LIMITS[-1]:
+                raise
+    raise AssertionError("PAGE_LIMITS is empty")
+
+
+def _sync_collection(dav: DavClient, url: str, token: str, limit: int | None) -> tuple[Changes, bool]:
     etags: dict[str, str] = {}
     removed: set[str] = set()
     truncated = False
-    with dav.report(url, _SYNC_COLLECTION.format(token=escape(token)), depth=0) as reply:
+    asked = _SYNC_COLLECTION.format(token=escape(token), limit="" if limit is None else _LIMIT.format(count=limit))
+    with dav.report(url, asked, depth=0) as reply:
         for response in reply:
             # RFC 6578 §3.6: the reply was cut short; its token leads to the rest.
             truncated |= response.status == INSUFFICIENT_STORAGE
@@ -120,12 +199,6 @@ def _sync_collection(dav: DavClient, url: str, token: str) -> tuple[Changes, boo
     return Changes(etags, frozenset(removed), reply.sync_token), truncated
 
 
-def _list_etags(dav: DavClient, url: str) -> Changes:
-    with dav.propfind(url, _ETAGS, depth=1) as (_, reply):
-        members = {_member(url, response): response.text(f"{DAV}getetag") or "" for response in reply}
-    return Changes({href: etag for href, etag in members.items() if href is not None}, complete=True)
-
-
 def _multiget(dav: DavClient, url: str, hrefs: Sequence[str]) -> Bodies:
     # Servers differ in how they escape an href, even from one report to the next.
     wanted = {unquote(href): href for href in hrefs}
@@ -137,6 +210,7 @@ def _multiget(dav: DavClient, url: str, hrefs: Sequence[str]) -> Bodies:
             if href is not None:
                 _sort_in(bodies, href, response)
     bodies.unreadable.update(dict.fromkeys(wanted.values(), "the server left it out of its reply"))
+    bodies.waiting.update(wanted.values())
     return bodies
 
 
@@ -146,6 +220,8 @@ def _sort_in(bodies: Bodies, href: str, response: DavResponse) -> None:
         bodies.found.append(Body(href, response.text(f"{DAV}getetag") or "", data.text))
     elif response.status != NOT_FOUND:
         bodies.unreadable[href] = f"the server answered {response.status} without calendar data"
+        if response.status >= SERVER_FAILED:
+            bodies.waiting.add(href)
 
 
 def _member(url: str, response: DavResponse) -> str | None:

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from psycopg.types.json import Jsonb
+from datetime import date
 
 from retinue.connection import Connection
 from retinue.job import Commit
+from servants.calendar.attendees import (
+    remove_attendees_of_calendars,
+    remove_attendees_of_objects,
+)
 from servants.calendar.discovery import RemoteCalendar
-from servants.calendar.events import EventRow, ParsedObject
+from servants.calendar.event_store import rewrite
+from servants.calendar.events import ParsedObject
+from servants.calendar.instances import remove_instances_of_calendars, remove_instances_of_objects
+from servants.calendar.series import Expansion, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,8 @@ class StoredCalendar:
     url: str
     sync_token: str | None
     ctag: str | None
+    expanded_until: date | None
+    synced: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,32 +43,42 @@ class FetchedObject:
     href: str
     etag: str
     parsed: ParsedObject
+    expansion: Expansion
 
 
 _SAVE_CALENDARS = """
-INSERT INTO calendars AS calendar (account_id, connection_id, url, name, color, timezone)
-SELECT %(account_id)s, %(connection_id)s, remote.*
+INSERT INTO calendars AS calendar (account_id, connection_id, expanded_until, url, name, color, timezone)
+SELECT %(account_id)s, %(connection_id)s, %(expanded_until)s, remote.*
 FROM unnest(%(urls)s::text[], %(names)s::text[], %(colors)s::text[], %(timezones)s::text[]) AS remote
 ON CONFLICT (connection_id, url) DO UPDATE
 SET name = excluded.name, color = excluded.color, timezone = excluded.timezone, deleted_at = NULL,
     -- What a deleted calendar held is gone here, so it is listed in full when it returns.
     sync_token = CASE WHEN calendar.deleted_at IS NULL THEN calendar.sync_token END,
-    ctag = CASE WHEN calendar.deleted_at IS NULL THEN calendar.ctag END
+    ctag = CASE WHEN calendar.deleted_at IS NULL THEN calendar.ctag END,
+    -- In another zone, times without one mean other moments: everything is read again.
+    expanded_until = CASE WHEN calendar.deleted_at IS NOT NULL THEN excluded.expanded_until
+                          WHEN calendar.timezone IS NOT DISTINCT FROM excluded.timezone THEN calendar.expanded_until END
 WHERE (calendar.name, calendar.color, calendar.timezone, calendar.deleted_at)
       IS DISTINCT FROM (excluded.name, excluded.color, excluded.timezone, NULL)
 """
 
 _LOAD_CALENDARS = """
-SELECT id, account_id, url, sync_token, ctag FROM calendars
+SELECT id, account_id, url, sync_token, ctag, expanded_until, synced_at IS NOT NULL FROM calendars
 WHERE connection_id = %(connection_id)s AND url = ANY(%(urls)s::text[])
 """
 
 
-def save_calendars(tx: Commit, connection: Connection, remotes: Sequence[RemoteCalendar]) -> dict[str, StoredCalendar]:
-    """Write what discovery found; every calendar's row by its URL."""
+def save_calendars(
+    tx: Commit, connection: Connection, remotes: Sequence[RemoteCalendar], *, window: Window
+) -> dict[str, StoredCalendar]:
+    """Write what discovery found; every calendar's row by its URL.
+
+    A new one is expanded up to the window's end, for there is nothing in it.
+    """
     params = {
         "account_id": connection.account_id,
         "connection_id": connection.id,
+        "expanded_until": window.end,
         "urls": [remote.url for remote in remotes],
         "names": [remote.name for remote in remotes],
         "colors": [remote.color for remote in remotes],
@@ -100,9 +117,14 @@ WHERE calendar_id = ANY(%(ids)s) AND deleted_at IS NULL
 """
 
 
-def delete_calendars(tx: Commit, ids: Iterable[int]) -> int:
+def delete_calendars(tx: Commit, connection: Connection, ids: Iterable[int]) -> int:
     """Mark calendars and all they hold as deleted; how many objects that were."""
-    return int(tx.execute(_DELETE_CALENDARS, {"ids": list(ids)}).rowcount)
+    params = {"ids": list(ids)}
+    if not params["ids"]:
+        return 0
+    remove_attendees_of_calendars(tx, connection.account_id, params["ids"])
+    remove_instances_of_calendars(tx, params["ids"])
+    return int(tx.execute(_DELETE_CALENDARS, params).rowcount)
 
 
 _KNOWN = "SELECT href, coalesce(etag, '') FROM calendar_objects WHERE calendar_id = %(id)s AND deleted_at IS NULL"
@@ -142,99 +164,12 @@ def save_objects(tx: Commit, calendar: StoredCalendar, fetched: Sequence[Fetched
         "uids": [item.parsed.uid for item in fetched],
         "hashes": [item.parsed.content_hash for item in fetched],
         "raws": [item.parsed.raw for item in fetched],
-        "problems": [item.parsed.problem for item in fetched],
+        "problems": [item.parsed.problem or item.expansion.problem for item in fetched],
     }
     ids = {href: row_id for row_id, href in tx.execute(_SAVE_OBJECTS, params).fetchall()}
-    events = [(ids[item.href], event) for item in fetched if item.href in ids for event in item.parsed.events]
-    _save_events(tx, calendar, events)
-    _delete_other_events(tx, list(ids.values()), events)
+    read = {ids[item.href]: (item.parsed, item.expansion) for item in fetched if item.href in ids}
+    rewrite(tx, read, account_id=calendar.account_id, calendar_id=calendar.id)
     return set(ids)
-
-
-#: The columns of an event that come from its text, in the order of the statement below, with their types there.
-_EVENT_COLUMNS = {
-    "uid": "text",
-    "sequence": "int",
-    "summary": "text",
-    "description": "text",
-    "location": "text",
-    "url": "text",
-    "status": "text",
-    "transparency": "text",
-    "all_day": "bool",
-    "starts_at": "timestamptz",
-    "ends_at": "timestamptz",
-    "start_date": "date",
-    "end_date": "date",
-    "timezone": "text",
-    "rrule": "text",
-    "rdates": "jsonb",
-    "exdates": "jsonb",
-    "organizer": "text",
-    "attendees": "jsonb",
-    "source_created_at": "timestamptz",
-    "source_modified_at": "timestamptz",
-}
-
-_NAMES = ", ".join(_EVENT_COLUMNS)
-
-# The column names are the constants above.
-_SAVE_EVENTS = f"""
-INSERT INTO calendar_events AS event (account_id, calendar_id, object_id, recurrence_id, {_NAMES})
-SELECT %(account_id)s, %(calendar_id)s, parsed.*
-FROM unnest(%(object_ids)s::bigint[], %(recurrence_ids)s::text[],
-            {", ".join(f"%({name})s::{kind}[]" for name, kind in _EVENT_COLUMNS.items())}) AS parsed
-ON CONFLICT (object_id, recurrence_id) DO UPDATE
-SET {", ".join(f"{name} = excluded.{name}" for name in _EVENT_COLUMNS)}, updated_at = now(), deleted_at = NULL
-WHERE ({", ".join(f"event.{name}" for name in _EVENT_COLUMNS)}, event.deleted_at)
-      IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in _EVENT_COLUMNS)}, NULL)
-"""  # noqa: S608 - no value of anyone else's is in it
-
-
-def _save_events(tx: Commit, calendar: StoredCalendar, events: Sequence[tuple[int, EventRow]]) -> None:
-    columns: dict[str, list[Any]] = {name: [] for name in _EVENT_COLUMNS}
-    for _, event in events:
-        for name, value in _event_values(event).items():
-            columns[name].append(value)
-    params = {
-        "account_id": calendar.account_id,
-        "calendar_id": calendar.id,
-        "object_ids": [object_id for object_id, _ in events],
-        "recurrence_ids": [event.recurrence_id or "" for _, event in events],
-        **columns,
-    }
-    tx.execute(_SAVE_EVENTS, params)
-
-
-def _event_values(event: EventRow) -> dict[str, Any]:
-    renamed = {
-        "rdates": Jsonb(list(event.rdates)),
-        "exdates": Jsonb(list(event.exdates)),
-        "attendees": Jsonb(list(event.attendees)),
-        "source_created_at": event.created_at,
-        "source_modified_at": event.modified_at,
-    }
-    return {name: renamed[name] if name in renamed else getattr(event, name) for name in _EVENT_COLUMNS}
-
-
-_DELETE_OTHER_EVENTS = """
-UPDATE calendar_events AS event SET deleted_at = now(), updated_at = now()
-WHERE event.object_id = ANY(%(written_ids)s) AND event.deleted_at IS NULL
-  AND NOT EXISTS (
-      SELECT FROM unnest(%(object_ids)s::bigint[], %(recurrence_ids)s::text[]) AS present (object_id, recurrence_id)
-      WHERE present.object_id = event.object_id AND present.recurrence_id = event.recurrence_id
-  )
-"""
-
-
-def _delete_other_events(tx: Commit, written_ids: list[int], events: Sequence[tuple[int, EventRow]]) -> None:
-    """Mark as deleted what a rewritten object no longer holds, such as an override that was taken back."""
-    params = {
-        "written_ids": written_ids,
-        "object_ids": [object_id for object_id, _ in events],
-        "recurrence_ids": [event.recurrence_id or "" for _, event in events],
-    }
-    tx.execute(_DELETE_OTHER_EVENTS, params)
 
 
 _DELETE_OBJECTS = """
@@ -246,7 +181,7 @@ WITH gone AS (
     UPDATE calendar_events SET deleted_at = now(), updated_at = now()
     WHERE object_id IN (SELECT id FROM gone) AND deleted_at IS NULL
 )
-SELECT count(*) FROM gone
+SELECT id FROM gone
 """
 
 
@@ -255,7 +190,10 @@ def delete_objects(tx: Commit, calendar: StoredCalendar, hrefs: Sequence[str]) -
     if not hrefs:
         return 0
     params = {"calendar_id": calendar.id, "hrefs": list(hrefs)}
-    return int(tx.execute(_DELETE_OBJECTS, params).fetchone()[0])
+    gone = [row[0] for row in tx.execute(_DELETE_OBJECTS, params).fetchall()]
+    remove_attendees_of_objects(tx, calendar.account_id, gone)
+    remove_instances_of_objects(tx, gone)
+    return len(gone)
 
 
 _SAVE_TOKEN = "UPDATE calendars SET sync_token = %(token)s, ctag = %(ctag)s, synced_at = now() WHERE id = %(id)s"  # noqa: S105 - no password
@@ -272,3 +210,31 @@ _MARK_SYNCED = "UPDATE calendars SET synced_at = now() WHERE id = ANY(%(ids)s)"
 def mark_synced(tx: Commit, ids: Iterable[int]) -> None:
     """Note that these calendars were looked at and had not changed."""
     tx.execute(_MARK_SYNCED, {"ids": list(ids)})
+
+
+@dataclass(frozen=True, slots=True)
+class HeldObject:
+    """An object as it is held."""
+
+    id: int
+    href: str
+    raw: str
+
+
+_TO_EXPAND = """
+SELECT id, href, raw FROM calendar_objects
+WHERE calendar_id = %(calendar_id)s AND deleted_at IS NULL AND id > %(after)s {of_them}
+ORDER BY id LIMIT %(limit)s
+"""
+_ALL = _TO_EXPAND.format(of_them="")
+_GOING_ON = _TO_EXPAND.format(of_them="AND goes_on")
+
+
+def objects_to_expand(tx: Commit, calendar: StoredCalendar, *, after: int, limit: int) -> list[HeldObject]:
+    """The next live objects, after this ID, whose instances are not known up to the window's end.
+
+    Those that go on after the end of the last window; all of them where it is not known how far the calendar is.
+    """
+    statement = _ALL if calendar.expanded_until is None else _GOING_ON
+    rows = tx.execute(statement, {"calendar_id": calendar.id, "after": after, "limit": limit}).fetchall()
+    return [HeldObject(*row) for row in rows]

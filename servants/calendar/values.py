@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any, TypedDict
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from icalendar import Component, vBroken
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
+
+from servants.calendar.zones import utc
 
 #: The largest SEQUENCE that fits the column; RFC 5545 §3.3.8 allows no larger one.
 MAX_SEQUENCE = 2**31 - 1
@@ -73,13 +74,13 @@ def integer(component: Component, name: str) -> int:
     return min(max(int(first(component, name) or 0), 0), MAX_SEQUENCE)
 
 
-def stamp(component: Component, name: str, zone: ZoneInfo) -> datetime | None:
+def stamp(component: Component, name: str, zone: tzinfo) -> datetime | None:
     """A property that is one moment, in UTC."""
     value = getattr(first(component, name), "dt", None)
-    return _utc(value, zone) if isinstance(value, datetime) else None
+    return utc(value, zone) if isinstance(value, datetime) else None
 
 
-def span(event: Component, zone: ZoneInfo) -> Span:
+def span(event: Component, zone: tzinfo) -> Span:
     """When the event happens, from DTSTART and DTEND or DURATION (RFC 5545 §3.6.1).
 
     Raises:
@@ -98,10 +99,10 @@ def span(event: Component, zone: ZoneInfo) -> Span:
     raise Unreadable("an event has no DTSTART that can be read")
 
 
-def _timed(start: datetime, end: Any, lasting: Any, zone: ZoneInfo) -> Span:
-    starts_at = _utc(start, zone)
+def _timed(start: datetime, end: Any, lasting: Any, zone: tzinfo) -> Span:
+    starts_at = utc(start, zone)
     if isinstance(end, date):
-        ends_at = _utc(end if isinstance(end, datetime) else datetime.combine(end, time(tzinfo=start.tzinfo)), zone)
+        ends_at = utc(end if isinstance(end, datetime) else datetime.combine(end, time(tzinfo=start.tzinfo)), zone)
     elif isinstance(lasting, timedelta):
         ends_at = _after(start, lasting, zone)
     else:
@@ -109,10 +110,10 @@ def _timed(start: datetime, end: Any, lasting: Any, zone: ZoneInfo) -> Span:
     return Span(starts_at=starts_at, ends_at=max(starts_at, ends_at))
 
 
-def _after(start: datetime, lasting: timedelta, zone: ZoneInfo) -> datetime:
+def _after(start: datetime, lasting: timedelta, zone: tzinfo) -> datetime:
     """RFC 5545 §3.3.6: days are counted on the clock on the wall, hours exactly."""
     whole_days = lasting % timedelta(days=1) == timedelta(0)
-    return _utc(start + lasting, zone) if whole_days else _utc(start, zone) + lasting
+    return utc(start + lasting, zone) if whole_days else utc(start, zone) + lasting
 
 
 def _all_day(start: date, end: Any, lasting: Any) -> Span:
@@ -149,17 +150,22 @@ def _tzid(value: Any) -> str | None:
     return value.params.get("TZID")  # type: ignore[no-any-return]  # icalendar's parameters are untyped
 
 
+def recurrence_dates(event: Component, name: str) -> Iterator[Any]:
+    """All values of the RDATE or EXDATE properties: dates, times, and periods as pairs."""
+    return (value.dt for dates in each(event, name) for value in dates.dts)
+
+
 def rules(event: Component) -> str | None:
     """The recurrence rule as RFC 5545 writes it; several, which it discourages, on a line each."""
     return "\n".join(rule.to_ical().decode() for rule in each(event, "RRULE")) or None
 
 
-def moments(event: Component, name: str, zone: ZoneInfo) -> tuple[str, ...]:
+def moments(event: Component, name: str, zone: tzinfo) -> tuple[str, ...]:
     """All dates of the RDATE or EXDATE properties, as text."""
-    return tuple(moment_text(value.dt, zone) for dates in each(event, name) for value in dates.dts)
+    return tuple(moment_text(value, zone) for value in recurrence_dates(event, name))
 
 
-def moment_text(value: date | datetime | tuple[Any, Any], zone: ZoneInfo) -> str:
+def moment_text(value: date | datetime | tuple[Any, Any], zone: tzinfo) -> str:
     """`2026-11-03T14:00:00Z` for a moment, `2026-11-03` for a date, `start/end` for a period."""
     if isinstance(value, tuple):
         start, end = value
@@ -167,7 +173,7 @@ def moment_text(value: date | datetime | tuple[Any, Any], zone: ZoneInfo) -> str
     if not isinstance(value, datetime):
         return value.isoformat()
     try:
-        return _utc(value, zone).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return utc(value, zone).strftime("%Y-%m-%dT%H:%M:%SZ")
     except OverflowError as error:
         raise Unreadable(f"a date is beyond the calendar's end: {error}") from None
 
@@ -176,6 +182,12 @@ def organizer(event: Component) -> str | None:
     """The organizer's address."""
     value = first(event, "ORGANIZER")
     return None if value is None else _address(value)
+
+
+def organizer_name(event: Component) -> str | None:
+    """The organizer's display name."""
+    value = first(event, "ORGANIZER")
+    return None if value is None else value.params.get("CN")
 
 
 def attendees(event: Component) -> tuple[Attendee, ...]:
@@ -197,16 +209,3 @@ def _address(value: Any) -> str:
     if address.lower().startswith(_MAILTO):
         return address[len(_MAILTO) :].lower()
     return str(value.params.get("EMAIL") or address)
-
-
-def _utc(value: datetime, zone: ZoneInfo) -> datetime:
-    aware = value if value.tzinfo else value.replace(tzinfo=zone)
-    return aware.astimezone(UTC)
-
-
-def zone_or_utc(name: str | None) -> ZoneInfo:
-    """The zone of this name, Olson's or Windows'; UTC where there is none."""
-    try:
-        return ZoneInfo(WINDOWS_TO_OLSON.get(name, name) if name else "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC")
