@@ -99,6 +99,8 @@ class SignIn:
             )
         if (self.password is None) == (self.access_token is None):
             raise PermanentError("The mail connection needs either a password or an access token.")
+        if not 0 <= self.port < 65536:
+            raise PermanentError(f"The mail connection has port {self.port}; expected a number from 1 to 65535.")
         if "\0" in f"{self.username}{self.password or ''}":
             raise PermanentError("User name and password of the mail connection cannot hold a NUL character.")
         if self.tls is Tls.NONE and not is_loopback(self.host):
@@ -127,7 +129,7 @@ def _port(value: Any) -> int:
     if value is None:
         return 0
     text = str(value)
-    if isinstance(value, int | str) and text.isdecimal() and text.isascii() and 0 < int(text[:6]) < 65536:
+    if isinstance(value, int | str) and text.isdecimal() and text.isascii() and len(text) < 6 and 0 < int(text) < 65536:
         return int(text)
     raise PermanentError(f"The mail connection has port {text[:40]!r}; expected a number from 1 to 65535.")
 

@@ -17,9 +17,16 @@ from servants.email.sign_in import SignIn, Tls
 class Trouble(TransientError):
     """The conversation with the server broke off; the connection is closed."""
 
-    def at(self, said: str, words: str = "") -> Self:
-        """As a sentence; `said` names the server and what was asked of it, `words` are the server's own."""
-        return type(self)(f"{said}: {self.message}.{words}")
+    _is_sentence = False
+
+    def at(self, said: str) -> Self:
+        """As a sentence; `said` names the server and what was asked of it. What is one already stays as it is."""
+        return self if self._is_sentence else type(self)(f"{said}: {self.message}.").whole()
+
+    def whole(self) -> Self:
+        """Itself, marked as a sentence."""
+        self._is_sentence = True
+        return self
 
 
 class UnexpectedReply(Trouble):

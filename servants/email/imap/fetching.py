@@ -8,13 +8,16 @@ from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
 
 from servants.email.imap import commands
-from servants.email.imap.commands import Command
+from servants.email.imap.commands import UID_SET_CHARACTERS, Command
 from servants.email.imap.dialogues import Dialogue
 from servants.email.imap.faults import REFUSALS, ReplyTooLarge
 from servants.email.imap.limits import Limits
 from servants.email.imap.protocol import Reply
 from servants.email.imap.responses import Fetch
 from servants.email.values import UidSet
+
+#: So many fit a command line, however large they are.
+_UIDS_OF_A_LINE = UID_SET_CHARACTERS // len("4294967295,")
 
 #: What a reply holds besides the literals, for each message.
 _LINE_BYTES = 4096
@@ -46,7 +49,7 @@ def messages_command(sizes: Mapping[int, int]) -> Callable[[UidSet], Command]:
     """How to ask for whole messages of these sizes."""
 
     def command(uids: UidSet) -> Command:
-        told = [sizes.get(uid, 0) for uid in uids]
+        told = [sizes[uid] for uid in uids]
         return commands.fetch(
             str(uids),
             "UID BODY.PEEK[]",
@@ -151,16 +154,13 @@ def _fetch_piece(uid: int, start: int, length: int) -> Dialogue[bytes | None]:
 def batches(uids: UidSet, sizes: Mapping[int, int], limits: Limits) -> Iterator[UidSet]:
     """The UIDs in groups that one command asks for; a message that comes in pieces stands alone."""
     group: list[int] = []
-    room = limits.batch_bytes
+    room, most = limits.batch_bytes, min(limits.batch_messages, _UIDS_OF_A_LINE)
     for uid in uids:
-        size = sizes.get(uid, 0)
-        if group and (size > room or len(group) == limits.batch_messages or size > limits.piece_bytes):
+        size = sizes[uid]
+        if group and (size > room or len(group) == most or max(size, sizes[group[0]]) > limits.piece_bytes):
             yield UidSet.of(group)
             group, room = [], limits.batch_bytes
         group.append(uid)
         room -= size
-        if size > limits.piece_bytes:
-            yield UidSet.of(group)
-            group, room = [], limits.batch_bytes
     if group:
         yield UidSet.of(group)

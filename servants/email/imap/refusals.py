@@ -37,7 +37,8 @@ _BACKOFF = re.compile(r"Backoff Time: (\d{1,12}) milliseconds", re.IGNORECASE)
 _ENCODED = re.compile(r"[A-Za-z0-9+/=]{40,}")
 _QUOTED_CHARACTERS = 200
 
-_FAILED = frozenset({"UNAVAILABLE", "INUSE", "SERVERBUG", "CONTACTADMIN"})
+_FAILED = frozenset({"UNAVAILABLE", "INUSE", "SERVERBUG"})
+_NOT_SIGNED_IN = frozenset({"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED"})
 _LIMITS = {"LIMIT": LIMIT_WAIT, "THROTTLED": LIMIT_WAIT, "OVERQUOTA": QUOTA_WAIT}
 _MAILBOX_FAULTS = {
     "NONEXISTENT": (NoSuchMailbox, "there is no such mailbox"),
@@ -62,8 +63,8 @@ def refusal(said: str, status: Status, sign_in: SignIn, *, signing_in: bool, now
     if code == "PRIVACYREQUIRED":
         return PermanentError(f"{answer}: the server wants encryption; set tls to 'tls' or 'starttls'.{words}")
     if status.condition == "BYE":
-        return ConnectionLost("the server ended the connection").at(said, words)
-    if signing_in or code in ("AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED"):
+        return ConnectionLost(f"{said}: the server ended the connection.{words}").whole()
+    if signing_in or code in _NOT_SIGNED_IN:
         return _sign_in_refused(answer, status, sign_in, words)
     if code in _MAILBOX_FAULTS:
         kind, sentence = _MAILBOX_FAULTS[code]
@@ -87,7 +88,7 @@ def _limit(status: Status, now: datetime) -> datetime | None:
     if named := _BACKOFF.search(status.text):
         return now + min(timedelta(milliseconds=int(named[1])), LONGEST_WAIT)
     wait = _LIMITS.get(status.code or "")
-    if wait is None and _TOO_MANY.search(status.text):
+    if wait is None and status.code not in _NOT_SIGNED_IN and _TOO_MANY.search(status.text):
         wait = LIMIT_WAIT
     return None if wait is None else now + wait
 

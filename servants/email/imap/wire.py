@@ -95,7 +95,8 @@ class Wire:
 
     def hurry(self) -> None:
         """Wait no longer for anything than a farewell is worth."""
-        self._limits = Limits(read_seconds=_FAREWELL_SECONDS, reply_seconds=_FAREWELL_SECONDS)
+        self._limits = Limits(read_seconds=_FAREWELL_SECONDS)
+        self._stop_if_cancelled = lambda: None
 
     def close(self) -> None:
         """Close the connection; may be called again."""

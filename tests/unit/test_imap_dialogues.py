@@ -1,0 +1,357 @@
+"""What is said to sign in, to list and open mailboxes, and what is made of the answers."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from retinue.errors import CredentialError, PermanentError
+from servants.email.imap import commands, dialogues
+from servants.email.imap.faults import Denied, NoSuchMailbox, UnexpectedReply
+from servants.email.sign_in import SignIn, Tls
+from servants.email.values import FlagLine, Position, RemoteFolder, Role, UidSet
+from tests.support.imap_play import Play
+
+ANN = SignIn("mail.example", "ann", password="hunter2")
+
+
+def script(answers: Mapping[str, str]) -> Callable[[bytes], bytes]:
+    """Answers by the beginning of the line; the longest that fits; else a plain OK."""
+
+    def answer(line: bytes) -> bytes:
+        fitting = [begin for begin in answers if line.startswith(begin.encode())]
+        return answers[max(fitting, key=len)].encode() if fitting else b"OK"
+
+    return answer
+
+
+def capability(words: str) -> str:
+    return f"* CAPABILITY IMAP4rev1 {words}\r\n<tag> OK\r\n"
+
+
+def signed_in(answers: Mapping[str, str], sign_in: SignIn = ANN, greeting: str = "* OK ready\r\n") -> Play:
+    play = Play(script(answers), greeting=greeting.encode())
+    play.carry_out(dialogues.sign_in_to(play.protocol, sign_in))
+    return play
+
+
+def able(words: str, answers: Mapping[str, str] | None = None) -> Play:
+    """Signed in to a server that can do these."""
+    return signed_in({"CAPABILITY": capability(words), **(answers or {})})
+
+
+def test_signing_in_to_a_plain_server() -> None:
+    play = signed_in({"CAPABILITY": capability("")})
+    assert play.sent == [b"CAPABILITY", b'LOGIN "ann" "hunter2"', b"CAPABILITY"]
+    assert play.protocol.capabilities == {"IMAP4REV1"}
+
+
+def test_a_server_that_tells_what_it_can_do_is_not_asked() -> None:
+    play = signed_in(
+        {"LOGIN": "<tag> OK [CAPABILITY IMAP4rev1 ID QRESYNC] in\r\n", "ID": '* ID ("name" "Dovecot")\r\n<tag> OK\r\n'},
+        greeting="* OK [CAPABILITY IMAP4rev1 SASL-IR] ready\r\n",
+    )
+    assert play.sent == [b'LOGIN "ann" "hunter2"', b'ID ("name" "Retinue")']
+    assert play.protocol.capabilities == {"IMAP4REV1", "ID", "QRESYNC"}
+    assert play.protocol.server_id == {"name": "Dovecot"}
+
+
+def test_a_server_that_refuses_id_is_used_all_the_same() -> None:
+    play = able("ID", {"ID": "<tag> BAD what?\r\n"})
+    assert play.protocol.server_id == {}
+
+
+def test_preauth_needs_no_sign_in() -> None:
+    play = signed_in({"CAPABILITY": capability("")}, greeting="* PREAUTH hello\r\n")
+    assert play.sent == [b"CAPABILITY"]
+
+
+def test_a_server_for_utf8_only_is_told_that_it_may_speak_it() -> None:
+    play = able("UTF8=ONLY ENABLE", {"ENABLE": "* ENABLED UTF8=ACCEPT\r\n<tag> OK\r\n"})
+    assert play.sent[-1] == b"ENABLE UTF8=ACCEPT"
+    assert play.protocol.names_in_utf8
+
+
+STARTTLS = SignIn("mail.example", "ann", password="hunter2", tls=Tls.STARTTLS)
+
+
+def test_starttls_comes_before_everything_and_what_was_said_before_it_is_forgotten() -> None:
+    injected = (
+        "<tag> OK begin\r\n* CAPABILITY IMAP4rev1 LOGINDISABLED\r\n* OK [ALERT] read evil.example\r\n* BYE\r\n* LI"
+    )
+    play = signed_in(
+        {"STARTTLS": injected, "CAPABILITY": capability("AUTH=PLAIN")},
+        STARTTLS,
+        greeting="* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] ready\r\n",
+    )
+    assert play.secured == 1
+    assert play.sent == [b"STARTTLS", b"CAPABILITY", b'LOGIN "ann" "hunter2"', b"CAPABILITY"]
+    assert play.protocol.alerts == []
+    assert play.protocol.bye is None
+
+
+def test_without_starttls_no_password_is_sent() -> None:
+    play = Play(script({"CAPABILITY": capability("")}))
+    with pytest.raises(PermanentError, match="offers no STARTTLS; set tls to 'tls'"):
+        play.carry_out(dialogues.sign_in_to(play.protocol, STARTTLS))
+    assert play.sent == [b"CAPABILITY"]
+
+
+def test_preauth_cannot_keep_tls_away() -> None:
+    play = Play(script({}), greeting=b"* PREAUTH hello\r\n")
+    with pytest.raises(UnexpectedReply, match="before TLS began"):
+        play.carry_out(dialogues.sign_in_to(play.protocol, STARTTLS))
+    assert play.sent == []
+
+
+@pytest.mark.parametrize("greeting", [b"* 1 EXISTS\r\n", b"R1 OK\r\n", b"* NO\r\n", b"+ hi\r\n", b"220 smtp\r\n"])
+def test_what_is_no_greeting_is_no_imap(greeting: bytes) -> None:
+    play = Play(script({}), greeting=greeting)
+    with pytest.raises(UnexpectedReply):
+        play.carry_out(dialogues.sign_in_to(play.protocol, ANN))
+
+
+PLAIN = b64encode("\0änn\0hünter2".encode())
+
+
+@pytest.mark.parametrize(
+    ("words", "sent"),
+    [
+        ("AUTH=PLAIN SASL-IR", [b"AUTHENTICATE PLAIN " + PLAIN]),
+        ("AUTH=PLAIN", [b"AUTHENTICATE PLAIN", PLAIN]),
+        ("LITERAL+", [b"LOGIN {4+}", "änn {8+}".encode(), "hünter2".encode()]),
+        ("", [b"LOGIN {4}", "änn {8}".encode(), "hünter2".encode()]),
+    ],
+)
+def test_a_password_beyond_ascii(words: str, sent: list[bytes]) -> None:
+    def answer(line: bytes) -> bytes:
+        if line == b"CAPABILITY":
+            return capability(words).encode()
+        if line.endswith(b"+}") or (line.startswith("änn ".encode()) and words):
+            return b""
+        return b"+\r\n" if line.endswith(b"}") or line == b"AUTHENTICATE PLAIN" else b"<tag> OK [CAPABILITY X] in\r\n"
+
+    play = Play(answer)
+    play.carry_out(dialogues.sign_in_to(play.protocol, SignIn("mail.example", "änn", password="hünter2")))
+    assert play.sent[1:] == sent
+
+
+def test_where_login_is_disabled_plain_is_used() -> None:
+    play = able("LOGINDISABLED AUTH=PLAIN SASL-IR")
+    assert play.sent[1] == b"AUTHENTICATE PLAIN " + b64encode(b"\0ann\0hunter2")
+
+
+@pytest.mark.parametrize(
+    ("sign_in", "advice"),
+    [
+        (ANN, "takes no passwords; sign in with an access token"),
+        (SignIn("mail.example", "ann", access_token=lambda: "tok"), "takes no access tokens"),
+    ],
+)
+def test_a_server_that_takes_another_kind_of_sign_in_is_told_of(sign_in: SignIn, advice: str) -> None:
+    with pytest.raises(PermanentError, match=advice):
+        signed_in({"CAPABILITY": capability("LOGINDISABLED AUTH=OAUTHBEARER")}, sign_in)
+
+
+def test_a_refused_token_is_a_credential_error() -> None:
+    sign_in = SignIn("mail.example", "ann", access_token=lambda: "tok")
+    challenge = b64encode(b'{"status":"400"}').decode()
+    answers = {
+        "CAPABILITY": capability("AUTH=XOAUTH2 SASL-IR"),
+        "AUTHENTICATE": f"+ {challenge}\r\n",
+        "": "<tag> NO [AUTHENTICATIONFAILED] Invalid credentials\r\n",
+    }
+    with pytest.raises(CredentialError):
+        signed_in(answers, sign_in)
+
+
+def test_a_refused_plain_sign_in_is_given_up_when_the_server_asks_for_more() -> None:
+    answers = {
+        "CAPABILITY": capability("LOGINDISABLED AUTH=PLAIN SASL-IR"),
+        "AUTHENTICATE": "+ \r\n",
+        "*": "<tag> BAD cancelled\r\n",
+    }
+    with pytest.raises(CredentialError):
+        signed_in(answers)
+
+
+@pytest.mark.parametrize(
+    ("words", "confirmed", "believed"),
+    [
+        ("QRESYNC ENABLE", "* ENABLED QRESYNC\r\n", True),
+        ("QRESYNC ENABLE", "", False),
+        ("QRESYNC ENABLE", "* ENABLED CONDSTORE\r\n", False),
+        ("CONDSTORE", "* ENABLED QRESYNC\r\n", False),
+    ],
+)
+def test_qresync_is_believed_when_it_is_offered_and_confirmed(words: str, confirmed: str, believed: bool) -> None:
+    play = able(words, {"ENABLE": f"{confirmed}<tag> OK\r\n"})
+    assert play.carry_out(dialogues.enable_qresync(play.protocol)) is believed
+    assert (b"ENABLE QRESYNC" in play.sent) == ("QRESYNC" in words)
+
+
+LISTED = (
+    '* LIST (\\HasChildren) "/" inbox\r\n'
+    '* LIST (\\Noselect) "/" "Work"\r\n'
+    '* LIST (\\Sent \\Archive) "/" "Entw&APw-rfe"\r\n'
+    '* LIST () "/" "Q&A"\r\n'
+)
+
+
+def test_folders_come_with_their_status_in_one_round_trip_where_the_server_can() -> None:
+    statuses = (
+        "* STATUS INBOX (MESSAGES 3 UIDNEXT 9 UIDVALIDITY 7 UNSEEN 1 HIGHESTMODSEQ 55 MAILBOXID (F1))\r\n"
+        '* STATUS "Entw&APw-rfe" (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 8 UNSEEN 0 HIGHESTMODSEQ 0)\r\n'
+    )
+    play = able("LIST-EXTENDED LIST-STATUS SPECIAL-USE CONDSTORE OBJECTID", {"LIST": f"{LISTED}{statuses}<tag> OK\r\n"})
+    raw_names: dict[str, bytes] = {}
+    before = play.protocol.commands
+    folders = play.carry_out(dialogues.list_folders(play.protocol, raw_names))
+    assert play.protocol.commands == before + 1
+    assert folders == [
+        RemoteFolder(
+            name="Entwürfe", delimiter="/", role=Role.ARCHIVE, selectable=True,
+            uid_validity=8, uid_next=1, highest_modseq=None, messages=0, unseen=0,
+        ),
+        RemoteFolder(
+            name="INBOX", delimiter="/", role=Role.INBOX, selectable=True, object_id="F1",
+            uid_validity=7, uid_next=9, highest_modseq=55, messages=3, unseen=1,
+        ),
+        RemoteFolder(name="Q&A", delimiter="/", role=None, selectable=True),
+        RemoteFolder(name="Work", delimiter="/", role=None, selectable=False),
+    ]  # fmt: skip
+    assert raw_names == {"INBOX": b"inbox", "Work": b"Work", "Entwürfe": b"Entw&APw-rfe", "Q&A": b"Q&A"}
+
+
+def test_elsewhere_each_is_asked_for_at_once_and_one_that_cannot_be_opened_has_no_numbers() -> None:
+    answers = {
+        "LIST": f"{LISTED}<tag> OK\r\n",
+        'STATUS "inbox"': "* STATUS INBOX (MESSAGES 3 UIDNEXT 9 UIDVALIDITY 7 UNSEEN 1)\r\n<tag> OK\r\n",
+        'STATUS "Q&A"': "<tag> NO [NOPERM] no\r\n",
+    }
+    play = able("", answers)
+    folders = {folder.name: folder for folder in play.carry_out(dialogues.list_folders(play.protocol, {}))}
+    assert sorted(play.sent[-3:]) == [
+        b'STATUS "Entw&APw-rfe" (MESSAGES UIDNEXT UIDVALIDITY UNSEEN)',
+        b'STATUS "Q&A" (MESSAGES UIDNEXT UIDVALIDITY UNSEEN)',
+        b'STATUS "inbox" (MESSAGES UIDNEXT UIDVALIDITY UNSEEN)',
+    ]
+    assert (folders["INBOX"].uid_next, folders["Q&A"].uid_next, folders["Work"].uid_next) == (9, None, None)
+
+
+def test_a_name_that_must_be_sent_as_a_literal_waits_for_the_server() -> None:
+    def answer(line: bytes) -> bytes:
+        if line.startswith(b"LIST"):
+            return b'* LIST () "/" a\r\n* LIST () "/" {2}\r\n\xff\xfe\r\n* LIST () "/" b\r\n<tag> OK\r\n'
+        return b"+ go\r\n" if line.endswith(b"}") else b"OK"
+
+    play = Play(lambda line: capability("").encode() if line == b"CAPABILITY" else answer(line))
+    play.carry_out(dialogues.sign_in_to(play.protocol, ANN))
+    folders = play.carry_out(dialogues.list_folders(play.protocol, {}))
+    assert [folder.name for folder in folders] == ["a", "b", "ÿþ"]
+
+
+OPENED = (
+    "* FLAGS (\\Seen)\r\n* 3 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT 9] x\r\n* OK [HIGHESTMODSEQ 55] x\r\n"
+)
+
+
+def qresync(answers: Mapping[str, str]) -> Play:
+    play = able("QRESYNC ENABLE", {"ENABLE": "* ENABLED QRESYNC\r\n<tag> OK\r\n", **answers})
+    play.carry_out(dialogues.enable_qresync(play.protocol))
+    return play
+
+
+def test_a_mailbox_opened_for_the_first_time() -> None:
+    play = able("CONDSTORE", {"EXAMINE": f"{OPENED}<tag> OK [READ-ONLY]\r\n"})
+    selected = play.carry_out(dialogues.examine(play.protocol, b"INBOX", None))
+    assert (selected.uid_validity, selected.uid_next, selected.exists, selected.highest_modseq) == (7, 9, 3, 55)
+    assert selected.vanished is selected.changed is None
+
+
+def test_qresync_tells_what_changed_and_what_is_of_the_mailbox_before_is_left_out() -> None:
+    told = (
+        "* VANISHED 1\r\n* 99 EXISTS\r\n* 1 FETCH (UID 1 FLAGS ())\r\n* OK [CLOSED] old\r\n"
+        f"{OPENED}* VANISHED (EARLIER) 4:5,8\r\n"
+        "* 1 FETCH (UID 2 FLAGS (\\Seen) MODSEQ (50))\r\n"
+        "* 2 FETCH (UID 3 FLAGS () MODSEQ (51))\r\n"
+        "* VANISHED 3\r\n<tag> OK\r\n"
+    )
+    play = qresync({"EXAMINE": told})
+    selected = play.carry_out(dialogues.examine(play.protocol, b"x", Position(7, 40)))
+    assert play.sent[-1] == b'EXAMINE "x" (QRESYNC (7 40))'
+    assert selected.exists == 3
+    assert selected.vanished == UidSet(((3, 5), (8, 8)))
+    assert selected.changed == (FlagLine(2, ("\\Seen",), 50),)
+
+
+@pytest.mark.parametrize(
+    ("opened", "known"),
+    [(OPENED, Position(6, 40)), (OPENED, Position(7, 0)), (OPENED + "* OK [NOMODSEQ] x\r\n", Position(7, 40))],
+)
+def test_where_the_server_cannot_tell_what_changed_nothing_is_made_up(opened: str, known: Position) -> None:
+    play = qresync({"EXAMINE": f"{opened}<tag> OK\r\n"})
+    selected = play.carry_out(dialogues.examine(play.protocol, b"x", known))
+    assert selected.vanished is selected.changed is None
+    assert selected.highest_modseq == (None if "NOMODSEQ" in opened else 55)
+
+
+def test_a_mailbox_without_uidvalidity_cannot_be_followed() -> None:
+    play = able("", {"EXAMINE": "* 3 EXISTS\r\n<tag> OK\r\n"})
+    with pytest.raises(UnexpectedReply, match="UIDVALIDITY"):
+        play.carry_out(dialogues.examine(play.protocol, b"x", None))
+
+
+@pytest.mark.parametrize(("code", "kind"), [("NONEXISTENT", NoSuchMailbox), ("NOPERM", Denied)])
+def test_a_mailbox_that_cannot_be_opened(code: str, kind: type[PermanentError]) -> None:
+    play = able("", {"EXAMINE": f"<tag> NO [{code}] no\r\n"})
+    with pytest.raises(kind):
+        play.carry_out(dialogues.examine(play.protocol, b"x", None))
+
+
+@pytest.mark.parametrize(
+    ("words", "sent", "told"),
+    [
+        ("ESEARCH", b"UID SEARCH RETURN (ALL) ALL", '* ESEARCH (TAG "R4") UID ALL 1:3,9\r\n'),
+        ("", b"UID SEARCH ALL", "* SEARCH 9 1\r\n* SEARCH 2 3\r\n"),
+    ],
+)
+def test_search(words: str, sent: bytes, told: str) -> None:
+    play = able(words, {"UID SEARCH": f"{told}<tag> OK\r\n"})
+    assert play.carry_out(dialogues.search(play.protocol, ())) == UidSet(((1, 3), (9, 9)))
+    assert play.sent[-1] == sent
+
+
+def test_of_what_was_told_twice_the_last_counts_and_what_vanished_meanwhile_has_no_flags() -> None:
+    told = (
+        "* 1 FETCH (UID 1 FLAGS ())\r\n* 2 FETCH (FLAGS (\\Seen))\r\n* 3 FETCH (UID 3 MODSEQ (9))\r\n"
+        "* VANISHED (EARLIER) 7\r\n* 1 FETCH (UID 1 FLAGS (\\Seen))\r\n* 4 FETCH (UID 4 FLAGS ())\r\n* VANISHED 4\r\n"
+    )
+    play = able("", {"UID FETCH": f"{told}<tag> OK\r\n"})
+    lines, gone = play.carry_out(dialogues.fetch_flags(commands.fetch_flags("1:*", with_modseq=False)))
+    assert lines == [FlagLine(1, ("\\Seen",))]
+    assert gone == UidSet(((4, 4), (7, 7)))
+
+
+def test_a_request_to_go_on_that_nobody_awaits_is_an_error() -> None:
+    play = able("", {"UID SEARCH": "+ go on\r\n<tag> OK\r\n"})
+    reply = play.carry_out(dialogues.search(play.protocol, ()))
+    assert reply == UidSet()
+    with pytest.raises(UnexpectedReply, match="nothing was begun"):
+        play.protocol.receive(b"+ go on\r\n")
+
+
+def test_an_answer_to_a_command_that_was_not_given_is_an_error() -> None:
+    play = able("", {})
+    with pytest.raises(UnexpectedReply, match="nobody gave"):
+        play.protocol.receive(b"R99 OK\r\n")
+
+
+def test_alerts_and_warnings_are_kept_and_few() -> None:
+    play = able("", {})
+    for number in range(9):
+        play.protocol.receive(b"* OK [ALERT] read %d\r\n* BAD odd %d\r\n" % (number, number))
+    assert play.protocol.alerts == [f"read {number}" for number in range(4, 9)]
+    assert play.protocol.warning == "odd 8"
