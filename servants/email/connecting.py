@@ -25,34 +25,43 @@ class SessionOptions(TypedDict, total=False):
 
 
 @contextmanager
-def open_session(connection: Connection, **options: Unpack[SessionOptions]) -> Iterator[ImapSession]:
+def open_session(
+    connection: Connection, *, spared: tuple[type[Exception], ...] = (), **options: Unpack[SessionOptions]
+) -> Iterator[ImapSession]:
     """Connect and sign in over this connection; with `with`, at whose end it signs out.
 
     A token that the server refuses is renewed once, without anybody's being told that the credentials were refused.
+    Errors that are `spared` do not count against the connection once it is signed in: whoever opens it makes it anew,
+    or counts them.
 
     Raises:
         PermanentError: the connection is another provider's, or its settings cannot be used.
         CredentialError, RateLimited, TransientError: see `ImapSession.open` and `AccessTokens`.
     """
+    calls = _Calls(connection)
     with ExitStack() as stack:
-        yield _opened(stack, connection, options)
+        session = _opened(stack, connection, calls, options)
+        calls.spared = spared
+        yield session
 
 
-def _opened(stack: ExitStack, connection: Connection, options: SessionOptions) -> ImapSession:
+def _opened(stack: ExitStack, connection: Connection, calls: _Calls, options: SessionOptions) -> ImapSession:
+    def opened(sign_in: SignIn) -> ImapSession:
+        return stack.enter_context(ImapSession.open(sign_in, call=calls.call, **options))
+
     if not is_oauth(connection.credentials):
-        return stack.enter_context(ImapSession.open(sign_in_of(connection), call=connection.call, **options))
+        return opened(sign_in_of(connection))
     tokens = AccessTokens(connection)
     token = tokens.token()
-    calls = _Lenient(connection)
+    # It may only be too old; counted, a refusal would have every job of the process stay away from the connection.
+    calls.spared = (CredentialError,)
     try:
-        session = stack.enter_context(ImapSession.open(sign_in_of(connection, token), call=calls.call, **options))
+        return opened(sign_in_of(connection, token))
     except PermissionWithdrawn:
         raise
     except CredentialError:
-        sign_in = sign_in_of(connection, tokens.after(token))
-        return stack.enter_context(ImapSession.open(sign_in, call=connection.call, **options))
-    calls.is_lenient = False
-    return session
+        calls.spared = ()
+        return opened(sign_in_of(connection, tokens.after(token)))
 
 
 def sign_in_of(connection: Connection | AsyncConnection, access_token: str | None = None) -> SignIn:
@@ -67,25 +76,20 @@ def sign_in_of(connection: Connection | AsyncConnection, access_token: str | Non
     return SignIn.from_settings(connection.config, connection.credentials, access_token=token)
 
 
-class _Lenient:
-    """A connection's calls, of which a refused sign-in counts as an answer: the token may only be too old.
-
-    Counted as it is, it would have every job of the process stay away from the connection.
-    """
+class _Calls:
+    """A connection's calls, of which those count as answered that end in a `spared` error."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.is_lenient = True
+        self.spared: tuple[type[Exception], ...] = ()
 
     @contextmanager
     def call(self) -> Iterator[Call]:
-        refused: CredentialError | None = None
+        spared: Exception | None = None
         with self._connection.call() as call:
             try:
                 yield call
-            except CredentialError as error:
-                if not self.is_lenient:
-                    raise
-                refused = error
-        if refused is not None:
-            raise refused
+            except self.spared as error:
+                spared = error
+        if spared is not None:
+            raise spared

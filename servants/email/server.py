@@ -11,6 +11,7 @@ from retinue.connection import Connection
 from retinue.errors import TransientError
 from retinue.job import Job
 from servants.email.connecting import open_session
+from servants.email.imap.faults import Trouble
 from servants.email.imap.session import ImapSession
 from servants.email.quirks import Abilities, abilities_of
 
@@ -33,7 +34,8 @@ class Server:
         self.session, self.abilities = self._open()
 
     def _open(self) -> tuple[ImapSession, Abilities]:
-        opening = open_session(self.connection, stop_if_cancelled=self._job.stop_if_cancelled)
+        stop_if_cancelled = self._job.stop_if_cancelled
+        opening = open_session(self.connection, spared=(Trouble,), stop_if_cancelled=stop_if_cancelled)
         session = self._stack.enter_context(opening)
         known = abilities_of(str(self.connection.config.get("host", "")), session.capabilities, session.server_id)
         return session, replace(known, qresync=known.qresync and session.enable_qresync())
@@ -71,5 +73,9 @@ def connected(job: Job[Any], connection: Connection) -> Iterator[Server]:
     server = Server(job, connection)
     try:
         yield server
+    except Trouble:
+        # One message may break the connection again and again; what could not be mended tells of the server.
+        with connection.call():
+            raise
     finally:
         server.close()
