@@ -3,7 +3,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check bench wheel lock proof-faults proof-retention proof-budget proof-chaos proof-limit proof-order proof-weights
+.PHONY: help up down test check bench wheel lock proof-faults proof-retention proof-budget proof-chaos proof-limit proof-mail proof-order proof-weights
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ proof-order: $(READY) ## strict order over 100,000 jobs in 1,000 keys; JOBS=1000
 
 proof-weights: $(READY) ## accounts with weights 1, 1, 2 get time in 1:1:2; takes a minute and a half
 	$(BIN)/python -m pytest tests/faults/test_weights.py -m proof -s $(PYTEST)
+
+proof-mail: $(READY) ## 50 x 1,000 changes on Dovecot and Cyrus while email.sync is killed, as root; SEEDS=4 SEED=7 CHANGES=200 for fewer, or others
+	SEEDS=$(or $(SEEDS),50) SEED=$(or $(SEED),1) CHANGES=$(or $(CHANGES),1000) $(BIN)/python -m pytest tests/faults/test_mail_changes.py -m proof -s $(PYTEST)
 
 proof-retention: $(READY) ## drop a day of 10 million finished jobs; needs 6 GB of disk and some minutes
 	$(BIN)/python -m pytest tests/integration/test_retention_at_scale.py -m proof -s $(PYTEST)

@@ -61,10 +61,10 @@ class Fleet:
     def log(self, name: str) -> str:
         return (self.machine.directory / f"{name}.log").read_text()
 
-    def enqueue(self, *payloads: Mapping[str, object], job_type: str = ECHO) -> list[int]:
+    def enqueue(self, *payloads: Mapping[str, object], job_type: str = ECHO, account_id: int = 1) -> list[int]:
         """One job for each payload, in one commit."""
         with psycopg.connect(self.machine.url) as connection:
-            made = enqueue_many(connection, [NewJob(type=job_type, payload=p, account_id=1) for p in payloads])
+            made = enqueue_many(connection, [NewJob(type=job_type, payload=p, account_id=account_id) for p in payloads])
         bell = Bell(self.machine.url)
         bell.ring()
         bell.close()

@@ -32,6 +32,9 @@ WORDS = (
     "crane",
 )
 
+#: How often each kind of body is drawn.
+KINDS = {"plain": 60, "long": 6, "html": 12, "both": 10, "attached": 11, "large": 1}
+
 _BEGIN = datetime(2026, 10, 1, 8, tzinfo=UTC)
 
 _LONG_TEXT = 2_000
@@ -55,6 +58,8 @@ class Letters:
         message["From"], message["To"] = self.rng.sample(PEOPLE, 2)
         self._write_subject(message)
         self._write_body(message)
+        if message.is_multipart():
+            message.set_boundary(f"part-of-{number}")
         self._ids.append(message["Message-ID"])
         return bytes(message)
 
@@ -66,7 +71,7 @@ class Letters:
             message.replace_header("Subject", f"Re: {message['Subject']}")
 
     def _write_body(self, message: EmailMessage) -> None:
-        kind = self.rng.choices(("plain", "long", "html", "both", "attached", "large"), (60, 6, 12, 10, 11, 1))[0]
+        kind = self.rng.choices(list(KINDS), list(KINDS.values()))[0]
         text = self._words(_LONG_TEXT if kind == "long" else self.rng.randint(1, 60))
         html = f"<html><body><p>{text}</p></body></html>"
         if kind == "html":

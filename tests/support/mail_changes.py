@@ -26,6 +26,9 @@ FOLDERS = (
 
 FLAGS = ("\\Seen", "\\Flagged", "\\Answered", "\\Deleted", "$Forwarded", "$Label1", "Travel")
 
+#: When a message is said to have arrived: now, or long ago.
+ARRIVALS = ("", "", '"03-Aug-2026 07:15:00 +0200"')
+
 #: How often each kind of change is drawn.
 WEIGHTS = {
     "new": 30,
@@ -87,7 +90,7 @@ class MailHand:
 
     def _append(self, letter: bytes) -> bool:
         flags = " ".join(self._rng.sample(FLAGS, self._rng.choice((0, 0, 1, 2))))
-        done(self._client.append(quoted(self._any_folder()), f"({flags})", "", letter))
+        done(self._client.append(quoted(self._any_folder()), f"({flags})", self._rng.choice(ARRIVALS), letter))
         return True
 
     def _copy(self) -> bool:
