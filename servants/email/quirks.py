@@ -1,8 +1,8 @@
 """What mail servers are known for, and what the engine does differently with them.
 
 A server is recognised by what it says of itself (ID, RFC 2971), by its capabilities, or by its host. Most needs no
-entry: a mailbox that does not count changes (NOMODSEQ), numbers that go back, counts that do not add up and UIDs that do
-not last are met wherever they occur.
+entry: a mailbox that does not count changes (NOMODSEQ), numbers that go back, counts that do not add up and UIDs that
+do not last are met wherever they occur.
 """
 
 from __future__ import annotations
