@@ -74,7 +74,7 @@ class ImapSession:
     ) -> Iterator[Self]:
         """Connect and sign in; with `with`, at whose end it signs out.
 
-        `stop_if_cancelled` is called while a reply is waited for, at least every second, and may raise. `call` stands
+        `stop_if_cancelled` is called while a reply is waited for, at least once a second, and may raise. `call` stands
         around connecting and signing in, and around each command from sending it to the end of its reply.
         """
         clock, limits = clock or SystemClock(), limits or Limits()
@@ -180,8 +180,8 @@ class ImapSession:
     def messages(self, uids: UidSet, *, sizes: Mapping[int, int]) -> Iterator[MessageLine]:
         """These messages in rising order; the receiver closes each body.
 
-        `sizes` are those that `headers` told, of all of them. Those that are gone are left out, and those that the server refuses are
-        put into `refused`. Other things may be asked between two messages.
+        `sizes` are those that `headers` told, of all of them. Those that are gone are left out, and those that the
+        server refuses are put into `refused`. Other things may be asked between two messages.
         """
         command = messages_command(sizes)
         for part in batches(uids, sizes, self._limits):

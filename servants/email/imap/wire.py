@@ -11,7 +11,7 @@ from servants.email.imap.limits import Limits
 from servants.email.sign_in import SignIn, Tls, trusting
 
 #: How often a wait looks whether the job should stop, in seconds.
-_LOOK_SECONDS = 1.0
+_LOOK_SECONDS = 0.5
 
 #: One read; a TLS record holds 16 kB.
 _READ_BYTES = 64 * 1024
@@ -36,6 +36,7 @@ class Wire:
         except (OSError, UnicodeError) as error:  # UnicodeError: a label of the name that IDNA forbids
             raise network_trouble(error, sign_in) from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.settimeout(_LOOK_SECONDS)
         if sign_in.tls is Tls.TLS:
             self.secure()
 
@@ -52,6 +53,7 @@ class Wire:
         except (OSError, ValueError) as error:
             self.close()
             raise network_trouble(error, self._sign_in) from error
+        self._socket.settimeout(_LOOK_SECONDS)
 
     def send(self, data: bytes) -> None:
         """Send all of it.
