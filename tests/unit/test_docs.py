@@ -150,6 +150,20 @@ def _event_arguments(call: ast.Call) -> Iterator[str]:
     yield from (str(node.value) for node in given if isinstance(node, ast.Constant))
 
 
+def test_every_anomaly_is_told() -> None:
+    names = set(_anomalies())
+    assert {"mailbox_drift", "calendar_unreadable"} <= names
+    told = {name for page in PAGES.values() for name in re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)}
+    assert names - told == set()
+
+
+def _anomalies() -> Iterator[str]:
+    for path in (ROOT / "servants").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("_job.anomaly"):
+                yield from (str(given.value) for given in node.args[:1] if isinstance(given, ast.Constant))
+
+
 def test_every_check_of_the_doctor_is_listed_and_no_other() -> None:
     section = OPERATING.partition("## What `retinue doctor` says")[2].partition("\n## ")[0]
     listed = re.findall(r"^\| `([\w ]+)` \|", section, flags=re.MULTILINE)
