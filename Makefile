@@ -50,7 +50,7 @@ proof-order: $(READY) ## strict order over 100,000 jobs in 1,000 keys; JOBS=1000
 proof-weights: $(READY) ## accounts with weights 1, 1, 2 get time in 1:1:2; takes a minute and a half
 	$(BIN)/python -m pytest tests/faults/test_weights.py -m proof -s $(PYTEST)
 
-proof-mail: $(READY) ## 50 x 1,000 changes on Dovecot and Cyrus while email.sync is killed, as root; SEEDS=4 SEED=7 CHANGES=200 for fewer, or others
+proof-mail: $(READY) ## email.sync exact through 50 x 1,000 changes and kills, as root; SEEDS=4 SEED=7 CHANGES=200; takes minutes
 	SEEDS=$(or $(SEEDS),50) SEED=$(or $(SEED),1) CHANGES=$(or $(CHANGES),1000) $(BIN)/python -m pytest tests/faults/test_mail_changes.py -m proof -s $(PYTEST)
 
 proof-retention: $(READY) ## drop a day of 10 million finished jobs; needs 6 GB of disk and some minutes

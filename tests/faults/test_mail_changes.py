@@ -29,9 +29,9 @@ SERVERS: dict[str, Callable[[], AbstractContextManager[LocalMailServer]]] = {
     "Cyrus": run_cyrus,
 }
 
-SEEDS = int(os.environ.get("SEEDS", "50"))
-CHANGES = int(os.environ.get("CHANGES", "1000"))
-FIRST_SEED = int(os.environ.get("SEED", "1"))
+SEEDS = int(os.environ.get("SEEDS") or 50)
+CHANGES = int(os.environ.get("CHANGES") or 1000)
+FIRST_SEED = int(os.environ.get("SEED") or 1)
 
 #: Every fifth seed is played against real servants that are killed.
 FLEET_SHARE = 5

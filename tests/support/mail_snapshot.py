@@ -26,10 +26,10 @@ _LISTED = re.compile(rb'\((?P<attributes>[^)]*)\) (?:NIL|"(?P<delimiter>[^"]*)")
 
 @dataclass(frozen=True)
 class Content:
-    """What a message says; `text` has its words with one space between them."""
+    """What a message says; subject and text with one space between their words."""
 
     message_id: str | None
-    subject: str | None
+    subject: str
     text: str
     size: int
 
@@ -123,7 +123,7 @@ def _content(header: bytes, text: bytes, size: int) -> Content:
     said = body.get_content() if body is not None else ""
     if body is not None and body.get_content_subtype() == "html":
         said = re.sub(r"<[^>]*>", " ", said)
-    return Content(_bare(message["Message-ID"]), message["Subject"], words(said), size)
+    return Content(_bare(message["Message-ID"]), words(message["Subject"] or ""), words(said), size)
 
 
 def stored_snapshot(sql: psycopg.Connection, connection_id: int) -> Snapshot:
@@ -152,7 +152,7 @@ def _stored_messages(sql: psycopg.Connection, connection_id: int) -> dict[str, C
         " WHERE connection_id = %s AND deleted_at IS NULL"
     )
     return {
-        str(identity): Content(_bare(message_id), subject, words(text or ""), size)
+        str(identity): Content(_bare(message_id), words(subject or ""), words(text or ""), size)
         for identity, message_id, subject, text, size in sql.execute(query, (connection_id,))
     }
 
