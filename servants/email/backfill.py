@@ -10,7 +10,7 @@ from retinue.clock import SystemClock
 from retinue.job import Commit
 from servants.email.deadline import Deadline
 from servants.email.faults import StaleRange
-from servants.email.imap.faults import NoSuchMailbox
+from servants.email.imap.faults import REFUSALS
 from servants.email.imap.session import ImapSession
 from servants.email.mailboxes import StoredMailbox, load_mailbox
 from servants.email.pages import sync_range
@@ -54,7 +54,7 @@ def backfill(job: Job[Backfill]) -> Outcome:
         return _completed(job, {"stale": True})
     try:
         tally = _bring(job, mailbox)
-    except (StaleRange, NoSuchMailbox):
+    except StaleRange:
         # Renumbered, renamed or deleted meanwhile. The comparison that follows all backfills finds what is there then.
         return _completed(job, {"stale": True})
     if tally.get("left"):
@@ -73,8 +73,18 @@ def _bring(job: Job[Backfill], mailbox: StoredMailbox) -> dict[str, int]:
 
 
 def _listed(payload: Backfill, session: ImapSession, mailbox: StoredMailbox) -> UidSet:
-    """What lies there now: between the ends of the range there may be gaps of any size."""
-    session.examine(mailbox.name)
+    """What lies there now: between the ends of the range there may be gaps of any size.
+
+    Raises:
+        StaleRange: the mailbox is gone.
+    """
+    try:
+        session.examine(mailbox.name)
+    except REFUSALS:
+        # Servers say in many ways that there is no such mailbox.
+        if mailbox.name in {folder.name for folder in session.folders()}:
+            raise
+        raise StaleRange from None
     return session.uids("UID", f"{payload.first}:{payload.last}")
 
 
