@@ -79,7 +79,7 @@ class Rule:
             return {"months": self.months or frozenset({start.month}), "month_days": frozenset({start.day})}
         return {}
 
-    def _times_of(self, start: datetime) -> dict[str, tuple[int, ...]]:
+    def _times_of(self, start: datetime) -> dict[str, Any]:
         return {
             "hours": self.hours or ((start.hour,) if self.every < Every.HOURLY else ()),
             "minutes": self.minutes or ((start.minute,) if self.every < Every.MINUTELY else ()),

@@ -48,12 +48,12 @@ class CalendarAccount:
     checkpoints: list[Any] = field(default_factory=list)
     jobs: list[Job[CalendarSync]] = field(default_factory=list)
 
-    def sync(self) -> dict[str, Any]:
+    def sync(self, *, recent_only: bool = False) -> dict[str, Any]:
         """Run the handler once, from the last checkpoint; its result."""
         checkpoint = self.checkpoints[-1] if self.checkpoints else None
         account_id = self.connection_value.account_id
         facts = JobFacts(1, "calendar.sync", 1, account_id, "connection_id:1", 0, checkpoint, None, None)
-        job = Job(facts, CalendarSync(connection_id=self.connection_value.id), self)
+        job = Job(facts, CalendarSync(connection_id=self.connection_value.id, recent_only=recent_only), self)
         self.jobs.append(job)
         outcome = sync_calendar(job)
         assert isinstance(outcome, Completed)

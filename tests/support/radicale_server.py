@@ -27,6 +27,23 @@ _MKCALENDAR = """<?xml version="1.0" encoding="utf-8"?>
 </D:prop></D:set></C:mkcalendar>"""
 
 
+_TIMEZONE = """<?xml version="1.0" encoding="utf-8"?>
+<D:propertyupdate xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:set><D:prop><C:calendar-timezone
+>BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//test//EN
+BEGIN:VTIMEZONE
+TZID:{name}
+BEGIN:STANDARD
+DTSTART:19700101T000000
+TZOFFSETFROM:+0000
+TZOFFSETTO:+0000
+END:STANDARD
+END:VTIMEZONE
+END:VCALENDAR
+</C:calendar-timezone></D:prop></D:set></D:propertyupdate>"""
+
+
 @dataclass(frozen=True)
 class Hand:
     """A customer's own program: changes one user's calendars through plain HTTP, with nothing of Retinue's in it."""
@@ -39,6 +56,10 @@ class Hand:
         """Make a calendar; its URL."""
         self._request("MKCALENDAR", f"{slug}/", _MKCALENDAR.format(name=slug.title(), component=component))
         return f"{self.base_url}/{self.username}/{slug}/"
+
+    def set_timezone(self, slug: str, name: str) -> None:
+        """Say what times without a zone mean in a calendar."""
+        self._request("PROPPATCH", f"{slug}/", _TIMEZONE.format(name=name))
 
     def upload_calendar(self, slug: str, texts: Sequence[str]) -> None:
         """Make a calendar of these events at once, each at `UID.ics`, as Radicale allows: faster than one by one."""

@@ -9,7 +9,7 @@ from itertools import pairwise, takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
-from dateutil.rrule import rrulestr
+from dateutil.rrule import rrulestr  # type: ignore[import-untyped]  # it ships no types
 from icalendar import vRecur
 
 from servants.calendar.events import expand_object, parse_object
