@@ -105,7 +105,7 @@ class MailboxSync:
         """The mailbox without what has become meaningless; None where it is left alone for a while."""
         row, selected = opened.row, opened.selected
         if opened.way is Way.RENUMBERED and must_rest(row, now=datetime.now(UTC)):
-            self._job.anomaly("uid_validity_unstable", mailbox=row.id, changes=row.validity_changes)
+            log.info("unstable_mailbox_rests", mailbox=row.id, changes=row.validity_changes)
             return None
         if opened.way is Way.RENUMBERED:
             return replace(opened, row=self._renumbered(row, selected))

@@ -116,6 +116,7 @@ class ConnectionSync:
         self._steady: set[int] = set()
         self._unfinished = False
         self._again = False
+        self._is_compared = False
 
     @property
     def session(self) -> ImapSession:
@@ -138,7 +139,8 @@ class ConnectionSync:
         self._compare_due()
         result = self._finish(pairs)
         if self._unfinished:
-            return Snooze(datetime.now(UTC), f"{self._sync.tally['left']:,} messages are left for the next run")
+            left = self._sync.tally["left"]
+            return Snooze(datetime.now(UTC), f"goes on at once: {left:,} messages or other mailboxes are left")
         if self._troubles:
             raise self._troubles[0]
         return Completed(result)
@@ -197,6 +199,7 @@ class ConnectionSync:
             is_over = stage_of(tx, self.connection.id, Kind.EMAIL) is Stage.OVER
         if not is_over or self._unfinished:
             return
+        self._is_compared = True
         comparison = Comparison(self._job, self.server, self._sync)
         for row in rows:
             if row.id not in self._unreadable and row.name not in self._doubts and self._is_due(row):
@@ -213,8 +216,10 @@ class ConnectionSync:
         self._job.stop_if_cancelled()
         try:
             self._unfinished = not comparison.compare(row) or self._unfinished
-        except (StaleRange, PermanentError):
-            log.info("comparison_put_off", mailbox=row.id)
+        except (StaleRange, PermanentError) as refusal:
+            # A later run meets the mailbox as it is then; one at once might meet the same for ever.
+            self._is_compared = False
+            log.info("comparison_put_off", mailbox=row.id, reason=refusal.message)
         except TransientError as trouble:
             self._troubles.append(trouble)
             if not isinstance(trouble, REFUSALS):
@@ -229,8 +234,8 @@ class ConnectionSync:
             mailboxes.mark_synced(tx, self._unchanged)
             if is_whole:
                 deleted = delete_unplaced(tx, self.connection)
-                if self._job.payload.compare:
-                    finish_import(tx, self.connection.id, Kind.EMAIL)
+            if is_whole and self._is_compared:
+                finish_import(tx, self.connection.id, Kind.EMAIL)
             tx.checkpoint({"doubted": sorted(self._doubts), "since": self._since.isoformat()})
         self._report_unreadable(pairs)
         counts = {name: count for name, count in self._sync.tally.items() if name != "left"}

@@ -248,7 +248,7 @@ class Changed:
     unchanged: bool = False
 
 
-BIG = {"messages": SMALL + 1}
+BIG: dict[str, object] = {"messages": SMALL + 1}
 
 
 @pytest.mark.parametrize(
