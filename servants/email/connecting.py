@@ -9,7 +9,8 @@ from typing import TypedDict, Unpack
 from retinue.async_job import AsyncConnection
 from retinue.connection import Call, Connection
 from retinue.errors import CredentialError, PermanentError, PermissionWithdrawn
-from servants.email.imap.session import ImapSession, Limits
+from servants.email.imap.limits import Limits
+from servants.email.imap.session import ImapSession
 from servants.email.oauth import AccessTokens, is_oauth
 from servants.email.sign_in import SignIn
 

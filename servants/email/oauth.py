@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 from infra.logs import get_logger
@@ -26,6 +27,8 @@ SIGN_IN_ANEW = "Sign in anew and store the new tokens: `retinue connections pass
 
 #: What the credentials of such a connection may hold.
 NAMES = ("access_token", "refresh_token", "expires_at", "token_url", "client_id", "client_secret", "scope")
+
+_NO_MOMENT = "The expires_at of the mail connection is no time with a zone, as in 2026-01-31T12:00:00Z."
 
 log = get_logger(__name__)
 
@@ -157,7 +160,7 @@ class AsyncAccessTokens(_Held):
         return self._take(await self._connection.renew(self._renewal(refused)))
 
 
-def _text(credentials: Mapping[str, str], name: str) -> str:
+def _text(credentials: Mapping[str, Any], name: str) -> str:
     value = credentials.get(name) or ""
     if not isinstance(value, str) or not value.isprintable():
         raise PermanentError(f"The {name} of the mail connection is no plain text. {SIGN_IN_ANEW}")
@@ -168,12 +171,9 @@ def _moment(text: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text) if text else None
     except ValueError:
-        moment = None
-        text = "?"
-    if text and (moment is None or moment.tzinfo is None):
-        raise PermanentError(
-            "The expires_at of the mail connection is no time with a zone, as in 2026-01-31T12:00:00Z."
-        )
+        raise PermanentError(_NO_MOMENT) from None
+    if moment is not None and moment.tzinfo is None:
+        raise PermanentError(_NO_MOMENT)
     return moment
 
 

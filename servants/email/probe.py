@@ -12,7 +12,8 @@ from retinue.connection import Connection
 from retinue.errors import CredentialError, PermanentError
 from servants.email.connecting import open_session, sign_in_of
 from servants.email.imap.faults import REFUSALS, Denied, NoSuchMailbox, UnexpectedReply
-from servants.email.imap.session import ImapSession, Limits
+from servants.email.imap.limits import Limits
+from servants.email.imap.session import ImapSession
 from servants.email.oauth import Grant, is_oauth
 from servants.email.providers import advice_for
 from servants.email.sign_in import SignIn, Tls, trusting

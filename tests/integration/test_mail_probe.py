@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from retinue.connection import Connection
-from servants.email.imap.session import Limits
+from servants.email.imap.limits import Limits
 from servants.email.probe import probe
 from servants.email.providers import advice_for
 from servants.probing import ProbeReport, ProbeStep

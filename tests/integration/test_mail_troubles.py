@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from infra.postgres.incidents import IncidentLine, list_incidents
 from retinue.testing import Ran, RetinueDatabase, run
 from retinue.testing.pytest import retinue_database, retinue_schema, retinue_template
 from servants.email import server as servers
+from servants.email.connecting import open_session
 from servants.email.imap.limits import Limits
 from servants.email.sync import sync_email
 from tests.support.bad_imap_server import (
@@ -40,8 +42,8 @@ from tests.support.bad_imap_server import (
     server_context,
 )
 from tests.support.certificates import Kind, issue
-from tests.support.dovecot_server import run_dovecot
-from tests.support.mail_server import LocalMailServer, MailUser
+from tests.support.dovecot_server import MailServer, run_dovecot
+from tests.support.mail_server import MailUser
 
 __all__ = ["retinue_database", "retinue_schema", "retinue_template"]
 
@@ -120,10 +122,7 @@ def customer_of(database: RetinueDatabase, credentials: Mapping[str, str] | None
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Servers that say nothing are left soon."""
     limits = Limits(connect_seconds=5, read_seconds=1, reply_seconds=2)
-    opened = servers.open_session
-    monkeypatch.setattr(
-        servers, "open_session", lambda connection, **options: opened(connection, limits=limits, **options)
-    )
+    monkeypatch.setattr(servers, "open_session", partial(open_session, limits=limits))
 
 
 @pytest.fixture
@@ -280,12 +279,12 @@ def test_a_bad_certificate_is_retried_and_nothing_is_sent_to_it(
 
 
 @pytest.fixture(scope="module")
-def dovecot() -> Iterator[LocalMailServer]:
+def dovecot() -> Iterator[MailServer]:
     with run_dovecot() as running:
         yield running
 
 
-def tokens_of(server: LocalMailServer, user: MailUser) -> dict[str, str]:
+def tokens_of(server: MailServer, user: MailUser) -> dict[str, str]:
     return {
         "access_token": server.token(user),
         "refresh_token": server.oauth.refresh_token(user.name),
@@ -295,13 +294,13 @@ def tokens_of(server: LocalMailServer, user: MailUser) -> dict[str, str]:
     }
 
 
-def deliver(server: LocalMailServer, user: MailUser) -> None:
+def deliver(server: MailServer, user: MailUser) -> None:
     with server.client(user) as client:
         assert client.append("INBOX", "", "", b"Subject: Lunch\r\n\r\nAt noon?\r\n")[0] == "OK"
 
 
 def test_a_withdrawn_token_is_renewed_within_the_same_job(
-    retinue_database: RetinueDatabase, dovecot: LocalMailServer
+    retinue_database: RetinueDatabase, dovecot: MailServer
 ) -> None:
     user = dovecot.user()
     granted = tokens_of(dovecot, user)
@@ -319,7 +318,7 @@ def test_a_withdrawn_token_is_renewed_within_the_same_job(
 
 
 def test_a_withdrawn_permission_is_an_incident_until_the_customer_signs_in_anew(
-    retinue_database: RetinueDatabase, dovecot: LocalMailServer
+    retinue_database: RetinueDatabase, dovecot: MailServer
 ) -> None:
     user = dovecot.user()
     withdrawn = tokens_of(dovecot, user) | {"refresh_token": "worthless-token"}
@@ -338,7 +337,7 @@ def test_a_withdrawn_permission_is_an_incident_until_the_customer_signs_in_anew(
     assert customer.stored() == {1: "Lunch"}
 
 
-def test_a_token_server_that_is_down_parks_nobody(retinue_database: RetinueDatabase, dovecot: LocalMailServer) -> None:
+def test_a_token_server_that_is_down_parks_nobody(retinue_database: RetinueDatabase, dovecot: MailServer) -> None:
     user = dovecot.user()
     old = tokens_of(dovecot, user) | {"expires_at": "2026-01-01T00:00:00Z"}
     customer = customer_of(retinue_database, old, port=dovecot.port, username=user.name)

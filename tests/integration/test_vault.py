@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 
 import psycopg
@@ -180,7 +181,7 @@ def test_storing_is_tried_until_the_database_is_back(
         if len(pauses) == 2:
             monkeypatch.undo()
 
-    monkeypatch.setattr(vaults.time, "sleep", pause)
+    monkeypatch.setattr(time, "sleep", pause)
 
     def renewal(_known: Credentials) -> Credentials:
         monkeypatch.setattr(vaults, "connect", _nothing_answers)
@@ -192,7 +193,7 @@ def test_storing_is_tried_until_the_database_is_back(
 
 
 def test_a_database_that_stays_away_is_told(vault: Vault, one: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vaults.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
 
     def renewal(_known: Credentials) -> Credentials:
         monkeypatch.setattr(vaults, "connect", _nothing_answers)
