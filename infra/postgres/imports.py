@@ -6,7 +6,7 @@ The writers run inside the caller's transaction, the last statement of it where 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
@@ -60,7 +60,7 @@ class Import:
     marked_at: datetime
     marked_done: int
     advanced_at: datetime | None
-    now: datetime
+    now: datetime = field(compare=False)
 
     @property
     def percent(self) -> int:
