@@ -45,6 +45,7 @@ from tests.support.bad_imap_server import (
     WRONG_PASSWORD,
     Answer,
     BadImapServer,
+    Command,
     Reply,
     bad_imap_server,
     server_context,
@@ -286,7 +287,11 @@ def test_a_job_that_is_asked_to_stop_stops_within_moments_though_the_server_is_s
         if asked.is_set():
             raise JobCancelled
 
-    with bad_imap_server({"UID SEARCH": lambda _: (asked.set(), SILENCE)[1]}) as server, pytest.raises(JobCancelled):
+    def answer(_: Command) -> Reply:
+        asked.set()
+        return SILENCE
+
+    with bad_imap_server({"UID SEARCH": answer}) as server, pytest.raises(JobCancelled):
         read_all(server, limits=Limits(read_seconds=50), stop_if_cancelled=stop)
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from retinue.errors import CredentialError, PermanentError
+from retinue.errors import CredentialError, JobError, PermanentError
 from servants.email.imap import commands, dialogues
-from servants.email.imap.faults import Denied, NoSuchMailbox, UnexpectedReply
+from servants.email.imap.faults import Denied, NoSuchMailbox, Refused, UnexpectedReply
 from servants.email.sign_in import SignIn, Tls
 from servants.email.values import FlagLine, Position, RemoteFolder, Role, UidSet
 from tests.support.imap_play import Play
@@ -268,7 +268,7 @@ def test_a_mailbox_opened_for_the_first_time() -> None:
     play = able("CONDSTORE", {"EXAMINE": f"{OPENED}<tag> OK [READ-ONLY]\r\n"})
     selected = play.carry_out(dialogues.examine(play.protocol, b"INBOX", None))
     assert (selected.uid_validity, selected.uid_next, selected.exists, selected.highest_modseq) == (7, 9, 3, 55)
-    assert selected.vanished is selected.changed is None
+    assert (selected.vanished, selected.changed) == (None, None)
 
 
 def test_qresync_tells_what_changed_and_what_is_of_the_mailbox_before_is_left_out() -> None:
@@ -294,7 +294,7 @@ def test_qresync_tells_what_changed_and_what_is_of_the_mailbox_before_is_left_ou
 def test_where_the_server_cannot_tell_what_changed_nothing_is_made_up(opened: str, known: Position) -> None:
     play = qresync({"EXAMINE": f"{opened}<tag> OK\r\n"})
     selected = play.carry_out(dialogues.examine(play.protocol, b"x", known))
-    assert selected.vanished is selected.changed is None
+    assert (selected.vanished, selected.changed) == (None, None)
     assert selected.highest_modseq == (None if "NOMODSEQ" in opened else 55)
 
 
@@ -309,6 +309,22 @@ def test_a_mailbox_that_cannot_be_opened(code: str, kind: type[PermanentError]) 
     play = able("", {"EXAMINE": f"<tag> NO [{code}] no\r\n"})
     with pytest.raises(kind):
         play.carry_out(dialogues.examine(play.protocol, b"x", None))
+
+
+@pytest.mark.parametrize(
+    ("listed", "kind"),
+    [
+        ("", NoSuchMailbox),
+        ('* LIST (\\NonExistent) "/" a\r\n', NoSuchMailbox),
+        ('* LIST () "/" ab\r\n', NoSuchMailbox),
+        ('* LIST () "/" a\r\n', Refused),
+    ],
+)
+def test_a_mailbox_refused_without_a_reason_is_looked_for(listed: str, kind: type[JobError]) -> None:
+    play = able("", {"EXAMINE": "<tag> NO Gibt es nicht\r\n", "LIST": f"{listed}<tag> OK\r\n"})
+    with pytest.raises(kind, match="Gibt es nicht"):
+        play.carry_out(dialogues.examine(play.protocol, b"a", None))
+    assert play.sent[-1] == b'LIST "" "a"'
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from servants.email.imap.names import decode_name, encode_name
 
-NAMES = st.text(st.characters(exclude_categories=("Cs",)), min_size=1).filter(lambda name: name.upper() != "INBOX")
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda name: name.upper() != "INBOX")
 
 
 @pytest.mark.parametrize(

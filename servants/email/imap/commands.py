@@ -121,6 +121,11 @@ def list_all(capabilities: frozenset[str]) -> Command:
     return Command(name="LIST", arguments=pattern)
 
 
+def list_one(raw_name: bytes) -> Command:
+    """LIST of the mailbox with this name; the server may read `*` and `%` in it as patterns and list others, too."""
+    return Command(name="LIST", arguments=(b'""', string(raw_name)))
+
+
 def gives_status(capabilities: frozenset[str]) -> bool:
     """Whether `list_all` brings the status along."""
     return {"LIST-STATUS", "LIST-EXTENDED"} <= capabilities

@@ -13,7 +13,7 @@ from typing import TypeVar
 from retinue.errors import PermanentError
 from servants.email.imap import commands
 from servants.email.imap.commands import Command, Literal
-from servants.email.imap.faults import UnexpectedReply
+from servants.email.imap.faults import NoSuchMailbox, Refused, UnexpectedReply
 from servants.email.imap.names import decode_name
 from servants.email.imap.protocol import Protocol, Reply
 from servants.email.imap.responses import Listing, MailboxStatus, Vanished
@@ -173,10 +173,16 @@ def examine(protocol: Protocol, raw_name: bytes, known: Position | None) -> Dial
     """Open a mailbox for reading, and hear what changed since `known` where QRESYNC is enabled.
 
     Raises:
+        NoSuchMailbox: it is gone, as the server says, or as its list shows where it gives no reason.
         UnexpectedReply: the server did not tell the mailbox's UIDVALIDITY.
     """
     asked = known if "QRESYNC" in protocol.enabled else None
-    reply = yield [commands.examine(raw_name, known=asked, capabilities=protocol.capabilities)]
+    try:
+        reply = yield [commands.examine(raw_name, known=asked, capabilities=protocol.capabilities)]
+    except Refused as refused:
+        if (yield from _is_listed(raw_name)):
+            raise
+        raise NoSuchMailbox(f"{refused.message} There is no such mailbox.") from refused
     uid_validity = _number(reply, "UIDVALIDITY")
     if uid_validity is None:
         raise UnexpectedReply("it opened a mailbox without telling its UIDVALIDITY")
@@ -197,6 +203,11 @@ def my_rights(raw_name: bytes) -> Dialogue[frozenset[str]]:
     """What this user may do with a mailbox, a letter for each right."""
     reply = yield [commands.my_rights(raw_name)]
     return reply.rights[-1].rights if reply.rights else frozenset()
+
+
+def _is_listed(raw_name: bytes) -> Dialogue[bool]:
+    reply = yield [commands.list_one(raw_name)]
+    return any(listing.raw == raw_name and "\\nonexistent" not in listing.attributes for listing in reply.listings)
 
 
 def _number(reply: Reply, code: str) -> int | None:

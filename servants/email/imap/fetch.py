@@ -6,6 +6,8 @@ A sync reads a hundred thousand of these lines; the fast path takes each with on
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from servants.email.imap.faults import UnexpectedReply
 from servants.email.imap.lexer import Raw
@@ -40,32 +42,24 @@ def fast_fetch(raw: Raw) -> Fetch | None:
     """A FETCH response as servers usually write it; None for any other."""
     if len(raw) == 1:
         found = _WHOLE.fullmatch(raw[0])
-        return None if found is None else _fetch(*found.groups(), None, None, None)
+        return None if found is None else _fetch(found.groups(), None, None, None)
     if len(raw) != 3:
         return None
     before = _BEFORE_BODY.fullmatch(raw[0])
     if before is None:
         return None
-    number, *items, section, origin = before.groups()
+    *items, section, origin = before.groups()
     if raw[2] != b")":
         after = _AFTER_BODY.fullmatch(raw[2])
         if after is None:
             return None
-        items = [late or early for late, early in zip(after.groups(), items, strict=True)]
-    return _fetch(number, *items, section, origin, raw[1])
+        late = (None, *after.groups())
+        items = [early if new is None else new for early, new in zip(items, late, strict=True)]
+    return _fetch(items, section, origin, raw[1])
 
 
-def _fetch(  # noqa: PLR0913 - the groups of the expressions, in their order
-    number: bytes,
-    uid: bytes | None,
-    flags: bytes | None,
-    modseq: bytes | None,
-    size: bytes | None,
-    date: bytes | None,
-    section: bytes | None,
-    origin: bytes | None,
-    body: bytes | None,
-) -> Fetch:
+def _fetch(items: Sequence[Any], section: bytes | None, origin: bytes | None, body: bytes | None) -> Fetch:
+    number, uid, flags, modseq, size, date = items
     return Fetch(
         int(number),
         None if uid is None else int(uid),
@@ -89,7 +83,7 @@ def _slow_fetch(raw: Raw, start: int, number: int) -> Fetch:
     return fetch
 
 
-def _read(item: str, section: str | None, origin: int | None, value: Value) -> dict[str, object]:
+def _read(item: str, section: str | None, origin: int | None, value: Value) -> dict[str, Any]:
     """The fields of `Fetch` that this item sets; none where it means nothing to us."""
     match item:
         case "UID":

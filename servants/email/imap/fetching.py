@@ -113,7 +113,7 @@ def merged(reply: Reply) -> dict[int, Fetch]:
 
 
 def _together(earlier: Fetch, later: Fetch) -> Fetch:
-    return Fetch(*(old if new is None else new for old, new in zip(earlier, later, strict=True)))
+    return Fetch._make(old if new is None else new for old, new in zip(earlier, later, strict=True))
 
 
 def fetch_in_pieces(uid: int, size: int, piece_bytes: int) -> Dialogue[BinaryIO | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from servants.email.imap.faults import UnexpectedReply
 from servants.email.imap.fetch import MAX_MODSEQ, MAX_UID, fast_fetch, number_of, parse_fetch
@@ -96,7 +96,7 @@ def _words(raw: Raw, start: int) -> frozenset[str]:
 def _server_id(raw: Raw, start: int) -> ServerId:
     pairs = Tokens(raw, start).value()
     words = pairs if isinstance(pairs, list) else []
-    texts = ["" if word is None else _text(word) for word in words if not isinstance(word, list)]
+    texts = [_text(word) if isinstance(word, bytes) else "" for word in words]
     return ServerId({key.lower(): value for key, value in zip(texts[::2], texts[1::2], strict=False)})
 
 
@@ -131,13 +131,10 @@ def _mailbox_status(raw: Raw, start: int) -> MailboxStatus:
         tokens = Tokens(raw, start)
         name = _name(tokens)
     items = tokens.items()
-    pairs = {_text(key).upper(): value for key, value in zip(items[::2], items[1::2], strict=False) if _is_word(key)}
-    numbers = {key: number_of(value, MAX_MODSEQ) for key, value in pairs.items() if _is_word(value)}
+    both = zip(items[::2], items[1::2], strict=False)
+    pairs = {_text(key).upper(): value for key, value in both if isinstance(key, bytes)}
+    numbers = {key: number_of(value, MAX_MODSEQ) for key, value in pairs.items() if isinstance(value, bytes)}
     return MailboxStatus(name, numbers, _object_id(pairs.get("MAILBOXID")))
-
-
-def _is_word(value: Value) -> bool:
-    return isinstance(value, bytes)
 
 
 def _object_id(value: Value) -> str | None:
@@ -206,7 +203,7 @@ def _text(raw: bytes | None) -> str:
     return (raw or b"").decode("utf-8", "replace")
 
 
-_READERS = {
+_READERS: Mapping[str, Callable[[Raw, int], Response]] = {
     "CAPABILITY": _capability,
     "ENABLED": _enabled,
     "ESEARCH": _esearch,
