@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.bad_imap_server import CUT_OFF, HUGE_LITERAL, WRONG_PASSWORD, bad_imap_server, server_context
 from tests.support.certificates import Kind, issue
+from tests.support.cyrus_server import run_cyrus
 from tests.support.dovecot_server import CONDSTORE, PLAIN, MailServer, run_dovecot
 
 MESSAGE = b"From: ada@example.org\r\nSubject: Lunch\r\n\r\nAt noon?\r\n"
@@ -95,6 +96,19 @@ def test_mail_outlives_a_restart(dovecot: MailServer) -> None:
     dovecot.restart()
     with dovecot.client(user) as client:
         assert client.select("INBOX") == ("OK", [b"1"])
+
+
+def test_cyrus_signs_users_in_and_keeps_their_mail() -> None:
+    with run_cyrus() as server:
+        first, second = server.user(), server.user()
+        with server.client(first) as client:
+            assert client.append("INBOX", "(\\Seen)", "", MESSAGE)[0] == "OK"
+            assert {"QRESYNC", "CONDSTORE", "OBJECTID", "MOVE"} <= set(capabilities(client))
+        server.restart()
+        with server.tls_client(first) as client:
+            assert client.select("INBOX") == ("OK", [b"1"])
+        with server.client(second) as client:
+            assert client.select("INBOX") == ("OK", [b"0"])
 
 
 def test_imap_over_a_pipe(dovecot: MailServer) -> None:

@@ -50,7 +50,7 @@ imapidlepoll: 1
 #: cyrus.conf(5).
 _SERVICES = """
 START {{
-  recover cmd="/usr/sbin/ctl_cyrusdb -C {home}/imapd.conf -r"
+  recover cmd="ctl_cyrusdb -C {home}/imapd.conf -r"
 }}
 SERVICES {{
   imap cmd="imapd -C {home}/imapd.conf -U 100" listen="{host}:{port}" prefork=1
