@@ -35,7 +35,7 @@ _BARE = re.compile(r"[^\s<>()\[\]\"',;:\\@]+@(?:[^\s<>()\[\]\"',;:\\@]+|\[[^\s\[
 _TOKEN = re.compile(rb"=\?[^?\s]+\?[bq]\?[^?]*\?=|\"(?:[^\"\\]|\\.)*\"|\\.|[(),;:<>]", re.DOTALL | re.IGNORECASE)
 _NOTABLE = re.compile(rb"[\"(;:\\]|=\?")
 _ESCAPED = re.compile(r"\\(.)")
-_QUOTES = " \t\"'"
+_QUOTES = " \t\"'<>"
 _NOBODY = re.compile(
     rb"[\s<\"'-]*(?:un(?:disclosed|listed|specified)|no)[\s_-]*(?:to-header|recipient|sender)", re.IGNORECASE
 )
@@ -168,4 +168,4 @@ def _display_name(written: bytes | None, address: str, notes: Notes) -> str | No
     if "\\" in name:
         name = _ESCAPED.sub(r"\1", name)
     name = name.strip(_QUOTES)[:LONGEST_NAME].rstrip()
-    return None if name.lower().strip("<>") == address else name or None
+    return None if name.lower() == address else name or None

@@ -13,8 +13,8 @@ from servants.email.mime.notes import Notes
 #: How many bytes are looked at to find out which charset they have.
 SAMPLE = 16 * 1024
 LEAST_SAMPLE = 32
-#: A text with more broken characters than one in so many is in another charset than it says.
-TOLERANCE = 50
+#: A text with fewer characters beyond ASCII for each broken one is in another charset than it says.
+TOLERANCE = 2
 
 REPLACEMENT = "\ufffd"
 
@@ -107,8 +107,10 @@ def codec_of(charset: str) -> str | None:
     name = match[0].lower()
     name = _MEANT.get(name, name)
     plain = re.sub(r"[^a-z0-9]+", "_", name)
-    known = plain in _KNOWN and aliases.get(plain) not in _NO_CHARSETS
-    return codecs.lookup(plain).name if known else None
+    for spelt in (plain, plain.replace("_", "")):
+        if spelt in _KNOWN and aliases.get(spelt) not in _NO_CHARSETS:
+            return codecs.lookup(spelt).name
+    return None
 
 
 def decode(data: bytes, charset: str | None, notes: Notes, *, what: str = "the text") -> str:
@@ -181,7 +183,9 @@ def _replaced(data: bytes, codec: str) -> str | None:
         text = data.decode(codec, "replace")
     except (UnicodeError, ValueError):
         return None
-    return text if text.count(REPLACEMENT) * TOLERANCE <= len(text) else None
+    broken = text.count(REPLACEMENT)
+    beyond_ascii = len(text) - len(text.encode("ascii", "ignore")) - broken
+    return text if broken * TOLERANCE <= beyond_ascii else None
 
 
 def _guessed(data: bytes) -> str:

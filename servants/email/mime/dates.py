@@ -20,7 +20,8 @@ _MONTHS = {name: number for number, name in enumerate(b"jan feb mar apr may jun 
 _USUAL = re.compile(
     rb"(?:[A-Za-z]{3}, +)?(\d{1,2}) ([A-Za-z]{3}) (\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)([0-5]\d)(?: *\([^()]*\))?"
 )
-_COMMENT = re.compile(r"\([^()]*\)")
+_COMMENT = re.compile(r"\s*\([^()]*\)")
+_UTC = re.compile(r"(?:\b(?:UTC?|GMT|Z)|[+-]0{1,4})\s*$", re.IGNORECASE)
 _OFFSET = re.compile(r"(?<![\d:])([+-])(\d{1,2}):?([0-5]\d)\s*$")
 
 
@@ -57,18 +58,19 @@ def _usual(line: bytes) -> datetime | None:
 
 def _odd(text: str, notes: Notes) -> datetime | None:
     """The obsolete forms, and those that other programs write."""
-    text = _COMMENT.sub(" ", text).strip()
+    text = _COMMENT.sub("", text).strip()
     parsed = parsedate_tz(text)
     if parsed is None:
         return _iso(text, notes)
     year, month, day, hour, minute, second = parsed[:6]
     moment = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
-    offset = parsed[9] if parsed[9] is not None else _offset_at_end(text)
-    return _in_utc(moment, offset, notes, unknown="-0000" not in text)
+    return _in_utc(moment, parsed[9] or _offset_at_end(text), notes)
 
 
 def _offset_at_end(text: str) -> int | None:
-    """A zone such as `+02:00` or `GMT+2:00`, in seconds."""
+    """A zone that the library reads as none: `+02:00`, `GMT+2:00`, or UTC by one of its names; in seconds."""
+    if _UTC.search(text):
+        return 0
     match = _OFFSET.search(text)
     if match is None:
         return None
@@ -76,11 +78,10 @@ def _offset_at_end(text: str) -> int | None:
     return -seconds if match[1] == "-" else seconds
 
 
-def _in_utc(moment: datetime, offset: int | None, notes: Notes, *, unknown: bool) -> datetime:
+def _in_utc(moment: datetime, offset: int | None, notes: Notes) -> datetime:
     """A moment of the zone at this offset; one of no or no possible zone counts as UTC."""
     if offset is None or abs(offset) > FURTHEST_ZONE:
-        if unknown:
-            notes.add("the date is in no known time zone and was read as UTC")
+        notes.add("the date is in no known time zone and was read as UTC")
         return moment
     return moment - timedelta(seconds=offset)
 
@@ -93,5 +94,5 @@ def _iso(text: str, notes: Notes) -> datetime | None:
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
-        return _in_utc(moment.replace(tzinfo=UTC), None, notes, unknown=True)
+        return _in_utc(moment.replace(tzinfo=UTC), None, notes)
     return moment.astimezone(UTC)

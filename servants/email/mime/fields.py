@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from servants.email.mime.notes import Notes
@@ -41,7 +41,7 @@ def first(fields: Fields, name: bytes) -> bytes | None:
     return next((value for value in fields.get(name, ()) if value.strip()), None)
 
 
-def read_header(source: Source, start: int, delimiters: Container[bytes], notes: Notes) -> Header:
+def read_header(source: Source, start: int, delimiters: Mapping[bytes, object], notes: Notes) -> Header:
     """The header that begins at `start`. It ends with an empty line, before a delimiter of a multipart, or where the
     body begins without either."""
     return _HeaderReader(source, start, notes).read(delimiters)
@@ -50,13 +50,13 @@ def read_header(source: Source, start: int, delimiters: Container[bytes], notes:
 class _HeaderReader:
     def __init__(self, source: Source, start: int, notes: Notes) -> None:
         self._block = source.peek(start, LONGEST_HEADER)
-        self._start, self._newline, self._notes = start, source.newline, notes
+        self._source, self._start, self._newline, self._notes = source, start, source.newline, notes
         self._fields: dict[bytes, list[list[bytes]]] = {}
         self._lines: list[bytes] | None = None  # of the field being read, where it is wanted
         self._known = False
         self._junk: int | None = None  # where the first line that is no field begins
 
-    def read(self, delimiters: Container[bytes]) -> Header:
+    def read(self, delimiters: Mapping[bytes, object]) -> Header:
         block, newline = self._block, self._newline
         at = self._after_envelope_line()
         while at < len(block):
@@ -70,7 +70,15 @@ class _HeaderReader:
             at = end
         if len(block) == LONGEST_HEADER and self._junk is None:
             self._notes.add(f"a header is longer than {LONGEST_HEADER // 1024} kB")
+            return self._ended(at if delimiters else self._after_the_rest(at))
         return self._ended(at)
+
+    def _after_the_rest(self, at: int) -> int:
+        """Where the body of a message begins whose header is too long to be read."""
+        source, newline = self._source, self._newline
+        empty_lines = (newline + newline, newline + b"\r" + newline)
+        ends = [source.find(empty, self._start + at - 1) + len(empty) for empty in empty_lines]
+        return min((end - self._start for end in ends if end - self._start > at), default=source.size - self._start)
 
     def _after_envelope_line(self) -> int:
         """Past the line with which mbox files begin a message."""

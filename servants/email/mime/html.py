@@ -7,6 +7,7 @@ to lay out is only stripped of its tags.
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Any
 
 #: The longest document that is read, in characters; more of one is cut off.
@@ -16,7 +17,11 @@ MOST_ELEMENTS = 20_000
 DEEPEST = 100
 
 _HIDDEN = ("script", "style", "head", "title", "template", "noscript")
+_HIDING = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all", re.IGNORECASE)
+#: What inscriptis reads of attributes: margins of any width, numbers that are none.
+_COSTLY = ("style", "align", "valign", "value")
 _DECLARATION = re.compile(r"\A\s*<\?xml[^>]{0,200}>")
+_TAG = re.compile(r"<[^<>]*>")
 _GAP = re.compile(r"\n{3,}")
 _WIDE = re.compile(r"(?<=\S)[ \t]{3,}(?=\S)")
 _INVISIBLE = re.compile("[\u200b\u200c\u034f\ufeff\u00ad]+")
@@ -24,25 +29,47 @@ _INVISIBLE = re.compile("[\u200b\u200c\u034f\ufeff\u00ad]+")
 
 def html_to_text(document: str) -> str:
     """The text that a reader of the document sees, without links and pictures; a table's row is a line."""
-    tree = _tree(document[:LONGEST])
+    document = document[:LONGEST]
+    try:
+        tree = _tree(document)
+    except _TooDeep:
+        return _tidied(_stripped(document))
     if tree is None:
         return ""
     return _tidied(_laid_out(tree) if _is_modest(tree) else _bare(tree))
 
 
+class _TooDeep(Exception):
+    """libxml2 refuses to go further into the document."""
+
+
 def _tree(document: str) -> Any:
-    """lxml's tree, without what no reader sees; None where there is nothing. `Any`: lxml ships no types."""
-    from lxml import etree
+    """lxml's tree, without what no reader sees; None where there is nothing. `Any`: lxml ships no types.
+
+    Raises:
+        _TooDeep: it is not the whole document.
+    """
+    from lxml import etree  # type: ignore[import-untyped]  # lxml ships no types
 
     parser = etree.HTMLParser(remove_comments=True, remove_pis=True, no_network=True, huge_tree=False)
     try:
         tree = etree.fromstring(_DECLARATION.sub("", document), parser)
     except (etree.ParserError, etree.XMLSyntaxError):  # no element at all
         return None
+    if any(error.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT for error in parser.error_log.filter_from_fatals()):
+        raise _TooDeep
     if tree is not None:
+        _mark_hidden(tree)
         etree.strip_elements(tree, *_HIDDEN, with_tail=False)
+        etree.strip_attributes(tree, *_COSTLY)
         _flatten_tables(tree)
     return tree
+
+
+def _mark_hidden(tree: Any) -> None:
+    for element in tree.xpath("/html/body//*[@style]"):
+        if _HIDING.search(element.get("style")):
+            element.tag = _HIDDEN[0]
 
 
 def _flatten_tables(tree: Any) -> None:
@@ -70,13 +97,20 @@ def _is_modest(tree: Any) -> bool:
 
 
 def _laid_out(tree: Any) -> str:
+    from inscriptis.css_profiles import STRICT_CSS_PROFILE
     from inscriptis.html_engine import Inscriptis
+    from inscriptis.model.config import ParserConfig
 
-    return Inscriptis(tree).get_text()
+    return str(Inscriptis(tree, ParserConfig(css=STRICT_CSS_PROFILE)).get_text())
 
 
 def _bare(tree: Any) -> str:
     return "\n".join(" ".join(text.split()) for text in tree.itertext() if not text.isspace())
+
+
+def _stripped(document: str) -> str:
+    """A document that cannot be parsed, without its tags."""
+    return unescape(_TAG.sub(" ", document))
 
 
 def _tidied(text: str) -> str:

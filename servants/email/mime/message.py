@@ -32,12 +32,12 @@ def parse_message(source: BinaryIO) -> ParsedMessage:
     are attachments, their text is theirs.
 
     Raises:
-        OSError: the file itself cannot be read.
+        OSError: the file itself cannot be read; and what else is no doing of the message (MemoryError, ImportError).
     """
     notes = Notes()
     try:
         return _read(Source(source), notes)
-    except (OSError, MemoryError):
+    except (OSError, MemoryError, ImportError):  # not the message's doing
         raise
     except Exception as error:  # noqa: BLE001  # no message may stop a mailbox; what happened is in its problem
         notes.add(f"it cannot be read: {type(error).__name__}")

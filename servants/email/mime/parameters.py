@@ -31,7 +31,8 @@ class Parameterised:
         """A parameter as one line of text: plain, with encoded words, or in the form and the pieces of RFC 2231."""
         if (plain := self.parameters.get(name)) is not None:
             return decode_words(plain, notes) or None
-        return _joined(self._sections(name), notes) or None
+        sections = self._sections(name)
+        return _joined(sections, notes) or None if sections else None
 
     def token(self, name: str) -> bytes | None:
         """A parameter as bytes, for a boundary."""

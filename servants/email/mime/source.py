@@ -11,6 +11,9 @@ WINDOW = 512 * 1024
 #: How much is decoded at a time, in bytes.
 PIECE = 64 * 1024
 
+#: How much shows how lines end, in bytes: a header's beginning.
+_SAMPLE = 4096
+
 
 class Slice(NamedTuple):
     """Bytes `start` to `end` (not included) of the file."""
@@ -33,7 +36,7 @@ class Source:
         self.size = file.seek(0, io.SEEK_END)
         self._base, self._data = 0, b""
         self._load(0)
-        self.newline = b"\r" if b"\r" in self._data and b"\n" not in self._data else b"\n"
+        self.newline = _newline(self._data[:_SAMPLE])
 
     def peek(self, start: int, length: int) -> bytes:
         """At most `length` bytes from `start`, fewer at the end of the file; `length` is at most WINDOW."""
@@ -75,3 +78,9 @@ class Source:
         self._base, self._data = start, self._file.read(WINDOW)
         if not self._data and start < self.size:
             self.size = start  # the file is shorter than it said
+
+
+def _newline(beginning: bytes) -> bytes:
+    feeds = beginning.count(b"\n")
+    bare_returns = beginning.count(b"\r") - beginning.count(b"\r\n")
+    return b"\r" if bare_returns > feeds else b"\n"

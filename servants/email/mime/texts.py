@@ -55,6 +55,7 @@ class Reader:
 
     def __init__(self, source: Source, root: Part, notes: Notes) -> None:
         self._source, self._root, self._notes = source, root, notes
+        self._texts = {leaf.number for leaf in root.leaves() if self._is_text(leaf)}
 
     def text(self) -> Text:
         """The text, which a message of several parts may hold in several."""
@@ -68,11 +69,12 @@ class Reader:
 
     def attachments(self) -> tuple[Attachment, ...]:
         """The parts that are no text of the message, in their order."""
-        return tuple(self._attachment(leaf) for leaf in self._root.leaves() if self._is_attachment(leaf))
+        leaves = (leaf for leaf in self._root.leaves() if leaf.number not in self._texts)
+        return tuple(self._attachment(leaf) for leaf in leaves if leaf.media_type not in _SILENT)
 
     def _pieces(self, part: Part) -> list[_Piece]:
         if not part.children:
-            return [self._piece(part)] if self._is_text(part) else []
+            return [self._piece(part)] if part.number in self._texts else []
         if part.media_type == "multipart/alternative":
             return self._best(part)
         return [piece for child in part.children for piece in self._pieces(child)]
@@ -89,16 +91,13 @@ class Reader:
 
     def _kind(self, part: Part) -> str | None:
         """What the first text within a part is."""
-        return next((_KINDS[leaf.media_type] for leaf in part.leaves() if self._is_text(leaf)), None)
+        return next((_KINDS[leaf.media_type] for leaf in part.leaves() if leaf.number in self._texts), None)
 
     def _is_text(self, leaf: Part) -> bool:
         """Text without a name of its own; a message of one part may name it."""
         if leaf.media_type not in _KINDS or leaf.disposition.value == "attachment":
             return False
         return leaf is self._root or not self._filename(leaf)
-
-    def _is_attachment(self, leaf: Part) -> bool:
-        return leaf.media_type not in _SILENT and not self._is_text(leaf)
 
     def _piece(self, leaf: Part) -> _Piece:
         source = _KINDS[leaf.media_type]

@@ -13,6 +13,8 @@ _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _NO_BASE64 = bytes(set(range(256)) - set(_BASE64))
 _UNCHANGED = frozenset(("", "7bit", "8bit", "binary", "none", "7-bit", "8-bit"))
 _UUENCODED = frozenset(("x-uuencode", "uuencode", "x-uue", "uue"))
+#: A soft line break with the blanks that were added on the way (RFC 2045 §6.7, rule 3).
+_SOFT_BREAK = re.compile(rb"=[ \t]+\r?\n")
 _BEGIN = re.compile(rb"begin [0-7]{3,4} ")
 #: A line longer than this is read in parts.
 _LONGEST_LINE = 128 * 1024
@@ -26,7 +28,7 @@ def decoded(pieces: Iterable[bytes], encoding: str, notes: Notes) -> Iterator[by
     if name == "base64":
         return _from_base64(pieces, notes)
     if name in ("quoted-printable", "quopri"):
-        return (binascii.a2b_qp(lines) for lines in _whole_lines(pieces))
+        return (binascii.a2b_qp(_SOFT_BREAK.sub(b"=\n", lines)) for lines in _whole_lines(pieces))
     if name in _UUENCODED:
         return _from_uuencode(pieces, notes)
     notes.add("a part names an unknown transfer encoding")
