@@ -113,6 +113,7 @@ class ConnectionSync:
         self._troubles: list[TransientError] = []
         self._unreadable: dict[int, str] = {}
         self._unchanged: set[int] = set()
+        self._followed: set[int] = set()
         self._steady: set[int] = set()
         self._unfinished = False
         self._again = False
@@ -175,6 +176,7 @@ class ConnectionSync:
 
     def _follow(self, row: StoredMailbox) -> None:
         before = Counter(self._sync.tally)
+        self._followed.add(row.id)
         try:
             self._sync.follow(row, believe_empty=row.name in self._doubted)
         except SuspiciousEmptiness as doubt:
@@ -241,7 +243,7 @@ class ConnectionSync:
         counts = {name: count for name, count in self._sync.tally.items() if name != "left"}
         return {
             "mailboxes": len(pairs),
-            "unchanged": len(self._unchanged),
+            "unchanged": len(self._unchanged - self._followed),
             **counts,
             "deleted": deleted,
             "unreadable": len(self._unreadable),
