@@ -162,6 +162,7 @@ class Watch:
         """One IDLE, ended before the server takes us for dead."""
         ends = monotonic() + idle_seconds(str(self._connection.config.get("host", "")))
         await session.begin_idle()
+        log.debug("idle_begun", connection=self._connection.id)
         while (left := ends - monotonic()) > 0:
             if await session.changed(left):
                 await asyncio.sleep(self._rhythm.gather)
