@@ -64,7 +64,7 @@ def test_what_cannot_be_quoted_becomes_a_literal(value: bytes) -> None:
 
 def test_literals_wait_for_the_server_unless_it_need_not_be_asked() -> None:
     small, large = (Command(name="X", arguments=(Literal(b"a" * size),)) for size in (4096, 4097))
-    for capability in ("LITERAL+", "LITERAL-", "IMAP4REV2"):
+    for capability in ("LITERAL+", "LITERAL-"):
         assert line(small, frozenset({capability})) == b"R1 X {4096+}\r\n" + b"a" * 4096 + b"\r\n"
     assert len(large.pieces("R1", frozenset({"LITERAL+"}))) == 1
     assert len(large.pieces("R1", frozenset({"LITERAL-"}))) == 2

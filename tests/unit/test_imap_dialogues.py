@@ -365,6 +365,24 @@ def test_an_answer_to_a_command_that_was_not_given_is_an_error() -> None:
         play.protocol.receive(b"R99 OK\r\n")
 
 
+def test_a_server_of_the_second_revision_alone_can_do_what_that_means() -> None:
+    play = signed_in(
+        {"CAPABILITY": "* CAPABILITY IMAP4rev2\r\n<tag> OK\r\n", "LIST": '* LIST () "/" "&Ü"\r\n<tag> OK\r\n'}
+    )
+    (folder,) = play.carry_out(dialogues.list_folders(play.protocol, {}))
+    assert folder.name == "&Ü"
+    assert play.sent[-1].startswith(b'LIST "" "*" RETURN (SPECIAL-USE STATUS (')
+    play.carry_out(dialogues.search(play.protocol, ()))
+    assert play.sent[-1] == b"UID SEARCH RETURN (ALL) ALL"
+
+
+def test_a_server_of_both_revisions_is_one_of_the_first() -> None:
+    play = signed_in({"CAPABILITY": capability("IMAP4rev2")})
+    play.carry_out(dialogues.search(play.protocol, ()))
+    assert play.sent[-1] == b"UID SEARCH ALL"
+    assert not play.protocol.names_in_utf8
+
+
 def test_alerts_and_warnings_are_kept_and_few() -> None:
     play = able("", {})
     for number in range(9):

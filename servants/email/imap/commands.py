@@ -62,7 +62,7 @@ class Command:
 def _need_not_wait(size: int, capabilities: frozenset[str]) -> bool:
     if "LITERAL+" in capabilities:
         return True
-    return size <= _LITERAL_MINUS_BYTES and not capabilities.isdisjoint({"LITERAL-", "IMAP4REV2"})
+    return size <= _LITERAL_MINUS_BYTES and "LITERAL-" in capabilities
 
 
 def string(value: bytes) -> bytes | Literal:

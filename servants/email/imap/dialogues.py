@@ -217,8 +217,7 @@ def _number(reply: Reply, code: str) -> int | None:
 
 def search(protocol: Protocol, criteria: tuple[str, ...]) -> Dialogue[UidSet]:
     """The UIDs that meet all criteria."""
-    extended = not protocol.capabilities.isdisjoint({"ESEARCH", "IMAP4REV2"})
-    reply = yield [commands.search(criteria, extended=extended)]
+    reply = yield [commands.search(criteria, extended="ESEARCH" in protocol.capabilities)]
     return UidSet.of_ranges(pair for found in reply.found for pair in found.uids.ranges)
 
 

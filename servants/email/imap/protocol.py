@@ -38,6 +38,15 @@ from servants.email.imap.responses import (
 _KEPT_TEXTS = 5
 
 
+#: What IMAP4rev2 means, of what we use, without its being listed (RFC 9051 §E).
+_REV2 = frozenset({"ENABLE", "ESEARCH", "IDLE", "LIST-EXTENDED", "LIST-STATUS", "LITERAL-", "SASL-IR", "SPECIAL-USE"})
+
+
+def _is_rev2_alone(capabilities: frozenset[str]) -> bool:
+    """A server of both revisions is one of the first until the second is enabled (RFC 9051 §A.1)."""
+    return "IMAP4REV2" in capabilities and "IMAP4REV1" not in capabilities
+
+
 @dataclass(slots=True)
 class Reply:
     """What came between commands and their end. Of a number that came more than once the last one is right."""
@@ -107,7 +116,7 @@ class Protocol:
     @property
     def names_in_utf8(self) -> bool:
         """RFC 6855 §3, RFC 9051 §A.1."""
-        return not self.enabled.isdisjoint({"UTF8=ACCEPT", "IMAP4REV2"})
+        return "UTF8=ACCEPT" in self.enabled or _is_rev2_alone(self.capabilities)
 
     def begin(self, commands: Sequence[Command]) -> None:
         """Send these; several only where none of them has to wait for the server in its midst."""
@@ -227,7 +236,7 @@ class Protocol:
             self.warning = status.text
 
     def _learn(self, capabilities: frozenset[str]) -> None:
-        self.capabilities = capabilities
+        self.capabilities = capabilities | _REV2 if _is_rev2_alone(capabilities) else capabilities
         self.capability_news += 1
 
     def _greet(self, status: Status) -> None:

@@ -13,7 +13,7 @@ from typing import Self, TypeVar
 
 from retinue.clock import Clock, SystemClock
 from retinue.connection import Call, uncounted
-from retinue.errors import RateLimited, TransientError
+from retinue.errors import JobError
 from servants.email.imap import commands, dialogues
 from servants.email.imap.commands import Command
 from servants.email.imap.dialogues import Dialogue, Secure
@@ -23,7 +23,7 @@ from servants.email.imap.limits import Limits
 from servants.email.imap.names import encode_name
 from servants.email.imap.protocol import Protocol, Reply
 from servants.email.imap.refusals import check, refusal, said
-from servants.email.imap.wire import Wire
+from servants.email.imap.wire import FAREWELL_SECONDS, Wire
 from servants.email.sign_in import SignIn
 from servants.email.values import FlagLine, HeaderLine, MessageLine, Position, RemoteFolder, Selected, UidSet
 
@@ -199,8 +199,8 @@ class ImapSession:
         if self._wire is not None:
             self._wire.hurry()
             # A server that does not say goodbye changes nothing any more.
-            with suppress(TransientError, RateLimited):
-                self._talk([commands.plain("LOGOUT")])
+            with suppress(JobError):
+                self._talk([commands.plain("LOGOUT")], within=FAREWELL_SECONDS)
         self._close()
 
     def _raw_name(self, name: str) -> bytes:
@@ -257,17 +257,17 @@ class ImapSession:
         self._said = said(asked, self.sign_in)
         with call():
             try:
-                reply = self._talk(asked)
+                reply = self._talk(asked, within=self._limits.reply_seconds)
             except Trouble as trouble:
                 raise trouble.at(self._said) from trouble
             check(asked, reply, self.sign_in, now=self._clock.now())
             return reply
 
-    def _talk(self, asked: Sequence[Command]) -> Reply:
+    def _talk(self, asked: Sequence[Command], *, within: float) -> Reply:
         """Send these and read until all are answered; the greeting answers none."""
         if self._wire is None:
             raise ConnectionLost("the connection is closed already")
-        protocol, deadline = self._protocol, self._clock.monotonic() + self._limits.reply_seconds
+        protocol, deadline = self._protocol, self._clock.monotonic() + within
         if asked:
             protocol.begin(asked)
         while True:

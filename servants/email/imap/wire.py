@@ -17,7 +17,7 @@ _LOOK_SECONDS = 0.5
 _READ_BYTES = 64 * 1024
 
 #: How long to wait for the farewell, which changes nothing any more.
-_FAREWELL_SECONDS = 5.0
+FAREWELL_SECONDS = 5.0
 
 
 class Wire:
@@ -97,7 +97,7 @@ class Wire:
 
     def hurry(self) -> None:
         """Wait no longer for anything than a farewell is worth."""
-        self._limits = Limits(read_seconds=_FAREWELL_SECONDS)
+        self._limits = Limits(read_seconds=FAREWELL_SECONDS)
         self._stop_if_cancelled = lambda: None
 
     def close(self) -> None:
