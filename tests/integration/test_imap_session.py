@@ -1,4 +1,4 @@
-"""A session with a real server, Dovecot; what it should find is arranged by the standard library's client."""
+"""A session with real servers, Dovecot and Cyrus; what it should find is arranged by the standard library's client."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from servants.email.imap.names import encode_name
 from servants.email.imap.session import ImapSession
 from servants.email.sign_in import SignIn, Tls, trusting
 from servants.email.values import FlagLine, Position, Role, UidSet
-from tests.support.dovecot_server import CONDSTORE, PLAIN, MailServer, MailUser, run_dovecot
+from tests.support.cyrus_server import run_cyrus
+from tests.support.dovecot_server import CONDSTORE, PLAIN, MailServer, run_dovecot
+from tests.support.mail_server import LocalMailServer, MailUser
 
 MIB = 1024 * 1024
 RECEIVED = datetime(2026, 11, 2, 9, 30, 5, tzinfo=UTC)
@@ -31,24 +33,26 @@ def dovecot() -> Iterator[MailServer]:
         yield server
 
 
-@pytest.fixture(scope="module", params=["all", "condstore", "plain"])
-def server(request: pytest.FixtureRequest, dovecot: MailServer) -> Iterator[MailServer]:
-    """A server that can do all, one without QRESYNC and LIST-STATUS, and one of 1996."""
-    capability = {"condstore": CONDSTORE, "plain": PLAIN}.get(request.param)
-    if capability is None:
+@pytest.fixture(scope="module", params=["all", "condstore", "plain", "cyrus"])
+def server(request: pytest.FixtureRequest, dovecot: MailServer) -> Iterator[LocalMailServer]:
+    """A server that can do all, one without QRESYNC and LIST-STATUS, one of 1996, and another maker's."""
+    if request.param == "all":
         yield dovecot
-        return
-    with run_dovecot(capability=capability) as lesser:
-        yield lesser
+    elif request.param == "cyrus":
+        with run_cyrus() as cyrus:
+            yield cyrus
+    else:
+        with run_dovecot(capability={"condstore": CONDSTORE, "plain": PLAIN}[request.param]) as lesser:
+            yield lesser
 
 
-def sign_in(server: MailServer, user: MailUser, **settings: Any) -> SignIn:
+def sign_in(server: LocalMailServer, user: MailUser, **settings: Any) -> SignIn:
     options = {"password": user.password, "tls": Tls.NONE, "port": server.port, **settings}
     return SignIn(server.host, user.name, **options)
 
 
 @contextmanager
-def session(server: MailServer, user: MailUser, **options: Any) -> Iterator[ImapSession]:
+def session(server: LocalMailServer, user: MailUser, **options: Any) -> Iterator[ImapSession]:
     with ImapSession.open(sign_in(server, user), **options) as opened:
         yield opened
 
@@ -67,7 +71,7 @@ Arranged = tuple[MailUser, list[bytes]]
 
 
 @pytest.fixture
-def arranged(server: MailServer) -> Arranged:
+def arranged(server: LocalMailServer) -> Arranged:
     """A user with nine letters in INBOX, of which the third was expunged."""
     user, letters = server.user(), [letter(number) for number in range(1, 10)]
     with server.client(user) as client:
@@ -132,7 +136,7 @@ def test_names_and_passwords_with_odd_characters() -> None:
                 assert opened.examine("INBOX").exists == 0
 
 
-def test_folders_with_their_roles_and_numbers(server: MailServer) -> None:
+def test_folders_with_their_roles_and_numbers(server: LocalMailServer) -> None:
     user, name = server.user(), "Bücher & Mehr"
     with server.client(user) as client:
         client.create(f'"{encode_name(name).decode()}"')
@@ -154,19 +158,20 @@ def test_folders_with_their_roles_and_numbers(server: MailServer) -> None:
     assert bool(inbox.highest_modseq) == ("CONDSTORE" in capabilities)
     if "LIST-STATUS" in capabilities:
         assert asked == 1
+    if isinstance(server, MailServer) and "LIST-STATUS" in capabilities:
         assert not found["Projects"].selectable
-    if "SPECIAL-USE" in capabilities:
+    if isinstance(server, MailServer) and "SPECIAL-USE" in capabilities:
         assert {folder.role for folder in found.values()} >= {Role.SENT, Role.DRAFTS, Role.TRASH, Role.JUNK}
 
 
-def test_a_mailbox_that_is_not_there(server: MailServer) -> None:
+def test_a_mailbox_that_is_not_there(server: LocalMailServer) -> None:
     with session(server, server.user()) as opened:
         with pytest.raises(NoSuchMailbox):
             opened.examine("Nowhere")
         assert opened.examine("INBOX").exists == 0
 
 
-def test_what_opening_a_mailbox_tells(server: MailServer, arranged: Arranged) -> None:
+def test_what_opening_a_mailbox_tells(server: LocalMailServer, arranged: Arranged) -> None:
     with session(server, arranged[0]) as opened:
         selected = opened.examine("INBOX")
         assert (selected.exists, selected.uid_next) == (8, 10)
@@ -174,7 +179,7 @@ def test_what_opening_a_mailbox_tells(server: MailServer, arranged: Arranged) ->
         assert (selected.highest_modseq is not None) == ("CONDSTORE" in opened.capabilities)
 
 
-def test_uids_flags_headers_and_messages_are_what_was_put_there(server: MailServer, arranged: Arranged) -> None:
+def test_uids_flags_headers_and_messages_are_what_was_put_there(server: LocalMailServer, arranged: Arranged) -> None:
     user, letters = arranged
     expected = {uid: letters[uid - 1] for uid in range(1, 10) if uid != 3}
     with session(server, user, limits=Limits(batch_messages=3)) as opened:
@@ -197,7 +202,7 @@ def test_uids_flags_headers_and_messages_are_what_was_put_there(server: MailServ
         assert opened.refused == {}
 
 
-def test_an_empty_mailbox(server: MailServer) -> None:
+def test_an_empty_mailbox(server: LocalMailServer) -> None:
     with session(server, server.user()) as opened:
         opened.examine("INBOX")
         assert opened.uids() == UidSet()
@@ -206,7 +211,7 @@ def test_an_empty_mailbox(server: MailServer) -> None:
         assert list(opened.messages(UidSet(), sizes={})) == []
 
 
-def test_reading_marks_nothing_as_read(server: MailServer) -> None:
+def test_reading_marks_nothing_as_read(server: LocalMailServer) -> None:
     user = server.user()
     with server.client(user) as client:
         fill(client, "INBOX", [letter(1), letter(2, size=3000)])
@@ -255,8 +260,8 @@ def test_qresync_after_uidvalidity_changed_tells_nothing(dovecot: MailServer) ->
         assert (selected.vanished, selected.changed) == (None, None)
 
 
-@pytest.mark.parametrize("server", ["all", "condstore"], indirect=True)
-def test_condstore_tells_changed_flags_and_esearch_what_is_left(server: MailServer, arranged: Arranged) -> None:
+@pytest.mark.parametrize("server", ["all", "condstore", "cyrus"], indirect=True)
+def test_condstore_tells_changed_flags_and_esearch_what_is_left(server: LocalMailServer, arranged: Arranged) -> None:
     user, _ = arranged
     with session(server, user) as opened:
         before = opened.examine("INBOX").highest_modseq
@@ -270,7 +275,7 @@ def test_condstore_tells_changed_flags_and_esearch_what_is_left(server: MailServ
         assert opened.uids() == UidSet(((1, 2), (4, 9)))
 
 
-def test_what_another_client_does_meanwhile_disturbs_nothing(server: MailServer, arranged: Arranged) -> None:
+def test_what_another_client_does_meanwhile_disturbs_nothing(server: LocalMailServer, arranged: Arranged) -> None:
     user, letters = arranged
     with session(server, user, limits=Limits(batch_messages=1)) as opened, server.client(user) as client:
         opened.enable_qresync()

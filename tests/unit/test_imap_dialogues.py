@@ -241,6 +241,14 @@ def test_elsewhere_each_is_asked_for_at_once_and_one_that_cannot_be_opened_has_n
     assert (folders["INBOX"].uid_next, folders["Q&A"].uid_next, folders["Work"].uid_next) == (9, None, None)
 
 
+@pytest.mark.parametrize("words", ["ID OBJECTID LIST-EXTENDED LIST-STATUS", "ANNOTATE-EXPERIMENT-1 OBJECTID"])
+def test_cyrus_is_not_asked_for_ids_that_it_makes_up(words: str) -> None:
+    play = able(words, {"ID": '* ID ("name" "Cyrus IMAPD")\r\n<tag> OK\r\n', "LIST": f"{LISTED}<tag> OK\r\n"})
+    play.carry_out(dialogues.list_folders(play.protocol, {}))
+    assert not any(b"MAILBOXID" in line for line in play.sent)
+    assert any(b"UIDVALIDITY" in line for line in play.sent)
+
+
 def test_a_name_that_must_be_sent_as_a_literal_waits_for_the_server() -> None:
     def answer(line: bytes) -> bytes:
         if line.startswith(b"LIST"):

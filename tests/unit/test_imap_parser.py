@@ -112,6 +112,7 @@ def test_listings(sent: bytes, listing: tuple[tuple[str, ...], str | None, bytes
         (b'* STATUS "a (b" (UNSEEN 3 MAILBOXID (F2-x))\r\n', MailboxStatus(b"a (b", {"UNSEEN": 3}, "F2-x")),
         (b"* STATUS two words (MESSAGES 1 ) \r\n", MailboxStatus(b"two words", {"MESSAGES": 1}, None)),
         (b"* STATUS {3}\r\na\nb (HIGHESTMODSEQ 7)\r\n", MailboxStatus(b"a\nb", {"HIGHESTMODSEQ": 7}, None)),
+        (b"* STATUS x (MAILBOXID (\x1b\x8f.U) UNSEEN 1)\r\n", MailboxStatus(b"x", {"UNSEEN": 1}, None)),
         (b"* STATUS x ()\r\n", MailboxStatus(b"x", {}, None)),
     ],
 )  # fmt: skip
@@ -236,7 +237,7 @@ def test_hostile_input_gives_a_value_or_one_error(data: bytes) -> None:
 @given(st.sampled_from(SAMPLES), st.lists(st.tuples(st.integers(0, 100), st.binary(max_size=3)), max_size=4))
 def test_damaged_responses_give_a_value_or_one_error(sample: bytes, damages: list[tuple[int, bytes]]) -> None:
     for position, put in damages:
-        place = position % len(sample)
+        place = position % (len(sample) + 1)
         sample = sample[:place] + put + sample[place + 1 :]
     for raw in cut([sample + b"\r\n"])[0]:
         _reads_or_refuses(raw)

@@ -112,19 +112,30 @@ def enable_qresync(protocol: Protocol) -> Dialogue[bool]:
 
 def list_folders(protocol: Protocol, raw_names: dict[str, bytes]) -> Dialogue[list[RemoteFolder]]:
     """All mailboxes with their status; `raw_names` learns how the server writes their names."""
-    reply = yield [commands.list_all(protocol.capabilities)]
+    capabilities = _without_false_ids(protocol)
+    reply = yield [commands.list_all(capabilities)]
     utf8 = protocol.names_in_utf8
     listings = {decode_name(listing.raw, utf8=utf8): listing for listing in reversed(reply.listings)}
     raw_names.update((name, listing.raw) for name, listing in listings.items())
     statuses = list(reply.statuses)
-    if not commands.gives_status(protocol.capabilities):
-        statuses += yield from _statuses(protocol, [one.raw for one in listings.values() if _is_selectable(one)])
+    if not commands.gives_status(capabilities):
+        statuses += yield from _statuses(capabilities, [one.raw for one in listings.values() if _is_selectable(one)])
     told = {decode_name(status.raw, utf8=utf8): status for status in statuses}
     return [_folder(name, listings[name], told.get(name)) for name in sorted(listings)]
 
 
-def _statuses(protocol: Protocol, raw_names: Sequence[bytes]) -> Dialogue[list[MailboxStatus]]:
-    asked = [commands.status(raw, protocol.capabilities) for raw in raw_names]
+def _without_false_ids(protocol: Protocol) -> frozenset[str]:
+    """What the server can do, without MAILBOXID where STATUS gives random bytes of memory for it: Cyrus 3.6.1 does.
+
+    Those may hold parentheses, so that the whole reply could not be read.
+    """
+    is_cyrus = "cyrus" in protocol.server_id.get("name", "").lower()
+    is_cyrus = is_cyrus or "ANNOTATE-EXPERIMENT-1" in protocol.capabilities  # where ID tells no name
+    return protocol.capabilities - {"OBJECTID"} if is_cyrus else protocol.capabilities
+
+
+def _statuses(capabilities: frozenset[str], raw_names: Sequence[bytes]) -> Dialogue[list[MailboxStatus]]:
+    asked = [commands.status(raw, capabilities) for raw in raw_names]
     found = []
     for group in _together(asked):
         reply = yield group

@@ -32,6 +32,7 @@ _CODE = re.compile(rb"\[([^\]\s]{1,64})(?:[ \t]+([^\]]*))?\][ \t]*(.*)", re.DOTA
 _UNTAGGED = re.compile(rb"\*[ \t]*(?:(\d{1,10})[ \t]+)?([A-Za-z][A-Za-z0-9-]*)[ \t]*")
 _VANISHED = re.compile(rb"(\(EARLIER\))?[ \t]*(.*?)[ \t]*", re.IGNORECASE | re.DOTALL)
 _SEARCH = re.compile(rb"((?:\d{1,10}(?!\d)[ \t]*)*+)(?:\(MODSEQ[ \t]+\d+[ \t]*\))?[ \t]*", re.IGNORECASE)
+_OBJECT_ID = re.compile(rb"[A-Za-z0-9_-]{1,255}")
 _SET = re.compile(rb"\d{1,10}(?::\d{1,10})?(?:,\d{1,10}(?::\d{1,10})?)*+")
 _ESEARCH_ALL = re.compile(rb"\bALL[ \t]+([\d:,]+)", re.IGNORECASE)
 _STATUS_ITEMS = re.compile(rb"[ \t]*(.+?)[ \t]*(\((?:MESSAGES|RECENT|UIDNEXT|UIDVALIDITY|UNSEEN|SIZE|HIGHESTMODSEQ|"
@@ -138,9 +139,9 @@ def _mailbox_status(raw: Raw, start: int) -> MailboxStatus:
 
 
 def _object_id(value: Value) -> str | None:
-    """RFC 8474 §4.2: `MAILBOXID (F2212ea87-6097-4256-9d51-71338625)`."""
+    """RFC 8474 §4.2: `MAILBOXID (F2212ea87-6097-4256-9d51-71338625)`; None where it is none by §7."""
     inner = value[0] if isinstance(value, list) and value else value
-    return _text(inner) if isinstance(inner, bytes) else None
+    return inner.decode() if isinstance(inner, bytes) and _OBJECT_ID.fullmatch(inner) else None
 
 
 def _rights(raw: Raw, start: int) -> Rights:
