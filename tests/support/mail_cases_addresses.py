@@ -102,6 +102,8 @@ _HOSTILE = {
     "blanks": "a" + " " * 50_000 + "@example.com",
     "commas": "," * 60_000,
     "words_without_end": "=?utf-8?q?" * 5000,
+    "brackets_and_blanks": ("<" + " " * 40 + "@") * 45,
+    "blanks_in_brackets": "a <" + " " * 1900 + "@",
     "nul_bytes": "\0" * 500,
 }
 

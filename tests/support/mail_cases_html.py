@@ -54,6 +54,7 @@ _HOSTILE = {
     "attributes": "<p " + 'a="b" ' * 20_000 + ">Hello.",
     "entity_bomb": '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><p>&b;</p>',
     "style_of_junk": '<p style="' + "display:;:;" * 5_000 + '">Hello.',
+    "declaration_within": '\ufeff<?xml version="1.0" encoding="utf-16"?>Hello.',
     "list_value": '<ol><li value="²">Hello.</ol>',
     "margins": '<p style="margin-top:99999em;margin-bottom:99999em">Hello.</p>' * 1000,
     "padding": '<pre style="padding-left:99999em">' + "Hello.\n" * 10_000 + "</pre>",

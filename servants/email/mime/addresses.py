@@ -28,12 +28,13 @@ _USUAL = re.compile(
     rb"(?:\"([^\"\\]*)\"\s*|([^\"<>(),;:\\]*))<\s*([^\s<>()\"@,;:\\]+@[^\s<>()\"@,;:\\]+)\s*>"
     rb"|([^\s<>()\"@,;:\\]+@[^\s<>()\"@,;:\\]+)"
 )
-#: An address in angle brackets after whatever there is, perhaps with a route before it (RFC 5322 §4.4).
-_ANGLED = re.compile(r"(.*)<\s*(?:@[^<>:]*:|mailto:)?\s*([^<>]+@[^<>]+)>[^<>]*", re.DOTALL | re.IGNORECASE)
+#: What needs no more than lower case.
+_ASCII = re.compile(r"[!-?A-~]+@[A-Za-z0-9.-]*[A-Za-z0-9]")
 _BARE = re.compile(r"[^\s<>()\[\]\"',;:\\@]+@(?:[^\s<>()\[\]\"',;:\\@]+|\[[^\s\[\]]*\])")
 #: What to step over, and what separates, in a list of addresses: encoded words and quoted text are one token.
 _TOKEN = re.compile(rb"=\?[^?\s]+\?[bq]\?[^?]*\?=|\"(?:[^\"\\]|\\.)*\"|\\.|[(),;:<>]", re.DOTALL | re.IGNORECASE)
 _NOTABLE = re.compile(rb"[\"(;:\\]|=\?")
+_MAILTO = "mailto:"
 _ESCAPED = re.compile(r"\\(.)")
 _QUOTES = " \t\"'<>"
 _NOBODY = re.compile(
@@ -69,6 +70,8 @@ def addresses(value: bytes, notes: Notes) -> Iterator[tuple[str, str | None]]:
 
 def normalised(written: str, notes: Notes) -> str | None:
     """An address in lower case, its domain in IDNA's ASCII form; None, with a note, for what is no address."""
+    if len(written) < LONGEST_ADDRESS and (match := _ASCII.fullmatch(written)):
+        return match[0].lower()
     local, at, domain = written.strip().rpartition("@")
     domain = domain.strip().rstrip(".").lower()
     local = clean_line(local).lower()
@@ -136,14 +139,26 @@ def _usual(entry: bytes) -> tuple[str, bytes] | None:
 def _odd(entry: bytes) -> tuple[str, bytes] | None:
     """(address, name) of what is left: comments, escapes, routes, missing brackets, words around an address."""
     text = entry.decode("latin-1")
-    if match := _ANGLED.fullmatch(text):
-        return _raw(match[2].strip()), match[1].encode("latin-1")
+    if angled := _angled(text):
+        return _raw(angled[0]), angled[1].encode("latin-1")
     name, address = _parsed(text)
     if "@" in address and _BARE.fullmatch(address):
         return _raw(address), name.encode("latin-1", "replace")
     decoded = decode_words(entry, Notes())
     if bare := _BARE.search(decoded):
         return bare[0], decoded[: bare.start()].encode()
+    return None
+
+
+def _angled(text: str) -> tuple[str, str] | None:
+    """(address, name) by the last angle bracket before an address, which may have a route (RFC 5322 §4.4)."""
+    while "<" in text:
+        text, _, after = text.rpartition("<")
+        address = after.partition(">")[0].strip()
+        if address.startswith("@"):
+            address = address.rpartition(":")[2]
+        if "@" in address:
+            return address[len(_MAILTO) :] if address.lower().startswith(_MAILTO) else address, text
     return None
 
 

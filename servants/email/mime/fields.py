@@ -23,6 +23,9 @@ WANTED = frozenset(
 _TELLING = WANTED | {b"mime-version", b"received", b"return-path"}
 
 _EMPTY_LINES = (b"\r\n", b"\n", b"\r")
+_EMPTY_LINE = re.compile(rb"\r?\n")
+#: A field with its continuation lines. What begins like a delimiter is left to be looked at.
+_FIELD = re.compile(rb"(?!--)([!-9;-~]{1,200})[ \t]*:([^\n]*\n(?:[ \t][^\n]*\n)*)")
 _NAME = re.compile(rb"([!-9;-~]{1,200})[ \t]*:")
 
 Fields = dict[bytes, list[bytes]]
@@ -44,7 +47,8 @@ def first(fields: Fields, name: bytes) -> bytes | None:
 def read_header(source: Source, start: int, delimiters: Mapping[bytes, object], notes: Notes) -> Header:
     """The header that begins at `start`. It ends with an empty line, before a delimiter of a multipart, or where the
     body begins without either."""
-    return _HeaderReader(source, start, notes).read(delimiters)
+    reader = _HeaderReader(source, start, notes)
+    return reader.read_usual() or reader.read(delimiters)
 
 
 class _HeaderReader:
@@ -55,6 +59,20 @@ class _HeaderReader:
         self._lines: list[bytes] | None = None  # of the field being read, where it is wanted
         self._known = False
         self._junk: int | None = None  # where the first line that is no field begins
+
+    def read_usual(self) -> Header | None:
+        """A header of nothing but fields, as nearly all are, in a fraction of the time; None for any other."""
+        block, at = self._block, 0
+        found: Fields = {}
+        while match := _FIELD.match(block, at):
+            at = match.end()
+            name = match[1].lower()
+            if name in WANTED:
+                found.setdefault(name, []).append(match[2].strip())
+        after = _EMPTY_LINE.match(block, at)
+        if after is None or not at or at > LONGEST_FIELD:
+            return None
+        return Header(found, self._start + after.end(), known=True)
 
     def read(self, delimiters: Mapping[bytes, object]) -> Header:
         block, newline = self._block, self._newline

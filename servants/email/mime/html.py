@@ -20,7 +20,6 @@ _HIDDEN = ("script", "style", "head", "title", "template", "noscript")
 _HIDING = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all", re.IGNORECASE)
 #: What inscriptis reads of attributes: margins of any width, numbers that are none.
 _COSTLY = ("style", "align", "valign", "value")
-_DECLARATION = re.compile(r"\A\s*<\?xml[^>]{0,200}>")
 _TAG = re.compile(r"<[^<>]*>")
 _GAP = re.compile(r"\n{3,}")
 _WIDE = re.compile(r"(?<=\S)[ \t]{3,}(?=\S)")
@@ -51,9 +50,9 @@ def _tree(document: str) -> Any:
     """
     from lxml import etree  # type: ignore[import-untyped]  # lxml ships no types
 
-    parser = etree.HTMLParser(remove_comments=True, remove_pis=True, no_network=True, huge_tree=False)
+    parser = etree.HTMLParser(remove_comments=True, remove_pis=True, no_network=True, huge_tree=False, encoding="utf-8")
     try:
-        tree = etree.fromstring(_DECLARATION.sub("", document), parser)
+        tree = etree.fromstring(document.encode(errors="replace"), parser)
     except (etree.ParserError, etree.XMLSyntaxError):  # no element at all
         return None
     if any(error.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT for error in parser.error_log.filter_from_fatals()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from servants.email.mime.charsets import clean_line, decode
@@ -47,8 +48,8 @@ class Parameterised:
         """(number, in the extended form, value) of a parameter's pieces (RFC 2231 §3 and §4), by their number."""
         found = []
         for written, value in self.parameters.items():
-            match = _SECTION.fullmatch(written)
-            if match and match[1] == name and match[1] != written:
+            match = _SECTION.fullmatch(written) if "*" in written else None
+            if match and match[1] == name:
                 found.append((int(match[2] or 0), match[3] is not None, value))
         return sorted(found)
 
@@ -56,7 +57,11 @@ class Parameterised:
 def parameterised(value: bytes | None) -> Parameterised:
     """A field's value as value and parameters; the first of several of one name counts."""
     if not value:
-        return Parameterised()
+        return _NOTHING
+    return _read_often(value) if len(value) <= _OFTEN else _read(value)
+
+
+def _read(value: bytes) -> Parameterised:
     line = unfolded(value[:LONGEST_FIELD])
     head, semicolon, _ = line.partition(b";")
     found: dict[str, bytes] = {}
@@ -67,6 +72,12 @@ def parameterised(value: bytes | None) -> Parameterised:
     if b"(" in head:
         head = _COMMENT.sub(b"", head)
     return Parameterised(head.strip().strip(b'"').decode("ascii", "replace").lower(), found)
+
+
+#: Short values are the same ones again and again: `text/plain; charset=utf-8`, `base64`.
+_OFTEN = 64
+_NOTHING = Parameterised()
+_read_often = lru_cache(maxsize=1024)(_read)
 
 
 def media_type(value: str) -> str | None:
