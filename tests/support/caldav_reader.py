@@ -77,7 +77,8 @@ def _calendars(session: requests.Session, home: str) -> Iterator[tuple[str, str]
 
 def _members(session: requests.Session, url: str) -> Iterator[tuple[str, ET.Element]]:
     """The path and the properties of everything in a collection."""
-    reply = session.request("PROPFIND", url, data=_PROPFIND, headers={"Depth": "1"}, timeout=10)
+    headers = {"Depth": "1", "Content-Type": "application/xml"}
+    reply = session.request("PROPFIND", url, data=_PROPFIND, headers=headers, timeout=10)
     reply.raise_for_status()
     for response in ET.fromstring(reply.content).iterfind("D:response", _NAMES):  # noqa: S314 - our own server's
         href = response.findtext("D:href", "", _NAMES)

@@ -61,9 +61,11 @@ class CalendarAccount:
 
     @contextmanager
     def commit(self, job: Job[Any]) -> Iterator[PlainCommit]:
+        saved: list[Any] = []
         with self.database.transaction() as connection:
-            yield PlainCommit(connection, self.checkpoints)
-            self.commits += 1
+            yield PlainCommit(connection, saved)
+        self.checkpoints += saved
+        self.commits += 1
 
     def connection(self, job: Job[Any], connection_id: int) -> Connection:
         assert connection_id == self.connection_value.id

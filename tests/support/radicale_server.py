@@ -27,6 +27,10 @@ _MKCALENDAR = """<?xml version="1.0" encoding="utf-8"?>
 </D:prop></D:set></C:mkcalendar>"""
 
 
+_NAME = """<?xml version="1.0" encoding="utf-8"?>
+<D:propertyupdate xmlns:D="DAV:"><D:set><D:prop><D:displayname>{name}</D:displayname></D:prop></D:set>
+</D:propertyupdate>"""
+
 _TIMEZONE = """<?xml version="1.0" encoding="utf-8"?>
 <D:propertyupdate xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:set><D:prop><C:calendar-timezone
 >BEGIN:VCALENDAR
@@ -57,6 +61,10 @@ class Hand:
         self._request("MKCALENDAR", f"{slug}/", _MKCALENDAR.format(name=slug.title(), component=component))
         return f"{self.base_url}/{self.username}/{slug}/"
 
+    def rename_calendar(self, slug: str, name: str) -> None:
+        """Give a calendar another name to show."""
+        self._request("PROPPATCH", f"{slug}/", _NAME.format(name=name))
+
     def set_timezone(self, slug: str, name: str) -> None:
         """Say what times without a zone mean in a calendar."""
         self._request("PROPPATCH", f"{slug}/", _TIMEZONE.format(name=name))
@@ -82,6 +90,7 @@ class Hand:
     def _request(self, method: str, path: str, body: str = "", headers: dict[str, str] | None = None) -> None:
         url = f"{self.base_url}/{self.username}/{path}"
         auth = (self.username, self.password)
+        headers = headers or {"Content-Type": "application/xml"}
         reply = requests.request(method, url, data=body.encode(), headers=headers, auth=auth, timeout=10)
         reply.raise_for_status()
 
