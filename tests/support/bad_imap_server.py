@@ -117,9 +117,12 @@ class BadImapServer(socketserver.ThreadingTCPServer):
         return told[turn] if told is not None and turn < len(told) else self._politely(command)
 
     def _politely(self, command: Command) -> Reply:
-        text = _POLITE.get(command.name, lambda *_: b"")(self, command)
-        ended = b"<tag> BAD Unknown command\r\n" if command.name not in _POLITE else b"<tag> OK Done\r\n"
-        return Reply(text + ended, then="close" if command.name == "LOGOUT" else "go on")
+        polite = _POLITE.get(command.name)
+        if polite is None:
+            return Reply(b"<tag> BAD Unknown command\r\n")
+        return Reply(
+            polite(self, command) + b"<tag> OK Done\r\n", then="close" if command.name == "LOGOUT" else "go on"
+        )
 
 
 @contextmanager

@@ -64,9 +64,9 @@ class MailServer(LocalMailServer):
         """Run Dovecot's `doveadm`; what it prints."""
         command = [str(program("/usr/bin/doveadm", package=PACKAGE)), "-c", str(self._configuration)]
         done = subprocess.run(  # noqa: S603 - Debian's own program
-            [*command, *arguments], check=True, capture_output=True, text=True, timeout=30, **rights_of(_USER)
+            [*command, *arguments], check=True, stdout=subprocess.PIPE, timeout=30, **rights_of(_USER)
         )
-        return done.stdout
+        return bytes(done.stdout).decode()
 
     def preauth_command(self, user: MailUser) -> Sequence[str]:
         """A command that speaks IMAP on its standard input and output and greets with PREAUTH."""

@@ -90,11 +90,7 @@ class MailProof:
 
     def check(self) -> None:
         """Sync undisturbed, and compare."""
-        for _ in range(_QUIET_ATTEMPTS):
-            ran = self._attempt({})
-            if ran.state == "completed":
-                break
-        assert ran.state == "completed", (ran.state, ran.error)
+        self._sync_undisturbed()
         client = self._connect()
         remote = remote_snapshot(client)
         client.logout()
@@ -102,6 +98,14 @@ class MailProof:
         assert not found, "\n".join(found[:20])
         self.tally.checks += 1
         self.tally.mailboxes, self.tally.messages = len(remote.folders), len(remote.messages)
+
+    def _sync_undisturbed(self) -> None:
+        ran = self._attempt({})
+        for _ in range(_QUIET_ATTEMPTS):
+            if ran.state == "completed":
+                return
+            ran = self._attempt({})
+        raise AssertionError((ran.state, ran.error))
 
     def _change(self, hand: MailHand, changes: int) -> None:
         """A few changes at a time, each few of them while a sync runs."""
@@ -136,14 +140,13 @@ class MailProof:
         """
         # Nobody waits here for a breaker that the cuts have opened.
         self._database.sql.execute("DELETE FROM breakers")
-        ran = run(
-            sync_email,
-            {"connection_id": self.connection_id, "compare": compare},
-            database=self._database,
-            account_id=self._account_id,
-            checkpoint=self._checkpoint,
+        given: Circumstances = {
+            "database": self._database,
+            "account_id": self._account_id,
+            "checkpoint": self._checkpoint,
             **circumstances,
-        )
+        }
+        ran = run(sync_email, {"connection_id": self.connection_id, "compare": compare}, **given)
         assert "mailbox_drift" not in [anomaly.name for anomaly in ran.anomalies], ran.anomalies
         assert ran.raised is None or isinstance(ran.raised, _EXPECTED), ran.raised
         kept = ran.state != "completed" and self._rng.random() < 0.7

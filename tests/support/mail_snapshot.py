@@ -13,7 +13,7 @@ import imaplib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from typing import Any
 
 import psycopg
@@ -120,10 +120,17 @@ def _content(header: bytes, text: bytes, size: int) -> Content:
     message = email.message_from_bytes(header + text, policy=email.policy.default)
     assert isinstance(message, EmailMessage)
     body = message.get_body(("plain", "html"))
-    said = body.get_content() if body is not None else ""
+    said = _text(body) if body is not None else ""
     if body is not None and body.get_content_subtype() == "html":
         said = re.sub(r"<[^>]*>", " ", said)
     return Content(_bare(message["Message-ID"]), words(message["Subject"] or ""), words(said), size)
+
+
+def _text(part: MIMEPart) -> str:
+    try:
+        return str(part.get_content())
+    except LookupError:  # a charset that nobody knows
+        return bytes(part.get_payload(decode=True)).decode("ascii", "replace")
 
 
 def stored_snapshot(sql: psycopg.Connection, connection_id: int) -> Snapshot:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.radicale_server import HOST, STOP_SECONDS, Hand, free_port, wait_for_port
+from tests.support.mail_server import HOST
+from tests.support.radicale_server import STOP_SECONDS, Hand, free_port, wait_for_port
 
 #: The one user; Xandikos leaves it to others to ask for a password.
 USER = "tester"

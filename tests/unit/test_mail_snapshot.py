@@ -11,16 +11,15 @@ from tests.support.letters import Letters
 from tests.support.mail_snapshot import Content, Folder, Placed, Snapshot, decoded, differences, quoted
 
 
-def snapshot(names: str = "ab") -> Snapshot:
-    """Two messages, the first of which lies in both mailboxes; `names` are what they are called."""
-    first, second = names
+def snapshot(first: str = "a", second: str = "b") -> Snapshot:
+    """Two messages of these names, the first of which lies in both mailboxes."""
     messages = {first: Content("1@x", "One", "text one", 10), second: Content("2@x", "Two", "text two", 20)}
     inbox = Folder(7, {1: Placed(("\\Seen",), first), 2: Placed((), second)})
     return Snapshot({"INBOX": inbox, "Work": Folder(8, {5: Placed((), first)})}, messages)
 
 
 def with_folder(name: str, folder: Folder) -> Snapshot:
-    there = snapshot("12")
+    there = snapshot("1", "2")
     return replace(there, folders={**there.folders, name: folder})
 
 
@@ -30,13 +29,16 @@ def placed(**changes: Placed) -> Folder:
 
 
 def test_equal_mailboxes_have_no_differences_whatever_their_rows_are_called() -> None:
-    assert differences(snapshot(), snapshot("12")) == []
+    assert differences(snapshot(), snapshot("1", "2")) == []
 
 
 @pytest.mark.parametrize(
     ("stored", "complaint"),
     [
-        (replace(snapshot("12"), folders={"INBOX": snapshot("12").folders["INBOX"]}), "only on the server: Work"),
+        (
+            replace(snapshot("1", "2"), folders={"INBOX": snapshot("1", "2").folders["INBOX"]}),
+            "only on the server: Work",
+        ),
         (with_folder("Old", Folder(9, {})), "only in the database: Old"),
         (with_folder("Work", Folder(9, {5: Placed((), "1")})), "UIDVALIDITY 8 on the server, 9 in the database"),
         (with_folder("Work", Folder(8, {})), "UIDs [5] are missing"),
@@ -51,7 +53,7 @@ def test_each_difference_is_told(stored: Snapshot, complaint: str) -> None:
 
 
 def test_another_text_and_a_message_too_many_are_told() -> None:
-    there = snapshot("12")
+    there = snapshot("1", "2")
     other = replace(there, messages={**there.messages, "1": replace(there.messages["1"], text="other")})
     assert "text='other'" in differences(snapshot(), other)[0]
     more = replace(there, messages={**there.messages, "3": there.messages["1"]})
