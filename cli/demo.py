@@ -1,4 +1,4 @@
-"""The demo accounts of the embedded stack: their rows, so that their calendars are synced."""
+"""The demo accounts of the embedded stack: their rows, so that their calendars and mailboxes are synced."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import psycopg
 
-    from infra.local.demo_accounts import DemoAccount
     from infra.local.environment import Addresses
+    from infra.postgres.connections import NewConnection
     from infra.secrets import Keyring
 
-#: How often the demo calendars are synced.
+#: How often the demo calendars and mailboxes are synced.
 EVERY = timedelta(seconds=15)
 
-NAME = "demo calendars"
+CALENDARS = "demo calendars"
+MAILBOX = "demo mailbox"
 
 
 def seed_calendars(addresses: Addresses) -> None:
@@ -26,42 +27,78 @@ def seed_calendars(addresses: Addresses) -> None:
     seed(addresses.caldav_url, read_passwords(addresses.caldav_data))
 
 
+def seed_mail(addresses: Addresses) -> None:
+    """Make the demo mailboxes and messages that the IMAP server lacks."""
+    from infra.local.demo_mail import seed
+    from infra.local.sign_ins import read_passwords
+
+    seed(addresses.imap_port, read_passwords(addresses.imap_data))
+
+
 def seed_accounts(addresses: Addresses) -> None:
-    """Make the demo accounts, connections and schedules that are missing; lead those that exist to this server."""
+    """Make the demo accounts, connections and schedules that are missing; lead those that exist to these servers."""
     from infra.local.demo_accounts import DEMO_ACCOUNTS
     from infra.local.sign_ins import read_passwords
     from infra.postgres.connect import connect
 
-    passwords = read_passwords(addresses.caldav_data)
+    calendars, mail = read_passwords(addresses.caldav_data), read_passwords(addresses.imap_data)
+    keyring = _keyring(addresses)
     with connect(addresses.database_url, application_name="retinue-demo") as connection:
         for account in DEMO_ACCOUNTS:
-            _seed_account(connection, _keyring(addresses), account, addresses.caldav_url, passwords[account.user])
+            account_id = _account(connection, account.name)
+            user = account.user
+            _seed_connection(connection, keyring, _calendars(addresses, account_id, user, calendars[user]))
+            _seed_connection(connection, keyring, _mailbox(addresses, account_id, user, mail[user]))
 
 
-def _seed_account(
-    connection: psycopg.Connection, keyring: Keyring, account: DemoAccount, url: str, password: str
-) -> None:
+def _account(connection: psycopg.Connection, name: str) -> int:
     from infra.postgres.accounts import add_account, find_account
-    from infra.postgres.calendar_connections import add_caldav_connection
-    from infra.postgres.connections import NewConnection, find_connection, update_connection
     from retinue.errors import NotFound
 
     try:
-        account_id = find_account(connection, account.name).id
+        return find_account(connection, name).id
     except NotFound:
-        account_id = add_account(connection, account.name).id
-    new = NewConnection(
+        return add_account(connection, name).id
+
+
+def _calendars(addresses: Addresses, account_id: int, user: str, password: str) -> NewConnection:
+    from infra.postgres.connections import NewConnection
+
+    return NewConnection(
         account_id=account_id,
         provider="caldav",
-        name=NAME,
-        config={"url": url, "username": account.user},
+        name=CALENDARS,
+        config={"url": addresses.caldav_url, "username": user},
         credentials={"password": password},
     )
-    connection_id = find_connection(connection, account_id, new.provider, new.name)
-    if connection_id is None:
-        add_caldav_connection(connection, keyring, new, every=EVERY)
-    else:
+
+
+def _mailbox(addresses: Addresses, account_id: int, user: str, password: str) -> NewConnection:
+    from infra.local.demo_mail import HOST
+    from infra.postgres.connections import NewConnection
+
+    return NewConnection(
+        account_id=account_id,
+        provider="imap",
+        name=MAILBOX,
+        config={"host": HOST, "port": addresses.imap_port, "username": user, "tls": "none"},
+        credentials={"password": password},
+    )
+
+
+def _seed_connection(connection: psycopg.Connection, keyring: Keyring, new: NewConnection) -> None:
+    """Make the connection with its schedules, or lead the one that exists to this server."""
+    from infra.postgres.calendar_connections import add_caldav_connection
+    from infra.postgres.connections import find_connection, update_connection
+    from infra.postgres.mail_connections import add_imap_connection
+
+    connection_id = find_connection(connection, new.account_id, new.provider, new.name)
+    if connection_id is not None:
         update_connection(connection, keyring, connection_id, config=new.config, credentials=new.credentials)
+    elif new.provider == "imap":
+        add_imap_connection(connection, keyring, new, every=EVERY)
+    else:
+        add_caldav_connection(connection, keyring, new, every=EVERY)
 
 
 def _keyring(addresses: Addresses) -> Keyring:

@@ -26,8 +26,9 @@ PORT = click.IntRange(1, 65_535)
 @click.option("--postgres-port", type=PORT, help="Port of PostgreSQL.")
 @click.option("--sqs-port", type=PORT, help="Port of the SQS server.")
 @click.option("--caldav-port", type=PORT, help="Port of the CalDAV server.")
+@click.option("--imap-port", type=PORT, help="Port of the IMAP server.")
 def up(detach: bool, **ports: int | None) -> None:
-    """Start everything on this machine: PostgreSQL, SQS, CalDAV with demo calendars, scheduler, servants, manager.
+    """Start everything on this machine: PostgreSQL, SQS, CalDAV and IMAP with demo data, scheduler, servants, manager.
 
     With RETINUE_TRANSPORT=postgres there is no SQS server: PostgreSQL carries the messages too.
     Stays until Ctrl-C, which stops all of it again. Data is kept in RETINUE_DATA_DIR.
@@ -125,7 +126,7 @@ def _servant_types(settings: Settings) -> Mapping[str, int]:
 
 
 def _hooks(settings: Settings) -> Hooks:
-    from cli.demo import seed_accounts, seed_calendars
+    from cli.demo import seed_accounts, seed_calendars, seed_mail
     from infra.local.stack import Hooks
     from infra.postgres.migrate import migrate
 
@@ -134,6 +135,7 @@ def _hooks(settings: Settings) -> Hooks:
         servant_types=types,
         migrate=migrate,
         seed_calendars=seed_calendars,
+        seed_mail=seed_mail,
         seed_accounts=seed_accounts,
         missing_servants=lambda url: _missing_servants(url, types, settings.lease_seconds),
     )

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import argparse
 import random
-import signal
 import sys
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,11 +22,11 @@ import icalendar
 import requests
 
 from infra.local.demo_accounts import DEMO_ACCOUNTS, TIMEOUT_SECONDS, calendar_url
+from infra.local.demo_loop import run_until_stopped
 from infra.local.sign_ins import read_passwords
 from infra.logs import configure_logs, get_logger
-from infra.loop import LoopRunner, PassResult
+from infra.loop import PassResult
 from retinue.clock import Clock, SystemClock
-from retinue.retry import Exponential
 
 log = get_logger(__name__)
 
@@ -36,11 +34,6 @@ PLACES_PER_CALENDAR = 6
 
 #: How often an edit of a taken place clears it.
 DELETE_SHARE = 0.3
-
-STOP_SECONDS = 15
-
-#: Short, so that edits go on soon after the server is back.
-BACKOFF = Exponential(base=1.0, cap=10.0)
 
 SUBJECTS = (
     "Call with the supplier",
@@ -136,19 +129,6 @@ def draw_event(uid: str, rng: random.Random, now: datetime) -> bytes:
     return bytes(whole.to_ical())
 
 
-def run(editor: DemoEditor, interval_seconds: float) -> None:
-    """Edit at this interval until SIGTERM or SIGINT; a server that is away is waited for."""
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    loop = LoopRunner(
-        "demo_editor", editor.run_once, interval_seconds=interval_seconds, clock=SystemClock(), backoff=BACKOFF
-    )
-    loop.start()
-    stopped.wait()
-    loop.stop(STOP_SECONDS)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the program; the exit status."""
     parser = argparse.ArgumentParser(prog="infra.local.demo_editor", description=(__doc__ or "").partition("\n")[0])
@@ -163,7 +143,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"There are no sign-ins in {options.data}: start the CalDAV server with this --data first.\n")
         return 1
     rng = random.Random(options.seed)  # noqa: S311 - a demo, not cryptography
-    run(DemoEditor(options.url, passwords, rng=rng, clock=SystemClock()), options.interval)
+    editor = DemoEditor(options.url, passwords, rng=rng, clock=SystemClock())
+    run_until_stopped("demo_editor", editor.run_once, interval_seconds=options.interval)
     return 0
 
 

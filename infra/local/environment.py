@@ -39,6 +39,8 @@ class Addresses:
     sqs_endpoint_url: str
     caldav_url: str
     caldav_data: Path
+    imap_port: int
+    imap_data: Path
     manager_url: str
     manager_user: str
     manager_password: str
@@ -62,6 +64,8 @@ def addresses(settings: Settings, ports: LocalPorts) -> Addresses:
         sqs_endpoint_url=sqs,
         caldav_url=f"http://{HOST}:{ports.caldav}",
         caldav_data=layout.caldav,
+        imap_port=ports.imap,
+        imap_data=layout.imap,
         manager_url=f"http://{host}:{ports.manager}",
         manager_user=settings.manager_user,
         manager_password=password,

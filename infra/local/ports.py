@@ -32,6 +32,7 @@ class LocalPorts:
     postgres: int = 8610
     sqs: int = 8620
     caldav: int = 8630
+    imap: int = 8640
 
 
 def choose_ports(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import time
 from urllib.parse import urlsplit
 
@@ -63,6 +64,16 @@ def missing_ok(url: str, *, path: str) -> str | None:
     if status == http.client.OK:
         return None
     return text if status is None else f"{path} answers {status}: {text}"
+
+
+def missing_greeting(port: int) -> str | None:
+    """Whether an IMAP server on 127.0.0.1 greets (RFC 3501 §7.1.1)."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT_SECONDS) as connection:
+            greeting = connection.makefile("rb").readline(1000)
+    except OSError as error:
+        return f"127.0.0.1:{port} does not answer: {error}"
+    return None if greeting.startswith(b"* OK") else f"127.0.0.1:{port} does not greet as an IMAP server"
 
 
 def _get(url: str, path: str) -> tuple[int | None, str]:

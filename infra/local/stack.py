@@ -45,8 +45,8 @@ class StackSummary:
 def up(settings: Settings, reporter: Reporter, *, hooks: Hooks, ports: Mapping[str, int] | None = None) -> StackSummary:
     """Start the stack, unless it is up; returns when every program is ready.
 
-    `ports` names ports that must be used, by `postgres`, `sqs`, `caldav` or `manager`. Whatever stops the start, Ctrl-C
-    included, everything that was started is stopped again.
+    `ports` names ports that must be used, by `postgres`, `sqs`, `caldav`, `imap` or `manager`. Whatever stops the
+    start, Ctrl-C included, everything that was started is stopped again.
 
     Raises:
         ConfigurationError: the data directory, a port or a setting cannot be used, or another version is up.

@@ -11,7 +11,14 @@ from urllib.parse import urlsplit
 
 from infra.local.environment import Addresses, program_environment
 from infra.local.layout import Layout
-from infra.local.readiness import ProgramWatch, missing_answer, missing_database, missing_listener, missing_ok
+from infra.local.readiness import (
+    ProgramWatch,
+    missing_answer,
+    missing_database,
+    missing_greeting,
+    missing_listener,
+    missing_ok,
+)
 from infra.local.steps import Patience, StackError, Step, StepFailed, reason
 from infra.supervisor.client import Supervisor, last_lines
 from infra.supervisor.programs import Program, Tier
@@ -32,13 +39,14 @@ _SUPERVISOR = "supervisor"
 class Hooks:
     """What a start needs of the layers above: it calls these, and shows what they raise.
 
-    `migrate` gets the database's URL, `seed_calendars` and `seed_accounts` every address. `missing_servants` gets the
-    database's URL and returns None when every servant has reported, else what is missing.
+    `migrate` gets the database's URL, `seed_calendars`, `seed_mail` and `seed_accounts` every address.
+    `missing_servants` gets the database's URL and returns None when every servant has reported, else what is missing.
     """
 
     servant_types: Mapping[str, int]
     migrate: Callable[[str], object]
     seed_calendars: Callable[[Addresses], object]
+    seed_mail: Callable[[Addresses], object]
     seed_accounts: Callable[[Addresses], object]
     missing_servants: Callable[[str], str | None]
 
@@ -115,6 +123,7 @@ def _ground_steps(stack: Stack) -> Iterator[Step]:
         if stack.has(name):
             missing = partial(_missing_server, stack, name, url, answer=missing_answer)
             yield _program_step(stack, name, missing, seconds=SERVER_SECONDS)
+    yield _program_step(stack, "imap", partial(_missing_imap, stack, address.imap_port), seconds=SERVER_SECONDS)
 
 
 def _data_steps(stack: Stack) -> Iterator[Step]:
@@ -133,13 +142,21 @@ def _data_steps(stack: Stack) -> Iterator[Step]:
         seconds=60,
     )
     yield Step(
+        "demo mail",
+        lambda _: stack.hooks.seed_mail(stack.addresses),
+        after=frozenset({"imap"}),
+        log="imap",
+        seconds=60,
+    )
+    yield Step(
         "demo accounts",
         lambda _: stack.hooks.seed_accounts(stack.addresses),
-        after=frozenset({"migrations", "demo calendars"}),
+        after=frozenset({"migrations", "demo calendars", "demo mail"}),
         log="postgres",
         seconds=60,
     )
     yield _program_step(stack, "demo-editor", after={"demo calendars"})
+    yield _program_step(stack, "demo-postman", after={"demo mail"})
 
 
 def _engine_steps(stack: Stack) -> Iterator[Step]:
@@ -170,6 +187,10 @@ def _missing_server(stack: Stack, program: str, url: str, *, answer: Callable[[s
     if port is None:
         raise ValueError(f"{url} names no port")
     return missing_listener(stack.supervisor, program, port=port) or answer(url)
+
+
+def _missing_imap(stack: Stack, port: int) -> str | None:
+    return missing_listener(stack.supervisor, "imap", port=port) or missing_greeting(port)
 
 
 def _program_step(

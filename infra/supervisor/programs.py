@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 #: How often a failed start is tried again, a second longer apart each time: eight minutes in all.
 START_RETRIES = 30
 
-#: Seconds between two edits of a demo calendar.
+#: Seconds between two edits of a demo calendar, and between two errands in the demo mailboxes.
 DEMO_EDIT_SECONDS = 20
+DEMO_ERRAND_SECONDS = 15
 
 #: What a servant needs, on top of its jobs' grace, to settle and leave.
 _SETTLE_SECONDS = 10
@@ -124,11 +125,29 @@ def _embedded(settings: Settings, ports: LocalPorts) -> list[Program]:
             only_local=True,
         ),
         Program(
+            name="imap",
+            description="IMAP server with the demo mailboxes",
+            command=_local("imap_server", "--port", str(ports.imap), "--data", f"{data}/imap"),
+            tier=Tier.GROUND,
+            only_local=True,
+        ),
+        Program(
             name="demo-editor",
             description="keeps editing the demo calendars",
             command=_local(
                 *("demo_editor", "--url", f"http://127.0.0.1:{ports.caldav}", "--data", f"{data}/caldav"),
                 *("--interval", str(DEMO_EDIT_SECONDS)),
+            ),
+            tier=Tier.FRONT,
+            stop_seconds=20,
+            only_local=True,
+        ),
+        Program(
+            name="demo-postman",
+            description="keeps delivering mail to the demo mailboxes",
+            command=_local(
+                *("demo_postman", "--port", str(ports.imap), "--data", f"{data}/imap"),
+                *("--interval", str(DEMO_ERRAND_SECONDS)),
             ),
             tier=Tier.FRONT,
             stop_seconds=20,

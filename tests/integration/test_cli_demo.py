@@ -29,12 +29,16 @@ def passwords(tmp_path: Path) -> dict[str, str]:
     return prepare_users(tmp_path, [account.user for account in DEMO_ACCOUNTS])
 
 
-def addresses(database_url: str, data: Path, caldav_url: str = "http://127.0.0.1:8630") -> Addresses:
+def addresses(
+    database_url: str, data: Path, caldav_url: str = "http://127.0.0.1:8630", *, imap_port: int = 8640
+) -> Addresses:
     return Addresses(
         database_url=database_url,
         sqs_endpoint_url="http://127.0.0.1:8620",
         caldav_url=caldav_url,
         caldav_data=data,
+        imap_port=imap_port,
+        imap_data=data,
         manager_url="http://127.0.0.1:8600",
         manager_user="operator",
         manager_password="secret",
@@ -46,32 +50,38 @@ def addresses(database_url: str, data: Path, caldav_url: str = "http://127.0.0.1
     )
 
 
-def test_every_demo_account_gets_a_connection_that_is_synced_often(
+def test_every_demo_account_gets_connections_that_are_synced_often(
     sql: psycopg.Connection, database_url: str, tmp_path: Path, passwords: dict[str, str]
 ) -> None:
     seed_accounts(addresses(database_url, tmp_path))
 
     lines = list_connections(sql)
-    assert [line.account_name for line in lines] == [account.name for account in DEMO_ACCOUNTS]
-    for line, account in zip(lines, DEMO_ACCOUNTS, strict=True):
+    wanted = [(account.name, provider) for account in DEMO_ACCOUNTS for provider in ("caldav", "imap")]
+    assert [(line.account_name, line.provider) for line in lines] == wanted
+    mailbox = {"host": "127.0.0.1", "port": 8640, "tls": "none"}
+    for number, line in enumerate(lines):
+        user = DEMO_ACCOUNTS[number // 2].user
         opened = open_connection(sql, Keyring(KEY), line.id)
-        assert opened.config == {"url": "http://127.0.0.1:8630", "username": account.user}
-        assert opened.credentials == {"password": passwords[account.user]}
-    assert [schedule.payload for schedule in list_schedules(sql)] == [{"connection_id": line.id} for line in lines]
+        where = mailbox if line.provider == "imap" else {"url": "http://127.0.0.1:8630"}
+        assert opened.config == {**where, "username": user}
+        assert opened.credentials == {"password": passwords[user]}
+    synced = {(schedule.type, schedule.payload["connection_id"]) for schedule in list_schedules(sql)}
+    types = {"caldav": {"calendar.sync"}, "imap": {"email.sync", "email.watch"}}
+    assert synced == {(job_type, line.id) for line in lines for job_type in types[line.provider]}
 
 
-def test_a_second_start_changes_nothing_but_the_server_s_address(
+def test_a_second_start_changes_nothing_but_the_servers_addresses(
     sql: psycopg.Connection, database_url: str, tmp_path: Path, passwords: dict[str, str]
 ) -> None:
     seed_accounts(addresses(database_url, tmp_path))
-    before = [line.id for line in list_connections(sql)]
+    before, schedules = [line.id for line in list_connections(sql)], len(list_schedules(sql))
 
-    seed_accounts(addresses(database_url, tmp_path, "http://127.0.0.1:9999"))
+    seed_accounts(addresses(database_url, tmp_path, "http://127.0.0.1:9999", imap_port=9998))
 
     lines = list_connections(sql)
     assert [line.id for line in lines] == before
-    assert {line.config["url"] for line in lines} == {"http://127.0.0.1:9999"}
-    assert len(list_schedules(sql)) == len(before)
+    assert {line.config.get("url") or line.config["port"] for line in lines} == {"http://127.0.0.1:9999", 9998}
+    assert len(list_schedules(sql)) == schedules
 
 
 def test_the_start_waits_for_as_many_servants_as_there_shall_be(sql: psycopg.Connection, database_url: str) -> None:

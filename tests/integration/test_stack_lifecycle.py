@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -66,18 +66,20 @@ class Trial:
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.settings = load_settings(env_file=None, data_dir=root / "data", manager_port=free_port())
-        self.ports = {name: free_port() for name in ("postgres", "sqs", "caldav")}
+        self.ports = {name: free_port() for name in ("postgres", "sqs", "caldav", "imap")}
         self.roles: dict[str, tuple[str, ...]] = {}
         self.calls: list[str] = []
         self.hooks = Hooks(
             servant_types={"system.echo": 2},
             migrate=lambda url: self.calls.append("migrate"),
             seed_calendars=lambda addresses: self.calls.append("seed_calendars"),
+            seed_mail=lambda addresses: self.calls.append("seed_mail"),
             seed_accounts=lambda addresses: self.calls.append("seed_accounts"),
             missing_servants=lambda url: None,
         )
         monkeypatch.setattr(stack, "programs", self._programs)
         monkeypatch.setattr(start, "missing_database", self._missing_database)
+        monkeypatch.setattr(start, "missing_greeting", lambda port: missing_answer(f"http://127.0.0.1:{port}"))
 
     def up(self, recorder: Recorder | None = None, **hooks: object) -> StackSummary:
         changed = replace(self.hooks, **hooks)  # type: ignore[arg-type]  # each test gives what it changes
@@ -102,8 +104,7 @@ class Trial:
         return missing_answer(f"http://127.0.0.1:{urlsplit(url).port}")
 
     def _programs(self, settings: Settings, types: Mapping[str, int], local: LocalPorts) -> list[Program]:
-        serving = {"postgres": local.postgres, "sqs": local.sqs, "caldav": local.caldav, "manager": local.manager}
-        roles = {name: ("serve", str(port)) for name, port in serving.items()} | self.roles
+        roles = {name: ("serve", str(port)) for name, port in asdict(local).items()} | self.roles
         return [
             replace(
                 program,
@@ -162,9 +163,10 @@ def test_everything_starts_in_an_order_that_works(trial: Trial) -> None:
     assert recorder.done[0] == "supervisor"
     assert place["postgres"] < place["migrations"] < place["scheduler"]
     assert place["caldav"] < place["demo calendars"] < place["demo-editor"]
-    assert max(place["migrations"], place["demo calendars"]) < place["demo accounts"]
+    assert place["imap"] < place["demo mail"] < place["demo-postman"]
+    assert max(place["migrations"], place["demo calendars"], place["demo mail"]) < place["demo accounts"]
     assert max(place["scheduler"], place["servant-system-echo"]) < place["first heartbeats"]
-    assert sorted(trial.calls) == ["migrate", "seed_accounts", "seed_calendars"]
+    assert sorted(trial.calls) == ["migrate", "seed_accounts", "seed_calendars", "seed_mail"]
     assert not summary.was_up
     assert summary.addresses.manager_url == f"http://127.0.0.1:{trial.settings.manager_port}"
 
@@ -174,7 +176,7 @@ def test_without_an_sqs_server_everything_else_starts(trial: Trial) -> None:
     recorder = Recorder()
     summary = trial.up(recorder)
     assert "sqs" not in recorder.done
-    assert {"caldav", "demo accounts", "first heartbeats", "manager ready"} <= set(recorder.done)
+    assert {"caldav", "imap", "demo accounts", "first heartbeats", "manager ready"} <= set(recorder.done)
     assert summary.addresses.environment["RETINUE_TRANSPORT"] == "postgres"
     assert "RETINUE_SQS_ENDPOINT_URL" not in summary.addresses.environment
 
@@ -226,7 +228,7 @@ def test_a_program_that_fails_is_named_with_its_last_words(trial: Trial) -> None
     assert stack_processes(trial.layout.socket) == []
 
 
-@pytest.mark.parametrize("name", ["sqs", "caldav"])
+@pytest.mark.parametrize("name", ["sqs", "caldav", "imap"])
 def test_another_server_at_the_port_does_not_pass_for_ours(
     trial: Trial, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -494,6 +496,7 @@ def test_an_unusable_data_directory_is_named(tmp_path: Path, trial: Trial) -> No
 
 def test_addresses_reach_the_seed(trial: Trial) -> None:
     seen: list[Addresses] = []
-    summary = trial.up(seed_calendars=seen.append, seed_accounts=seen.append)
-    assert seen == [summary.addresses] * 2
+    summary = trial.up(seed_calendars=seen.append, seed_mail=seen.append, seed_accounts=seen.append)
+    assert seen == [summary.addresses] * 3
     assert seen[0].caldav_url == f"http://127.0.0.1:{trial.ports['caldav']}"
+    assert seen[0].imap_port == trial.ports["imap"]
