@@ -133,6 +133,12 @@ def test_a_silent_server_is_left_in_time(command: str) -> None:
     assert "no whole answer within the time allowed" in error.message
 
 
+def test_what_a_server_says_before_it_falls_silent_is_passed_on() -> None:
+    error = failure({"LOGIN": Reply(b"* NO Disk is full\r\n", then="hang")}, limits=Limits(read_seconds=0.2))
+    assert type(error) is NoAnswer
+    assert error.message.endswith("within the time allowed. The server says: 'Disk is full'")
+
+
 def test_a_server_that_drips_is_left_in_time() -> None:
     dripping = Reply(b"* SEARCH " + b"1 " * 1000, then="drip")
     assert type(failure({"UID SEARCH": dripping}, limits=Limits(reply_seconds=0.5))) is NoAnswer

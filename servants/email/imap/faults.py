@@ -19,9 +19,12 @@ class Trouble(TransientError):
 
     _is_sentence = False
 
-    def at(self, said: str) -> Self:
-        """As a sentence; `said` names the server and what was asked of it. What is one already stays as it is."""
-        return self if self._is_sentence else type(self)(f"{said}: {self.message}.").whole()
+    def at(self, said: str, words: str = "") -> Self:
+        """As a sentence, unless it is one already.
+
+        `said` names the server and what was asked of it, `words` are what the server itself had to say.
+        """
+        return self if self._is_sentence else type(self)(f"{said}: {self.message}.{words}").whole()
 
     def whole(self) -> Self:
         """Itself, marked as a sentence."""

@@ -22,7 +22,7 @@ from servants.email.imap.fetching import batches, fetch_each, fetch_in_pieces, h
 from servants.email.imap.limits import Limits
 from servants.email.imap.names import encode_name
 from servants.email.imap.protocol import Protocol, Reply
-from servants.email.imap.refusals import check, refusal, said
+from servants.email.imap.refusals import check, quoted, refusal, said
 from servants.email.imap.wire import FAREWELL_SECONDS, Wire
 from servants.email.sign_in import SignIn
 from servants.email.values import FlagLine, HeaderLine, MessageLine, Position, RemoteFolder, Selected, UidSet
@@ -259,7 +259,7 @@ class ImapSession:
             try:
                 reply = self._talk(asked, within=self._limits.reply_seconds)
             except Trouble as trouble:
-                raise trouble.at(self._said) from trouble
+                raise trouble.at(self._said, quoted(self._protocol.warning, self.sign_in)) from trouble
             check(asked, reply, self.sign_in, now=self._clock.now())
             return reply
 
