@@ -108,6 +108,11 @@ _USUAL = (
         {"text": "Hello.", "attachments": (attachment("2", b"log", "text/plain", "x.log"),)},
     ),
     MailCase(
+        "parts_text_named_but_alone",
+        multipart("mixed", part("text/plain; name=body.txt", "Hello."), part("text/plain; name=x.log", "log")),
+        {"text": "Hello.", "attachments": (attachment("2", b"log", "text/plain", "x.log"),)},
+    ),
+    MailCase(
         "parts_only_attachment",
         part("application/pdf", "x", "Content-Disposition: attachment; filename=a.pdf"),
         {"text": None, "attachments": (attachment("1", b"x"),)},

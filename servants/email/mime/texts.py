@@ -55,7 +55,7 @@ class Reader:
 
     def __init__(self, source: Source, root: Part, notes: Notes) -> None:
         self._source, self._root, self._notes = source, root, notes
-        self._texts = {leaf.number for leaf in root.leaves() if self._is_text(leaf)}
+        self._texts = self._numbers_of_texts()
 
     def text(self) -> Text:
         """The text, which a message of several parts may hold in several."""
@@ -93,11 +93,11 @@ class Reader:
         """What the first text within a part is."""
         return next((_KINDS[leaf.media_type] for leaf in part.leaves() if leaf.number in self._texts), None)
 
-    def _is_text(self, leaf: Part) -> bool:
-        """Text without a name of its own; a message of one part may name it."""
-        if leaf.media_type not in _KINDS or leaf.disposition.value == "attachment":
-            return False
-        return leaf is self._root or not self._filename(leaf)
+    def _numbers_of_texts(self) -> set[str]:
+        """Text that is not to be saved as a file: without a name, or, where all have names, the first."""
+        leaves = (leaf for leaf in self._root.leaves() if leaf.media_type in _KINDS)
+        shown = [leaf for leaf in leaves if leaf.disposition.value != "attachment"]
+        return {leaf.number for leaf in shown if not self._filename(leaf)} or {leaf.number for leaf in shown[:1]}
 
     def _piece(self, leaf: Part) -> _Piece:
         source = _KINDS[leaf.media_type]
