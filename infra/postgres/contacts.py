@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from infra.postgres.arrays import moments, numbers, texts
+from infra.postgres.arrays import numbers, texts
 from infra.postgres.texts import storable
 from retinue.job import Commit
 
@@ -70,13 +70,15 @@ def record_participants(tx: Commit, account_id: int, seen: Sequence[Seen]) -> di
     if not merged:
         return {}
     tx.execute(_LOCK, (account_id,))
+    # One message names many: to write out its moment for each of them took longer than all else here.
+    written = {moment: moment.isoformat() for moment in {one.seen_at for one in seen}}
     params = {
         "account_id": account_id,
         "addresses": texts(contact.address for contact in merged),
-        "firsts": moments(contact.first for contact in merged),
-        "lasts": moments(contact.last for contact in merged),
+        "firsts": texts(written[contact.first] for contact in merged),
+        "lasts": texts(written[contact.last] for contact in merged),
         "names": texts(contact.named[1] if contact.named else None for contact in merged),
-        "named_ats": moments(contact.named[0] if contact.named else None for contact in merged),
+        "named_ats": texts(written[contact.named[0]] if contact.named else None for contact in merged),
         "messages": numbers(contact.messages for contact in merged),
         "events": numbers(contact.events for contact in merged),
     }

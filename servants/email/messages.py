@@ -117,27 +117,37 @@ def revive(tx: Commit, connection: Connection, message_ids: Iterable[int]) -> in
     return _count(tx, connection, returned, more=1)
 
 
-# What lost no placement since the last look is not looked at.
+_TAKE_DISPLACED = """
+DELETE FROM displaced_messages
+WHERE id IN (SELECT id FROM displaced_messages WHERE connection_id = %(connection_id)s LIMIT %(limit)s)
+RETURNING message_id
+"""
+
 _DELETE_UNPLACED = """
-WITH displaced AS (
-    DELETE FROM displaced_messages WHERE connection_id = %(connection_id)s RETURNING message_id
-)
 UPDATE mail_messages AS message SET deleted_at = now(), updated_at = now()
-FROM displaced
-WHERE message.id = displaced.message_id AND message.deleted_at IS NULL
+WHERE message.id = ANY(%(ids)s::bigint[]) AND message.deleted_at IS NULL
   AND NOT EXISTS (SELECT FROM placements WHERE placements.message_id = message.id)
 RETURNING message.id, message.thread_id
 """
+
+#: Messages looked at together; a mailbox of any size may have gone.
+_LOOKED_AT = 5000
 
 
 def delete_unplaced(tx: Commit, connection: Connection) -> int:
     """Mark the connection's messages that lie in no mailbox any more as deleted; how many those were.
 
-    To be called at the end of a whole run, when a message that was moved has arrived.
+    To be called at the end of a whole run, when a message that was moved has arrived. What lost no placement since the
+    last look is not looked at.
     """
     _hold(tx, connection)
-    gone = tx.execute(_DELETE_UNPLACED, {"connection_id": connection.id}).fetchall()
-    return _count(tx, connection, gone, more=-1)
+    deleted = 0
+    params = {"connection_id": connection.id, "limit": _LOOKED_AT}
+    while displaced := tx.execute(_TAKE_DISPLACED, params).fetchall():
+        ids = numbers({message_id for (message_id,) in displaced})
+        gone = tx.execute(_DELETE_UNPLACED, {"ids": ids}).fetchall()
+        deleted += _count(tx, connection, gone, more=-1)
+    return deleted
 
 
 _NAMED = """

@@ -41,7 +41,8 @@ class SubjectKey:
 
 def subject_key(subject: str | None) -> SubjectKey:
     """What a subject says about the conversation."""
-    text = " ".join(unicodedata.normalize("NFKC", (subject or "")[:_LONGEST]).split())
+    text = (subject or "")[:_LONGEST]
+    text = " ".join((text if text.isascii() else unicodedata.normalize("NFKC", text)).split())
     answers = False
     while stripped := _without_first(text):
         answers = answers or stripped.answers
@@ -63,7 +64,7 @@ def _without_first(text: str) -> _Stripped | None:
     """
     if prefix := _PREFIX.match(text):
         return _Stripped(text[prefix.end() :], answers=True)
-    if forwarded := _FORWARDED.search(text):
+    if text.endswith(")") and (forwarded := _FORWARDED.search(text)):
         return _Stripped(text[: forwarded.start()], answers=True)
     mark = _MARK.match(text)
     if mark and mark.end() < len(text):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import timedelta
+from functools import partial
 
 import psycopg
 import pytest
@@ -145,7 +146,5 @@ def test_many_at_once_lose_no_count(account: MailAccount, database: Database, sq
             record(one, *(Seen(address, NOON, messages=1) for address in rotated[::order]))
             record(one, *(Seen(address, NOON, events=1) for address in rotated))
 
-    together(
-        [lambda one=one, order=order: write(one, order) for one, order in zip(others, (1, -1, 1, -1), strict=True)]
-    )  # type: ignore[misc]  # mypy cannot infer a lambda's defaults
+    together([partial(write, one, order) for one, order in zip(others, (1, -1, 1, -1), strict=True)])
     assert {(one.messages, one.events) for one in contacts(account, sql).values()} == {(40, 40)}

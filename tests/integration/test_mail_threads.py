@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import permutations
 
 import psycopg
@@ -169,7 +170,7 @@ def test_pages_of_one_connection_at_once_tie_what_belongs_together(
         for page in own:
             account.place(account.save(*page))
 
-    together([lambda own=own: bring(own) for own in pages])  # type: ignore[misc]  # mypy cannot infer a lambda's defaults
+    together([partial(bring, own) for own in pages])
     assert {thread.live for thread in stored_threads(sql, account.connection.id)} == {12}
     assert len(stored_threads(sql, account.connection.id)) == 10
     assert not faults_of_store(sql, account.connection.id)
