@@ -119,6 +119,14 @@ def test_a_body_far_larger_than_its_size_is_refused_unread() -> None:
         fetched(made, UidSet.of([1]), {1: 10_000}, {})
 
 
+def test_a_message_of_which_a_wrong_size_was_told_comes_when_it_is_asked_for_alone() -> None:
+    texts = {1: b"x" * 2_000_000, 2: b"two"}
+    with pytest.raises(ReplyTooLarge):
+        fetched(play(mailbox(texts)), UidSet.of(texts), {1: 7, 2: 3}, {})
+    for uid, text in texts.items():
+        assert fetched(play(mailbox(texts)), UidSet.of([uid]), {1: 7, 2: 3}, {}) == {uid: text}
+
+
 def test_headers_ask_for_mod_sequences_where_the_mailbox_has_them() -> None:
     for with_modseq in (True, False):
         made = play(lambda _: b"OK")

@@ -25,6 +25,9 @@ _LINE_BYTES = 4096
 #: Servers that convert messages as they send them err in RFC822.SIZE, Exchange among them.
 _SLACK_BYTES = 256 * 1024
 
+#: A message that is asked for alone may be so large whatever was told: there are servers that do not know.
+_ALONE_BYTES = 4 * 1024 * 1024
+
 #: Up to this size a message that comes in pieces stays in memory.
 _SPOOL_BYTES = 2 * 1024 * 1024
 
@@ -50,11 +53,12 @@ def messages_command(sizes: Mapping[int, int]) -> Callable[[UidSet], Command]:
 
     def command(uids: UidSet) -> Command:
         told = [sizes[uid] for uid in uids]
+        least = _ALONE_BYTES if len(told) == 1 else 0
         return commands.fetch(
             str(uids),
             "UID BODY.PEEK[]",
-            literal_bytes=_with_slack(max(told)),
-            reply_bytes=_with_slack(sum(told)) + len(told) * _LINE_BYTES,
+            literal_bytes=max(least, _with_slack(max(told))),
+            reply_bytes=max(least, _with_slack(sum(told))) + len(told) * _LINE_BYTES,
             may_fail=True,
         )
 
