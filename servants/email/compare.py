@@ -26,7 +26,7 @@ log = get_logger(__name__)
 GOOD_FOR = timedelta(days=1)
 
 #: Messages of which the flags are asked for at once.
-_PART = 5_000
+_PART = 10_000
 
 
 def is_due(row: StoredMailbox, *, now: datetime) -> bool:
@@ -71,7 +71,7 @@ class Comparison:
         if selected.uid_validity != row.uid_validity:
             raise StaleRange
         differing = EMPTY
-        for news in self._sync.windows(selected):
+        for news in self._sync.windows(selected, size=_PART):
             self._job.stop_if_cancelled()
             with self._job.commit() as tx:
                 found = plan(news, self._sync.held(tx, row, news))

@@ -43,7 +43,7 @@ from servants.email.values import Position, Selected, UidSet
 
 log = get_logger(__name__)
 
-#: Messages whose flags are listed by one command: some 15 MB of memory.
+#: Messages whose flags are listed by one command: some 30 MB of memory.
 WINDOW = 50_000
 
 
@@ -147,7 +147,7 @@ class MailboxSync:
 
     def _apply_listing(self, opened: Opened) -> None:
         missing, unseen = EMPTY, 0
-        for news in self.windows(opened.selected):
+        for news in self.windows(opened.selected, size=WINDOW):
             self._job.stop_if_cancelled()
             with self._job.commit() as tx:
                 missing = joined(missing, self.apply(tx, opened.row, news).missing)
@@ -176,7 +176,7 @@ class MailboxSync:
             return News(listed=EMPTY)
         lines, _ = self._server.session.flags(None, changed_since=row.highest_modseq)
         # Listed after the flags: what came meanwhile is missing, and what went is gone.
-        return News(lines=lines, listed=self._server.session.uids())
+        return News(lines=lines, listed=self._listed(selected))
 
     def _checked(self, row: StoredMailbox, selected: Selected, news: News) -> News:
         """The news with every UID there is, if they do not add up: a change that nobody tells again would be lost."""
@@ -185,21 +185,24 @@ class MailboxSync:
         if counts_fit(news, held, exists=selected.exists):
             return news
         log.info("changes_do_not_add_up", mailbox=row.id, messages=selected.exists)
-        return replace(news, listed=self._server.session.uids())
+        return replace(news, listed=self._listed(selected))
 
-    def windows(self, selected: Selected) -> Iterator[News]:
-        """All messages of the open mailbox with their flags, so many at a time."""
+    def windows(self, selected: Selected, *, size: int) -> Iterator[News]:
+        """All messages of the open mailbox with their flags, `size` of them at a time."""
         if selected.exists == 0:
             yield News(listed=EMPTY, whole=True)
-        elif selected.exists <= WINDOW:
+        elif selected.exists <= size:
             lines, _ = self._server.session.flags(None)
-            yield News(lines=lines, listed=UidSet.of(line.uid for line in lines), whole=True)
+            yield News(lines=lines, listed=_some(UidSet.of(line.uid for line in lines), selected), whole=True)
         else:
-            yield from self._several_windows(self._server.session.uids())
+            yield from self._several_windows(self._listed(selected), size)
 
-    def _several_windows(self, listed: UidSet) -> Iterator[News]:
-        low, last = 1, listed.ranges[-1][1] if listed else 0
-        for part in oldest_first(listed, WINDOW):
+    def _listed(self, selected: Selected) -> UidSet:
+        return _some(self._server.session.uids(), selected)
+
+    def _several_windows(self, listed: UidSet, size: int) -> Iterator[News]:
+        low, last = 1, listed.ranges[-1][1]
+        for part in oldest_first(listed, size):
             span = (part.ranges[0][0], part.ranges[-1][1])
             lines, _ = self._server.session.flags(UidSet((span,)))
             yield News(lines=lines, listed=part, whole=True, low=low, high=None if span[1] == last else span[1])
@@ -237,3 +240,14 @@ def _there(row: StoredMailbox | None) -> StoredMailbox:
     if row is None:
         raise StaleRange
     return row
+
+
+def _some(listed: UidSet, selected: Selected) -> UidSet:
+    """The UIDs of a mailbox that was not empty a moment ago.
+
+    Raises:
+        SuspiciousEmptiness: there are none. If it was emptied since, the next run sees it when it opens the mailbox.
+    """
+    if not listed:
+        raise SuspiciousEmptiness(f"lists nothing of a mailbox that held {selected.exists:,} messages just before")
+    return listed

@@ -96,7 +96,13 @@ WHERE mailbox_id = %(id)s AND uid = ANY(%(uids)s)
 def placed_flags(tx: Commit, mailbox_id: int, uids: Iterable[int]) -> dict[int, FlagLine]:
     """What is held of these UIDs."""
     rows = tx.execute(_PLACED_AMONG, {"id": mailbox_id, "uids": list(uids)})
-    return {uid: FlagLine(uid, tuple(flags), modseq) for uid, flags, modseq in rows}
+    # A mailbox has few combinations of flags: kept once each, they cost next to nothing.
+    kept: dict[tuple[str, ...], tuple[str, ...]] = {}
+    lines = {}
+    for uid, flags, modseq in rows:
+        told = tuple(flags)
+        lines[uid] = FlagLine(uid, kept.setdefault(told, told), modseq)
+    return lines
 
 
 _REMOVE = f"""

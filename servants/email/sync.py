@@ -179,6 +179,7 @@ class ConnectionSync:
         self._followed.add(row.id)
         try:
             self._sync.follow(row, believe_empty=row.name in self._doubted)
+            self._unreadable.pop(row.id, None)
         except SuspiciousEmptiness as doubt:
             self._doubt(row.name, doubt.message)
         except StaleRange:

@@ -186,6 +186,20 @@ def test_a_folder_that_is_suddenly_empty_is_believed_the_second_time(
     assert account.differences() == []
 
 
+def test_a_server_that_says_there_are_messages_and_lists_none_is_never_believed(
+    retinue_database: RetinueDatabase, plain_dovecot: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = mail_account(retinue_database, plain_dovecot)
+    account.append(*map(letter, range(3)))
+    account.sync()
+    with monkeypatch.context() as spoilt:
+        spoilt.setattr(ImapSession, "flags", lambda *_, **__: ([], UidSet()))
+        for _ in range(3):
+            ran = account.attempt(checkpoint=account.runs[-1].checkpoint)
+            assert (ran.state, (ran.error or {})["kind"]) == ("pending", "SuspiciousEmptiness")
+    assert placed(account) == [1, 2, 3]
+
+
 def drift(account: MailAccount) -> None:
     """What nobody did at the server: a placement too few, one too many, and wrong flags."""
     sql = account.database.sql
@@ -315,6 +329,17 @@ def test_a_folder_with_equal_uid_validity_is_not_taken_for_another(
     monkeypatch.setattr(ImapSession, "folders", confused)
     account.sync()
 
+    assert account.differences() == []
+
+
+def test_a_folder_that_could_be_read_in_the_end_is_not_reported(
+    account: MailAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.append(letter(1))
+    refusals = iter([Denied("not now")])
+    spoil(monkeypatch, "examine", lambda *_: next(refusals, None))
+
+    assert (account.sync()["unreadable"], account.anomalies) == (0, [])
     assert account.differences() == []
 
 
