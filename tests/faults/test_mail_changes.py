@@ -17,6 +17,7 @@ from tests.support.fleet import Fleet, fleet
 from tests.support.mail_fleet import mail_fleet
 from tests.support.mail_proof import MailProof, Tally
 from tests.support.mail_server import LocalMailServer
+from tests.support.runtime import captured_logs
 from tests.support.wires import switchboard
 
 __all__ = ["retinue_schema", "retinue_template"]
@@ -77,7 +78,7 @@ def test_fifty_seeds(retinue_template: LentDatabase, killed_fleet: Fleet) -> Non
 
 def play(template: LentDatabase, server: LocalMailServer, *, seed: int, changes: int, checks: int) -> Tally:
     """One seed in a database of its own, with syncs in this process that are stopped at random points."""
-    with switchboard() as board, lent(template) as database:
+    with switchboard() as board, lent(template) as database, captured_logs():
         proof = MailProof(database, server, board.wire(server.port), seed=seed)
         return proof.play(changes, checks=checks)
 

@@ -129,7 +129,7 @@ class MailProof:
         elif kind == "stop":
             circumstances |= {"stop": "draining", "stop_after": self._rng.randrange(8)}
         elif kind == "cut":
-            self._wire.cut_after(int(10 ** self._rng.uniform(1.5, 5.5)))
+            self._wire.cut_after(int(10 ** self._rng.uniform(2.3, 5.3)), mends=self._rng.random() < 0.5)
         yield circumstances
         self._wire.heal()
 

@@ -29,6 +29,7 @@ class Wire:
         self._cut = False
         #: How many more bytes may come from the server; None for as many as there are.
         self._left: int | None = None
+        self._mends = False
         self._flowing = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -44,9 +45,12 @@ class Wire:
         """Every connection breaks with a reset, and so does each new one."""
         self._ask(self._break())
 
-    def cut_after(self, count: int) -> None:
-        """Cut it once so many more bytes have come from the server, on whichever connection."""
-        self._ask(self._allow(count))
+    def cut_after(self, count: int, *, mends: bool = False) -> None:
+        """Cut it once so many more bytes have come from the server, on whichever connection.
+
+        With `mends` whoever connects again comes through.
+        """
+        self._ask(self._allow(count, mends))
 
     def silence(self) -> None:
         """Nothing arrives any more; neither side is told."""
@@ -62,8 +66,8 @@ class Wire:
         self._server.close()
         await self._break()
 
-    async def _allow(self, count: int) -> None:
-        self._left = count
+    async def _allow(self, count: int, mends: bool) -> None:
+        self._left, self._mends = count, mends
 
     async def _break(self) -> None:
         self._cut = True
@@ -109,6 +113,8 @@ class Wire:
                 await writer.drain()
                 if self._left == 0:
                     await self._break()
+                    if self._mends:
+                        await self._resume()
         except OSError:
             _reset(writer)  # the other end learns of it as it would without a proxy
         finally:
