@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,10 @@ def program(path: str, *, package: str) -> Path:
 
 
 def install(program: Path, package: str) -> None:
-    """Install a Debian package for the sake of one program in it; nothing where this is no Debian."""
+    """Install a Debian package for the sake of one program in it; nothing where this is no Debian.
+
+    One that other packages would have to go for, as one mail server for another, is only unpacked.
+    """
     apt = shutil.which("apt-get")
     if apt is None:
         return
@@ -40,7 +44,31 @@ def install(program: Path, package: str) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another worker may be installing it
         if program.exists():
             return
-        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        command = [apt, "install", "-y", "-q", "--no-install-recommends", package]
-        for arguments in ([apt, "update", "-q"], command):
-            subprocess.run(arguments, check=True, env=environment)  # noqa: S603 - Debian's own program
+        _run(apt, "update", "-q")
+        plan = _run(apt, "install", "-s", "--no-install-recommends", package).splitlines()
+        if any(line.startswith("Remv ") for line in plan):
+            needed = {line.split()[1] for line in plan if line.startswith("Inst ")} - {package}
+            _install(apt, needed)
+            _unpack(apt, package)
+        else:
+            _install(apt, {package})
+
+
+def _install(apt: str, packages: Collection[str]) -> None:
+    if packages:
+        _run(apt, "install", "-y", "-q", "--no-install-recommends", "--no-remove", *sorted(packages))
+
+
+def _unpack(apt: str, package: str) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        _run(apt, "download", "-q", "-o", "APT::Sandbox::User=root", package, directory=directory)
+        for archive in Path(directory).glob("*.deb"):
+            _run("/usr/bin/dpkg-deb", "-x", str(archive), "/")
+
+
+def _run(*command: str, directory: str | None = None) -> str:
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    done = subprocess.run(  # noqa: S603 - Debian's own programs
+        command, check=True, env=environment, cwd=directory, stdout=subprocess.PIPE, text=True
+    )
+    return done.stdout

@@ -85,7 +85,8 @@ def run_dovecot(
 
     `format` is how it keeps mail (`sdbox`, `maildir`), `settings` is more of its configuration.
     """
-    program("/usr/sbin/dovecot", package=PACKAGE)
+    # The server itself is of another package, which stays where this one has to go.
+    program("/usr/lib/dovecot/imap", package=PACKAGE)
     with private_home("dovecot", ("run", "state", "mail"), owner=_USER) as home, token_server() as oauth:
         issued = certificates.issue(home, certificate)
         server = MailServer(home, issued, oauth)
