@@ -20,7 +20,17 @@ from servants.calendar.client import DavClient
 from servants.calendar.discovery import RemoteCalendar
 from servants.calendar.event_store import rewrite
 from servants.calendar.events import ParsedObject, expand_object, parse_object
-from servants.calendar.faults import Denied, ListingStuck, Refused, ServerFailed, SyncTokenExpired, TooMuchAsked
+from servants.calendar.faults import (
+    Denied,
+    ListingStuck,
+    Missing,
+    Refused,
+    ReplyTooLarge,
+    ServerFailed,
+    SyncTokenExpired,
+    TooMuchAsked,
+    UnexpectedReply,
+)
 from servants.calendar.instances import finish_window, window_around
 from servants.calendar.plan import Action, Delete, Upsert, plan
 from servants.calendar.reports import Bodies, Body, Changes, changes_since, fetch, list_etags, members_between
@@ -43,6 +53,9 @@ RECENT = timedelta(weeks=4)
 
 #: What servers answer whose sync-collection (RFC 6578) does not work, whatever they say of themselves.
 _CANNOT_LIST = (Denied, Refused, TooMuchAsked, ListingStuck, SyncTokenExpired)
+
+#: The same of servers that cannot search calendars by time; it spares them nothing but the order.
+_CANNOT_SEARCH = (Denied, Refused, Missing, ReplyTooLarge, ServerFailed, UnexpectedReply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +128,7 @@ class Follower:
         today = self._run.today
         try:
             changes = members_between(self._run.dav, self._pair.remote, today - RECENT, today + RECENT)
-        except (*_CANNOT_LIST, ServerFailed) as error:
+        except _CANNOT_SEARCH as error:
             # It comes with all the rest.
             log.info("recent_events_not_listed", calendar=self._pair.row.id, reason=error.message)
             return

@@ -221,10 +221,22 @@ class HeldObject:
     raw: str
 
 
+#: How much text is read at once: whole objects up to this many bytes, but one at least.
+TEXT_BYTES = 4_000_000
+
+# The size of a text is known without reading it.
 _TO_EXPAND = """
-SELECT id, href, raw FROM calendar_objects
-WHERE calendar_id = %(calendar_id)s AND deleted_at IS NULL AND id > %(after)s {of_them}
-ORDER BY id LIMIT %(limit)s
+SELECT sized.id, sized.href, sized.raw
+FROM (
+    SELECT next.*, sum(octet_length(next.raw)) OVER (ORDER BY next.id) - octet_length(next.raw) AS before
+    FROM (
+        SELECT id, href, raw FROM calendar_objects
+        WHERE calendar_id = %(calendar_id)s AND deleted_at IS NULL AND id > %(after)s {of_them}
+        ORDER BY id LIMIT %(limit)s
+    ) AS next
+) AS sized
+WHERE sized.before < %(bytes)s
+ORDER BY sized.id
 """
 _ALL = _TO_EXPAND.format(of_them="")
 _GOING_ON = _TO_EXPAND.format(of_them="AND goes_on")
@@ -236,5 +248,5 @@ def objects_to_expand(tx: Commit, calendar: StoredCalendar, *, after: int, limit
     Those that go on after the end of the last window; all of them where it is not known how far the calendar is.
     """
     statement = _ALL if calendar.expanded_until is None else _GOING_ON
-    rows = tx.execute(statement, {"calendar_id": calendar.id, "after": after, "limit": limit}).fetchall()
-    return [HeldObject(*row) for row in rows]
+    params = {"calendar_id": calendar.id, "after": after, "limit": limit, "bytes": TEXT_BYTES}
+    return [HeldObject(*row) for row in tx.execute(statement, params).fetchall()]

@@ -55,7 +55,7 @@ def moved(week: int, hours: int) -> str:
 
 
 def instances(sql: psycopg.Connection, columns: str = "starts_at") -> list[Any]:
-    rows = sql.execute(f"SELECT {columns} FROM calendar_instances ORDER BY instance_key").fetchall()  # noqa: S608 - the tests' own columns
+    rows = sql.execute(f"SELECT {columns} FROM calendar_instances ORDER BY object_id, instance_key").fetchall()  # noqa: S608 - the tests' own columns
     return [row[0] if len(row) == 1 else row for row in rows]
 
 
