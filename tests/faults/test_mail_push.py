@@ -31,6 +31,9 @@ RARELY = timedelta(hours=6)
 SECONDS = 2.0
 MEBIBYTES = 120
 
+#: Beyond 128 sessions Linux lets a user's processes hear of no more changes of files, and Dovecot looks by itself.
+SETTINGS = "mailbox_idle_check_interval = 1s"
+
 _ARRIVED = "SELECT count(*) FROM mail_messages WHERE message_id = %s AND deleted_at IS NULL"
 _IMPORTED = "SELECT count(*) FROM imports WHERE finished_at IS NOT NULL"
 _AT_WORK = "SELECT count(*) FROM jobs WHERE type <> 'email.watch' AND state <> 'pending'"
@@ -40,7 +43,7 @@ _AT_WORK = "SELECT count(*) FROM jobs WHERE type <> 'email.watch' AND state <> '
 def watched(mailboxes: int) -> Iterator[tuple[Fleet, LocalMailServer, list[MailUser]]]:
     """A stack that has read so many mailboxes once and now listens to all of them, over TLS."""
     with ExitStack() as stack:
-        server = stack.enter_context(run_dovecot())
+        server = stack.enter_context(run_dovecot(settings=SETTINGS))
         made = stack.enter_context(fleet(RETINUE_LOG_LEVEL="debug", RETINUE_LEASE_SECONDS="30"))
         users = [server.user() for _ in range(mailboxes)]
         connect(made, server, users)
