@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -250,6 +251,39 @@ def _reads_or_refuses(raw: Raw) -> None:
         assert len(error.message) < 100  # noqa: PT017 - either outcome is right, and the message quotes nothing
     else:
         assert isinstance(response, tuple)
+
+
+@pytest.mark.parametrize(
+    ("beginning", "repeated", "end"),
+    [
+        (b"* 1 FETCH (", b"UID 1 ", b"x"),
+        (b"* 1 FETCH (", b"FLAGS () ", b"x"),
+        (b"* 1 FETCH (", b"X[", b""),
+        (b"* 1 FETCH (X ", b'"', b""),
+        (b'* 1 FETCH (INTERNALDATE "1-Jan-2000', b" ", b'")'),
+        (b"* STATUS a", b" ", b"b"),
+        (b"* STATUS ", b"(MESSAGES ", b""),
+        (b'* LIST () "', b'\\"', b""),
+        (b"* LIST (", b"a ", b""),
+        (b"* VANISHED 1", b" ", b"x"),
+        (b"* VANISHED (EARLIER) ", b"1,", b"x"),
+        (b"* SEARCH ", b"1 ", b"x"),
+        (b"* SEARCH 1", b" ", b"x"),
+        (b"* ESEARCH ", b"ALL ", b""),
+        (b"* OK [", b"x", b""),
+        (b"* OK [A ", b" ", b""),
+        (b"", b" ", b""),
+        (b"R1", b" ", b"x"),
+        (b"*", b" ", b"("),
+        (b"* CAPABILITY ", b"A ", b""),
+        (b"* ID (", b'"a" "b" ', b""),
+    ],
+)
+def test_no_line_takes_time_that_grows_faster_than_its_length(beginning: bytes, repeated: bytes, end: bytes) -> None:
+    line = beginning + repeated * (60_000 // len(repeated)) + end
+    before = time.process_time()
+    _reads_or_refuses([line])
+    assert time.process_time() - before < 5
 
 
 @pytest.mark.parametrize(

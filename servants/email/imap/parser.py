@@ -27,16 +27,19 @@ from servants.email.imap.responses import (
 from servants.email.imap.tokens import Tokens, Value
 from servants.email.values import UidSet
 
-_STATUS = re.compile(rb"(\S+)[ \t]+(OK|NO|BAD|BYE|PREAUTH)(?:[ \t]+(.*))?", re.IGNORECASE | re.DOTALL)
-_CODE = re.compile(rb"\[([^\]\s]{1,64})(?:[ \t]+([^\]]*))?\][ \t]*(.*)", re.DOTALL)
-_UNTAGGED = re.compile(rb"\*[ \t]*(?:(\d{1,10})[ \t]+)?([A-Za-z][A-Za-z0-9-]*)[ \t]*")
-_VANISHED = re.compile(rb"(\(EARLIER\))?[ \t]*(.*?)[ \t]*", re.IGNORECASE | re.DOTALL)
-_SEARCH = re.compile(rb"((?:\d{1,10}(?!\d)[ \t]*)*+)(?:\(MODSEQ[ \t]+\d+[ \t]*\))?[ \t]*", re.IGNORECASE)
+# Possessive repeats throughout: no line, however made, takes time that grows faster than its length.
+_STATUS = re.compile(rb"(\S++)[ \t]++(OK|NO|BAD|BYE|PREAUTH)(?:[ \t]++(.*))?", re.IGNORECASE | re.DOTALL)
+_CODE = re.compile(rb"\[([^\]\s]{1,64}+)(?:[ \t]++([^\]]*+))?\][ \t]*+(.*)", re.DOTALL)
+_UNTAGGED = re.compile(rb"\*[ \t]*+(?:(\d{1,10}+)[ \t]++)?([A-Za-z][A-Za-z0-9-]*+)[ \t]*+")
+_VANISHED = re.compile(rb"(\(EARLIER\))?(.*)", re.IGNORECASE | re.DOTALL)
+_SEARCH = re.compile(rb"((?:\d{1,10}+(?!\d)[ \t]*+)*+)(?:\(MODSEQ[ \t]++\d++[ \t]*+\))?[ \t]*+", re.IGNORECASE)
 _OBJECT_ID = re.compile(rb"[A-Za-z0-9_-]{1,255}")
 _SET = re.compile(rb"\d{1,10}(?::\d{1,10})?(?:,\d{1,10}(?::\d{1,10})?)*+")
-_ESEARCH_ALL = re.compile(rb"\bALL[ \t]+([\d:,]+)", re.IGNORECASE)
-_STATUS_ITEMS = re.compile(rb"[ \t]*(.+?)[ \t]*(\((?:MESSAGES|RECENT|UIDNEXT|UIDVALIDITY|UNSEEN|SIZE|HIGHESTMODSEQ|"
-                           rb"MAILBOXID|DELETED|APPENDLIMIT)\b.*)", re.IGNORECASE | re.DOTALL)  # fmt: skip
+_ESEARCH_ALL = re.compile(rb"\bALL[ \t]++([\d:,]++)", re.IGNORECASE)
+_STATUS_ITEMS = re.compile(
+    rb"\((?:MESSAGES|RECENT|UIDNEXT|UIDVALIDITY|UNSEEN|SIZE|HIGHESTMODSEQ|MAILBOXID|DELETED|APPENDLIMIT)\b",
+    re.IGNORECASE,
+)
 
 
 def parse(raw: Raw) -> Response:
@@ -126,8 +129,8 @@ def _name(tokens: Tokens) -> bytes:
 
 
 def _mailbox_status(raw: Raw, start: int) -> MailboxStatus:
-    if len(raw) == 1 and raw[0][start : start + 1] != b'"' and (found := _STATUS_ITEMS.fullmatch(raw[0], start)):
-        name, tokens = found[1], Tokens([found[2]])
+    if len(raw) == 1 and raw[0][start : start + 1] != b'"' and (found := _STATUS_ITEMS.search(raw[0], start)):
+        name, tokens = raw[0][start : found.start()].rstrip(), Tokens(raw, found.start())
     else:
         tokens = Tokens(raw, start)
         name = _name(tokens)
@@ -156,7 +159,7 @@ def _vanished(raw: Raw, start: int) -> Vanished:
     found = _VANISHED.fullmatch(raw[0], start)
     if found is None or len(raw) > 1:
         raise UnexpectedReply("VANISHED without UIDs")
-    return Vanished(_uid_set(found[2]), found[1] is not None)
+    return Vanished(_uid_set(found[2].strip()), found[1] is not None)
 
 
 def _search(raw: Raw, start: int) -> Search:

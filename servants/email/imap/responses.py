@@ -147,6 +147,9 @@ Response = (
     | Other
 )
 
+#: Longer lists of flags are rare, and would take memory to remember.
+_KEPT_FLAGS_BYTES = 256
+
 _SYSTEM_FLAGS = {
     flag.lower(): flag for flag in ("\\Answered", "\\Deleted", "\\Draft", "\\Flagged", "\\Recent", "\\Seen")
 }
@@ -158,12 +161,21 @@ _DATE = re.compile(
 )
 
 
-@lru_cache(maxsize=4096)
 def parse_flags(words: bytes) -> tuple[str, ...]:
     """Flags as they came between the parentheses: sorted, each once, those of the system in their usual case.
 
     `\\Recent` is left out: it says nothing about the message, and RFC 9051 abolished it.
     """
+    return _usual_flags(words) if len(words) <= _KEPT_FLAGS_BYTES else _flags(words)
+
+
+@lru_cache(maxsize=1024)
+def _usual_flags(words: bytes) -> tuple[str, ...]:
+    """Nearly all messages of a mailbox have one of a few sets of flags."""
+    return _flags(words)
+
+
+def _flags(words: bytes) -> tuple[str, ...]:
     flags = set()
     for word in words.split():
         text = word.decode("utf-8", "replace").replace("\0", "�")
