@@ -51,7 +51,7 @@ SERVERS: dict[str, Serve] = {"radicale": radicale, "xandikos": xandikos}
 def test_a_few_changes_leave_the_database_as_the_server_is(
     name: str, database: Database, sql: psycopg.Connection, tmp_path: Path
 ) -> None:
-    run(SERVERS[name], database, sql, tmp_path, seed=1, changes=60)
+    run(SERVERS[name], database, sql, tmp_path, seed=1, changes=50)
 
 
 @pytest.mark.proof

@@ -55,7 +55,8 @@ def moved(week: int, hours: int) -> str:
 
 
 def instances(sql: psycopg.Connection, columns: str = "starts_at") -> list[Any]:
-    rows = sql.execute(f"SELECT {columns} FROM calendar_instances ORDER BY object_id, instance_key").fetchall()  # noqa: S608 - the tests' own columns
+    statement = f"SELECT {columns} FROM calendar_instances ORDER BY instance_key, starts_at, object_id"  # noqa: S608 - the tests' own columns
+    rows = sql.execute(statement).fetchall()
     return [row[0] if len(row) == 1 else row for row in rows]
 
 
@@ -174,6 +175,19 @@ def test_a_series_without_end_by_the_second_is_cut_and_told(
     account.sync()
     assert [(name, fields["instances"]) for name, fields in account.anomalies] == [("series_too_long", 5000)]
     assert len(instances(sql)) == 5000
+
+
+def test_a_commit_writes_no_more_instances_than_memory_should_hold(
+    account: CalendarAccount, hand: Hand, sql: psycopg.Connection
+) -> None:
+    daily = [ics(event("RRULE:FREQ=DAILY", uid=f"d{number}", start="DTSTART:20200101T090000Z")) for number in range(6)]
+    hand.upload_calendar("many", daily)
+    account.sync()
+    per_series = 366 + 731
+    assert sql.execute("SELECT count(*) FROM calendar_instances").fetchone() == (6 * per_series,)
+    # Five series are enough for one commit, the sixth has its own.
+    written = sql.execute("SELECT count(*) FROM calendar_instances GROUP BY xmin ORDER BY 1").fetchall()
+    assert written == [(per_series,), (5 * per_series,)]
 
 
 def test_recent_events_can_come_before_all_the_rest(
