@@ -70,7 +70,7 @@ def on_server(hand: Hand, first: date, end: date) -> Holdings:
     """A full read; series are followed from `first` to before `end`."""
     objects = frozenset(read_objects(hand.base_url, hand.username, hand.password))
     parsed = [(found.href, icalendar.Calendar.from_ical("\r\n".join(found.lines))) for found in objects]
-    occurrences = {one for href, calendar in parsed for one in _occurrences(href, calendar, first, end)}
+    occurrences = {one for href, calendar in parsed for one in occurrences_of(href, calendar, first, end)}
     seen: Counter[str] = Counter()
     parts: Counter[Part] = Counter()
     for href, calendar in parsed:
@@ -81,7 +81,8 @@ def on_server(hand: Hand, first: date, end: date) -> Holdings:
     return Holdings(objects, frozenset(occurrences), parts, dict(seen))
 
 
-def _occurrences(href: str, calendar: Any, first: date, end: date) -> Iterator[Occurrence]:
+def occurrences_of(href: str, calendar: Any, first: date, end: date) -> Iterator[Occurrence]:
+    """What takes place of one object, by recurring-ical-events; of a series from `first` to before `end`."""
     recurs = any("RRULE" in event for event in calendar.walk("VEVENT"))
     found = recurring_ical_events.of(calendar, keep_recurrence_attributes=True)
     # What does not recur takes place whenever it is; a series is asked for a little more than is kept.

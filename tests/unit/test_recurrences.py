@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise, takewhile
 from zoneinfo import ZoneInfo
 
+import icalendar
 import pytest
 from dateutil.rrule import rrulestr  # type: ignore[import-untyped]  # it ships no types
 from icalendar import vRecur
@@ -18,6 +19,8 @@ from servants.calendar.recurrences import MAX_INSTANCES
 from servants.calendar.rules import read_rule
 from servants.calendar.series import Expansion, Instance, Window
 from servants.calendar.zones import zone_or_utc
+from tests.support.calendar_texts import Author
+from tests.support.calendar_truth import occurrences_of
 from tests.support.recurrence_case import Case
 from tests.support.recurrence_cases_clocks import CLOCK_CASES, OUTLOOK_ZONE
 from tests.support.recurrence_cases_edits import EDIT_CASES
@@ -206,6 +209,42 @@ def test_random_rules_give_what_dateutil_gives(seed: int) -> None:
 
         peers = takewhile(end.__gt__, rrulestr(rule, dtstart=start).xafter(after, inc=True))
         assert [moment for moment in found if moment >= after] == list(peers), (rule, start, after, end)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_random_edits_give_what_recurring_ical_events_gives(seed: int) -> None:
+    author = Author(random.Random(seed), TODAY)  # noqa: S311 - a seed that repeats is the purpose
+    for _ in range(20):
+        event = author.event()
+        for _ in range(6):
+            event = author.edited(event)
+        text = event.text()
+        expected = occurrences_of("", icalendar.Calendar.from_ical(text), YEARS.first, YEARS.end)
+        found = expand_object(parse_object(text), YEARS, today=TODAY)
+        spans = [shown(instance, with_end=True) for instance in found.instances]
+        assert sorted(spans) == sorted(f"{one.start}/{one.end}" for one in expected), text
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_text_makes_expanding_raise(seed: int) -> None:
+    draw = random.Random(seed)  # noqa: S311 - a seed that repeats is the purpose
+    for case in draw.sample(CASES, 25):
+        parsed = parse_object(garbled(calendar(case.lines, case.more), draw))
+        found = expand_object(parsed, YEARS, today=TODAY)
+        assert len(found.instances) <= max(MAX_INSTANCES, len(parsed.events))
+
+
+def garbled(text: str, draw: random.Random) -> str:
+    """The text with some digits, letters and lines changed."""
+    characters = list(text)
+    for _ in range(draw.randint(1, 8)):
+        place = draw.randrange(len(characters))
+        if characters[place].isalnum():
+            characters[place] = draw.choice("0123456789-TZWY")
+    lines = "".join(characters).splitlines(keepends=True)
+    if draw.random() < 0.3:
+        del lines[draw.randrange(len(lines))]
+    return "".join(lines)
 
 
 def test_a_defined_zone_answers_as_the_real_one_does() -> None:
