@@ -43,10 +43,11 @@ def line(command: Command, capabilities: frozenset[str] = NONE) -> bytes:
         (commands.examine(b"x", known=Position(7, 0), capabilities=ALL), b'R1 EXAMINE "x" (CONDSTORE)\r\n'),
         (commands.search((), extended=False), b"R1 UID SEARCH ALL\r\n"),
         (commands.search(("SINCE", "1-Nov-2026"), extended=True), b"R1 UID SEARCH RETURN (ALL) SINCE 1-Nov-2026\r\n"),
+        (commands.fetch_flags(UidSet.of([1, 2]), with_modseq=False), b"R1 UID FETCH 1:2 (UID FLAGS)\r\n"),
         (commands.fetch("1:3,9", "UID BODY.PEEK[]"), b"R1 UID FETCH 1:3,9 (UID BODY.PEEK[])\r\n"),
-        (commands.fetch_flags("1:*", with_modseq=False), b"R1 UID FETCH 1:* (UID FLAGS)\r\n"),
+        (commands.fetch_flags(None, with_modseq=False), b"R1 UID FETCH 1:* (UID FLAGS)\r\n"),
         (
-            commands.fetch_flags("1:*", with_modseq=True, changed_since=5, vanished=True),
+            commands.fetch_flags(None, with_modseq=True, changed_since=5, vanished=True),
             b"R1 UID FETCH 1:* (UID FLAGS MODSEQ) (CHANGEDSINCE 5 VANISHED)\r\n",
         ),
     ],

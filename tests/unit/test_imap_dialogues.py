@@ -354,7 +354,7 @@ def test_of_what_was_told_twice_the_last_counts_and_what_vanished_meanwhile_has_
         "* VANISHED (EARLIER) 7\r\n* 1 FETCH (UID 1 FLAGS (\\Seen))\r\n* 4 FETCH (UID 4 FLAGS ())\r\n* VANISHED 4\r\n"
     )
     play = able("", {"UID FETCH": f"{told}<tag> OK\r\n"})
-    lines, gone = play.carry_out(dialogues.fetch_flags(commands.fetch_flags("1:*", with_modseq=False)))
+    lines, gone = play.carry_out(dialogues.fetch_flags(commands.fetch_flags(None, with_modseq=False)))
     assert lines == [FlagLine(1, ("\\Seen",))]
     assert gone == UidSet(((4, 4), (7, 7)))
 

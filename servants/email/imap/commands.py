@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from servants.email.imap.lexer import LITERAL_BYTES, REPLY_BYTES
 from servants.email.values import Position, UidSet
@@ -15,6 +15,10 @@ UID_SET_CHARACTERS = 7_800
 
 #: RFC 7888 §5: with LITERAL- a literal that does not wait is at most this long.
 _LITERAL_MINUS_BYTES = 4096
+
+#: A line of flags, with forty keywords; and what a server may tell besides.
+_FLAGS_BYTES = 1024
+_SLACK_BYTES = 4 * 1024 * 1024
 
 _QUOTABLE = re.compile(rb"[\x20-\x7e]*")
 _CRITERION = re.compile(r"[\x20-\x7e]+")
@@ -190,12 +194,20 @@ def fetch(
     )
 
 
-def fetch_flags(uids: str, *, with_modseq: bool, changed_since: int | None = None, vanished: bool = False) -> Command:
-    """UID FETCH of flags: all, or those that changed since a mod-sequence, with what vanished since (RFC 7162)."""
-    arguments = [uids, "(UID FLAGS MODSEQ)" if with_modseq else "(UID FLAGS)"]
-    if changed_since is not None:
-        arguments.append(f"(CHANGEDSINCE {changed_since}{' VANISHED' if vanished else ''})")
-    return plain("UID FETCH", *arguments)
+def fetch_flags(
+    uids: UidSet | None, *, with_modseq: bool, changed_since: int | None = None, vanished: bool = False
+) -> Command:
+    """UID FETCH of the flags of these messages, or of all.
+
+    With `changed_since`, a mod-sequence, only what changed after it, and if asked for what vanished (RFC 7162).
+    """
+    items = "UID FLAGS MODSEQ" if with_modseq else "UID FLAGS"
+    most = REPLY_BYTES if uids is None or vanished else min(REPLY_BYTES, _SLACK_BYTES + _FLAGS_BYTES * len(uids))
+    command = fetch("1:*" if uids is None else str(uids), items, reply_bytes=most)
+    if changed_since is None:
+        return command
+    modifier = f"(CHANGEDSINCE {changed_since}{' VANISHED' if vanished else ''})"
+    return replace(command, arguments=(*command.arguments, modifier.encode()))
 
 
 def split(uids: UidSet, *, messages: int | None = None) -> Iterator[UidSet]:

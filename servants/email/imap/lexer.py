@@ -19,8 +19,8 @@ LONG_LINE_BYTES = 16 * 1024 * 1024
 #: The largest literal that is read where nobody asked for a larger one: names come as literals.
 LITERAL_BYTES = 64 * 1024
 
-#: The most bytes of one reply where nobody asked for more.
-REPLY_BYTES = 64 * 1024 * 1024
+#: The most bytes of one reply where nobody asked for more: the flags of some 400,000 messages.
+REPLY_BYTES = 32 * 1024 * 1024
 
 _LONG = re.compile(rb"\* (?:SEARCH|ESEARCH|VANISHED)\b", re.IGNORECASE)
 #: So many bytes, or pieces of at least one byte, show whether a line is such a one.

@@ -146,7 +146,7 @@ class ImapSession:
         """
         lines: list[FlagLine] = []
         gone: list[tuple[int, int]] = []
-        for part in ["1:*"] if uids is None else map(str, commands.split(uids)):
+        for part in [None] if uids is None else commands.split(uids):
             command = commands.fetch_flags(
                 part, with_modseq=self._counts_changes, changed_since=changed_since, vanished=vanished
             )
