@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import imaplib
 import re
 import socket
 import time
@@ -27,6 +28,9 @@ pytestmark = pytest.mark.timeout(420)
 #: How long after the stack is ready every demo calendar is there.
 FIRST_SYNC_SECONDS = 60
 
+#: Less than a sync is apart from the next: it is the watch on the inbox that sees to it.
+MAIL_SECONDS = 12
+
 #: What a sync may take on a busy machine, on top of the time until it is due.
 SLACK_SECONDS = 5.0
 
@@ -35,6 +39,18 @@ DEMO = {
     "Kestrel Freight": "kestrel",
     "Marlowe Dental Group": "marlowe",
 }
+
+TYPES = (
+    "calendar.sync",
+    "email.backfill",
+    "email.sync",
+    "email.watch",
+    "system.bulk",
+    "system.echo",
+    "system.sleep",
+)
+
+LETTER = b"From: ann@example.org\r\nMessage-ID: <acceptance@example.org>\r\nSubject: Today\r\n\r\nAt four.\r\n"
 
 EVENT = """BEGIN:VCALENDAR\r
 VERSION:2.0\r
@@ -114,7 +130,8 @@ def test_the_demo_calendars_are_in_the_database_within_a_minute(stack: Checkout,
 
 def test_an_edit_a_delete_and_a_new_event_follow_within_one_interval(stack: Checkout, sql: psycopg.Connection) -> None:
     schedules = stack.json("schedules", "list")["schedules"]
-    interval = next(line["every_seconds"] for line in schedules if line["account_name"] == "Kestrel Freight")
+    ours = ("Kestrel Freight", "calendar.sync")
+    interval = next(line["every_seconds"] for line in schedules if (line["account_name"], line["type"]) == ours)
     edited, deleted, *_ = eventually(lambda: demo_paths(sql, "Kestrel Freight"), bool, seconds=60, what="first sync")
     (uid,) = {event.uid for event in stored_events(sql, "Kestrel Freight")[edited]}
     new = "/kestrel/dispatch/acceptance-new.ics"
@@ -141,6 +158,23 @@ def test_an_edit_a_delete_and_a_new_event_follow_within_one_interval(stack: Chec
     assert time.monotonic() - began <= interval + SLACK_SECONDS
 
 
+def test_new_mail_of_the_demo_arrives_at_once(stack: Checkout, sql: psycopg.Connection) -> None:
+    query = "SELECT subject, body_text FROM mail_messages WHERE message_id LIKE %s"
+    eventually(
+        lambda: sql.execute(query, ("%recall-33@mail.example%",)).fetchall(), bool, seconds=60, what="first sync"
+    )
+    with imaplib.IMAP4("127.0.0.1", stack.ports["imap"], timeout=10) as customer:
+        customer.login("marlowe", stack.imap_passwords()["marlowe"])
+        assert customer.append("INBOX", "", "", LETTER)[0] == "OK"
+    found = eventually(
+        lambda: sql.execute(query, ("%acceptance@example.org%",)).fetchall(),
+        bool,
+        seconds=MAIL_SECONDS,
+        what="message in the database",
+    )
+    assert [(subject, text.strip()) for subject, text in found] == [("Today", "At four.")]
+
+
 def test_a_second_up_says_that_it_is_up_already(stack: Checkout) -> None:
     before = processes_of(stack.data)
     done = stack.make("up")
@@ -154,11 +188,9 @@ def test_a_second_up_says_that_it_is_up_already(stack: Checkout) -> None:
 def test_status_shows_every_program(stack: Checkout) -> None:
     text = stack.say("status")
     programs = {line.split()[0]: line.split()[1] for line in text.splitlines() if "/logs/" in line}
-    servants = {
-        f"servant-{name}": "running" for name in ("calendar-sync", "system-bulk", "system-echo", "system-sleep")
-    }
-    engine = dict.fromkeys(("postgres", "sqs", "caldav", "demo-editor", "scheduler", "manager"), "running")
-    assert programs == {**servants, **engine}
+    servants = [f"servant-{name.replace('.', '-')}" for name in TYPES]
+    servers = ["postgres", "sqs", "caldav", "imap", "demo-editor", "demo-postman"]
+    assert programs == dict.fromkeys([*servants, *servers, "scheduler", "manager"], "running")
     assert f"Manager: http://127.0.0.1:{stack.ports['manager']}" in text
     assert stack.json("status")["up"] is True
 
@@ -174,7 +206,7 @@ def test_jobs_are_listed_shown_and_explained(stack: Checkout) -> None:
     text = stack.say("jobs", "list", "--type", "calendar.sync", "--state", "completed")
     for account in DEMO:
         assert re.search(rf"^ *\d+ +calendar\.sync +\d+ {account} +completed", text, re.MULTILINE), text
-    done = stack.json("jobs", "list", "--state", "completed")["jobs"][0]["id"]
+    done = stack.json("jobs", "list", "--type", "calendar.sync", "--state", "completed")["jobs"][0]["id"]
     assert "Result" in stack.say("jobs", "show", done)
     assert re.search(rf"Job {done} is completed\.\n  Completed at .* after running for", stack.say("jobs", "why", done))
 
@@ -193,7 +225,7 @@ def test_servants_are_listed_with_what_they_do(stack: Checkout) -> None:
     assert re.search(r"system\.sleep +\S+ pid \d+ +active +1/16 +\d+\.\d s ago +\d+\.\d MiB", text), text
     stack.say("jobs", "cancel", job)
     kinds = {line["type"]: line["state"] for line in stack.json("servants", "list")["servants"]}
-    assert kinds == dict.fromkeys(("calendar.sync", "system.bulk", "system.echo", "system.sleep"), "active")
+    assert kinds == dict.fromkeys(TYPES, "active")
 
 
 def test_two_commands_bring_in_an_account_of_ones_own(stack: Checkout, sql: psycopg.Connection) -> None:

@@ -49,15 +49,6 @@ def test_a_short_sequence(retinue_template: LentDatabase, name: str, changes: in
     assert tally.messages > 10
 
 
-@pytest.mark.timeout(120)
-def test_servants_that_are_killed(killed_fleet: Fleet) -> None:
-    with run_dovecot() as server, mail_fleet(killed_fleet, server, [1]) as mail:
-        mail.play(40, kills=1)
-        mail.settle()
-        for customer in mail.customers:
-            assert mail.compare(customer).messages
-
-
 @pytest.mark.proof
 @pytest.mark.timeout(7200)
 def test_fifty_seeds(retinue_template: LentDatabase, killed_fleet: Fleet) -> None:

@@ -226,7 +226,14 @@ class Checkout(Product):
 
     def caldav_passwords(self) -> dict[str, str]:
         """The sign-ins of the CalDAV server."""
-        lines = (self.data / "caldav/users").read_text().splitlines()
+        return self._passwords("caldav")
+
+    def imap_passwords(self) -> dict[str, str]:
+        """The sign-ins of the IMAP server."""
+        return self._passwords("imap")
+
+    def _passwords(self, server: str) -> dict[str, str]:
+        lines = (self.data / server / "users").read_text().splitlines()
         return dict(line.split(":", 1) for line in lines)
 
 
