@@ -207,23 +207,20 @@ def _year(year: int, rule: Rule) -> list[date]:
 
 def _day_test(rule: Rule) -> Callable[[date], bool]:
     """Whether a day is one of the rule's, as far as days decide."""
-    tests = [
-        test
-        for given, test in (
-            (rule.months, lambda day: day.month in rule.months),
-            (rule.month_days, lambda day: _counted(day.day, _month_length(day)) & rule.month_days),
-            (rule.year_days, lambda day: _counted(*_place_in_year(day)) & rule.year_days),
-            (rule.weeks, lambda day: _counted(*_week_of(day, rule.week_start)) & rule.weeks),
-            (rule.weekdays, lambda day: _is_weekday(day, rule)),
-        )
-        if given
+    every: list[tuple[object, Callable[[date], bool]]] = [
+        (rule.months, lambda day: day.month in rule.months),
+        (rule.month_days, lambda day: not rule.month_days.isdisjoint(_counted(day.day, _month_length(day)))),
+        (rule.year_days, lambda day: not rule.year_days.isdisjoint(_counted(*_place_in_year(day)))),
+        (rule.weeks, lambda day: not rule.weeks.isdisjoint(_counted(*_week_of(day, rule.week_start)))),
+        (rule.weekdays, _weekday_test(rule)),
     ]
-    return lambda day: all(test(day) for test in tests)
+    tests = [test for given, test in every if given]
+    return tests[0] if len(tests) == 1 else lambda day: all(test(day) for test in tests)
 
 
-def _counted(place: int, length: int) -> set[int]:
+def _counted(place: int, length: int) -> tuple[int, int]:
     """A place, counted from the beginning and from the end."""
-    return {place, place - length - 1}
+    return place, place - length - 1
 
 
 def _month_length(day: date) -> int:
@@ -234,13 +231,20 @@ def _place_in_year(day: date) -> tuple[int, int]:
     return day.timetuple().tm_yday, 366 if calendar.isleap(day.year) else 365
 
 
-def _is_weekday(day: date, rule: Rule) -> bool:
-    weekday = day.weekday()
-    if (0, weekday) in rule.weekdays:
-        return True
+def _weekday_test(rule: Rule) -> Callable[[date], bool]:
+    plain = {weekday for nth, weekday in rule.weekdays if not nth}
+    counted = {pair for pair in rule.weekdays if pair[0]}
+    if not counted:
+        return lambda day: day.weekday() in plain
     in_year = rule.every is Every.YEARLY and not rule.months
-    place, length = _place_in_year(day) if in_year else (day.day, _month_length(day))
-    return bool({((place - 1) // 7 + 1, weekday), (-((length - place) // 7 + 1), weekday)} & rule.weekdays)
+
+    def is_one(day: date) -> bool:
+        weekday = day.weekday()
+        place, length = _place_in_year(day) if in_year else (day.day, _month_length(day))
+        from_start, from_end = (place - 1) // 7 + 1, -((length - place) // 7 + 1)
+        return weekday in plain or (from_start, weekday) in counted or (from_end, weekday) in counted
+
+    return is_one
 
 
 def _week_of(day: date, week_start: int) -> tuple[int, int]:
