@@ -4,22 +4,16 @@ sentence that says what to do, and when it is over all mail is there."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from infra.postgres.connections import mark_active, open_connection, update_connection
-from infra.postgres.incidents import IncidentLine, list_incidents
-from retinue.testing import Ran, RetinueDatabase, run
+from retinue.testing import RetinueDatabase
 from retinue.testing.pytest import retinue_database, retinue_schema, retinue_template
 from servants.email import server as servers
 from servants.email.connecting import open_session
 from servants.email.imap.limits import Limits
-from servants.email.sync import sync_email
 from tests.support.bad_imap_server import (
     CUT_OFF,
     ENDLESS_LINE,
@@ -42,8 +36,7 @@ from tests.support.bad_imap_server import (
     server_context,
 )
 from tests.support.certificates import Kind, issue
-from tests.support.dovecot_server import MailServer, run_dovecot
-from tests.support.mail_server import MailUser
+from tests.support.mail_customer import Customer, customer_of
 
 __all__ = ["retinue_database", "retinue_schema", "retinue_template"]
 
@@ -59,63 +52,6 @@ def letters(first: int, last: int) -> dict[int, Letter]:
         uid: Letter(uid, b"From: ada@example.org\r\nSubject: Letter %d\r\n\r\nDear all,\r\n%d\r\n" % (uid, uid))
         for uid in range(first, last + 1)
     }
-
-
-@dataclass
-class Customer:
-    """A connection whose import is over."""
-
-    database: RetinueDatabase
-    account_id: int
-    connection_id: int
-
-    def sync(self) -> Ran:
-        """One attempt, of a new job."""
-        payload = {"connection_id": self.connection_id}
-        return run(sync_email, payload, database=self.database, account_id=self.account_id)
-
-    def stored(self) -> dict[int, str]:
-        """The subjects of what is placed in INBOX and not deleted, by UID."""
-        query = """
-            SELECT uid, subject FROM placements
-            JOIN mailboxes ON mailboxes.id = mailbox_id AND mailboxes.name = 'INBOX'
-            JOIN mail_messages ON mail_messages.id = placements.message_id AND mail_messages.deleted_at IS NULL
-        """
-        return dict(self.database.sql.execute(query).fetchall())
-
-    @property
-    def incidents(self) -> list[IncidentLine]:
-        return list_incidents(self.database.sql, connection_id=self.connection_id)
-
-    def change(self, credentials: Mapping[str, str] | None = None, **config: Any) -> None:
-        """What a person does: enter other settings and find that the connection works."""
-        known = open_connection(self.database.sql, self.database.keyring, self.connection_id)
-        update_connection(
-            self.database.sql,
-            self.database.keyring,
-            self.connection_id,
-            config={**known.config, **config},
-            credentials=credentials or known.credentials,
-        )
-        mark_active(self.database.sql, self.connection_id)
-
-    def forget_waits(self) -> None:
-        """As if the time that a limit or a breaker asks for had passed."""
-        self.database.sql.execute("UPDATE budget_states SET blocked_until = NULL, blocked_reason = NULL")
-        self.database.sql.execute("UPDATE breakers SET probe_at = now() WHERE state <> 'closed'")
-
-
-def customer_of(database: RetinueDatabase, credentials: Mapping[str, str] | None = None, **config: Any) -> Customer:
-    account_id = database.account()
-    settings = {"host": "127.0.0.1", "username": "ada", "tls": "none"} | config
-    given = credentials or {"password": "secret-word"}
-    connection_id = database.connection(account_id, "imap", config=settings, credentials=given)
-    database.sql.execute(
-        "INSERT INTO imports (connection_id, account_id, kind, recent_at, finished_at)"
-        " VALUES (%s, %s, 'email', now(), now())",
-        (connection_id, account_id),
-    )
-    return Customer(database, account_id, connection_id)
 
 
 @pytest.fixture(autouse=True)
@@ -276,82 +212,6 @@ def test_a_bad_certificate_is_retried_and_nothing_is_sent_to_it(
         customer.forget_waits()
         assert customer.sync().state == "completed"
         assert customer.stored() == subjects(server)
-
-
-@pytest.fixture(scope="module")
-def dovecot() -> Iterator[MailServer]:
-    with run_dovecot() as running:
-        yield running
-
-
-def tokens_of(server: MailServer, user: MailUser) -> dict[str, str]:
-    return {
-        "access_token": server.token(user),
-        "refresh_token": server.oauth.refresh_token(user.name),
-        "token_url": server.oauth.token_url,
-        "client_id": "retinue",
-        "expires_at": (datetime.now(UTC) + timedelta(hours=1)).isoformat(),
-    }
-
-
-def deliver(server: MailServer, user: MailUser) -> None:
-    with server.client(user) as client:
-        assert client.append("INBOX", "", "", b"Subject: Lunch\r\n\r\nAt noon?\r\n")[0] == "OK"
-
-
-def test_a_withdrawn_token_is_renewed_within_the_same_job(
-    retinue_database: RetinueDatabase, dovecot: MailServer
-) -> None:
-    user = dovecot.user()
-    granted = tokens_of(dovecot, user)
-    customer = customer_of(retinue_database, granted, port=dovecot.port, username=user.name)
-    assert customer.sync().state == "completed"
-    dovecot.oauth.revoke(user.name)
-    deliver(dovecot, user)
-
-    ran = customer.sync()
-
-    assert ran.state == "completed", ran.raised
-    assert customer.stored() == {1: "Lunch"}
-    kept = open_connection(retinue_database.sql, retinue_database.keyring, customer.connection_id).credentials
-    assert kept["access_token"] != granted["access_token"]
-
-
-def test_a_withdrawn_permission_is_an_incident_until_the_customer_signs_in_anew(
-    retinue_database: RetinueDatabase, dovecot: MailServer
-) -> None:
-    user = dovecot.user()
-    withdrawn = tokens_of(dovecot, user) | {"refresh_token": "worthless-token"}
-    customer = customer_of(retinue_database, withdrawn, port=dovecot.port, username=user.name)
-    dovecot.oauth.revoke(user.name)
-    deliver(dovecot, user)
-
-    ran = customer.sync()
-
-    assert (ran.state, ran.reason) == ("pending", "snooze")
-    (incident,) = customer.incidents
-    assert "no longer lets Retinue in (status 400, invalid_grant)" in incident.reason
-    assert "retinue connections password" in incident.reason
-    customer.change(tokens_of(dovecot, user))
-    assert customer.sync().state == "completed"
-    assert customer.stored() == {1: "Lunch"}
-
-
-def test_a_token_server_that_is_down_parks_nobody(retinue_database: RetinueDatabase, dovecot: MailServer) -> None:
-    user = dovecot.user()
-    old = tokens_of(dovecot, user) | {"expires_at": "2026-01-01T00:00:00Z"}
-    customer = customer_of(retinue_database, old, port=dovecot.port, username=user.name)
-    deliver(dovecot, user)
-    dovecot.oauth.refusal = (500, {})
-    try:
-        ran = customer.sync()
-    finally:
-        dovecot.oauth.refusal = None
-    assert (ran.state, ran.reason) == ("pending", "retry")
-    assert "gave no access token (status 500" in str(ran.raised)
-    assert customer.incidents == []
-    assert customer.sync().state == "completed"
-    assert customer.stored() == {1: "Lunch"}
 
 
 def test_a_server_that_keeps_breaking_off_is_left_alone_for_a_while(customer: Customer, server: BadImapServer) -> None:
