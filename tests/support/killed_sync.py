@@ -30,8 +30,8 @@ class KilledSync:
     def run(self) -> None:
         """One run, killed somewhere or not at all."""
         fate = self._draw.random()
-        dies_at = self._draw.randint(1, 12) if fate < 0.5 else None
-        self._proxy.left = self._draw.randint(0, 25_000) if 0.5 <= fate < 0.8 else None
+        dies_at = self._draw.randint(1, 6) if fate < 0.5 else None
+        self._proxy.left = self._draw.randint(0, 8_000) if 0.5 <= fate < 0.8 else None
         try:
             with _dying(self._account, dies_at, after_commit=self._draw.random() < 0.5):
                 self._account.sync()
