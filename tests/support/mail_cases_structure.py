@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from typing import Any
 
 from servants.email.values import Attachment
 from tests.support.mail_cases import ANYTHING, MailCase, as_bytes, mail, multipart, part
@@ -16,12 +17,12 @@ _NO_BOUNDARY = "a multipart names no boundary"
 
 
 def attachment(
-    part: str, content: bytes, content_type: str = "application/pdf", filename: str | None = "a.pdf", **more: object
+    part: str, content: bytes, content_type: str = "application/pdf", filename: str | None = "a.pdf", **more: Any
 ) -> Attachment:
     digest = hashlib.sha256(content).hexdigest()
     return Attachment(
         part=part, filename=filename, content_type=content_type, size=len(content), content_hash=digest, **more
-    )  # type: ignore[arg-type]  # inline, content_id
+    )
 
 
 _A_PDF = attachment("2", b"%PDF-1.7")
