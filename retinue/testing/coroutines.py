@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 from retinue.async_job import AsyncCancellation, AsyncConnection, AsyncJob
@@ -124,7 +123,7 @@ class _Services:
             config=found.config,
             credentials=found.credentials,
             calls=_Calls(found.calls),
-            renewed=partial(asyncio.to_thread, found.renew),
+            renewed=lambda renewal: asyncio.to_thread(found.renew, renewal),
         )
 
     def anomaly(self, job: AsyncJob[Any], name: str, fields: Mapping[str, Any]) -> None:
