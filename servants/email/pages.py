@@ -113,13 +113,13 @@ class Pages:
         self.tally: Counter[str] = Counter(created=0, placed=0, malformed=0, unfetchable=0, left=0)
 
     def bring(self, uids: UidSet, *, deadline: Deadline | None = None, total: int | None = None) -> None:
-        """Bring these UIDs, the newest first."""
+        """Bring these UIDs, the newest first; one page at least, so that every call gets further."""
         left = len(uids)
         total = total or left
         self._job.progress(total - left, total)
-        for page in newest_first(uids, PAGE_MESSAGES):
+        for number, page in enumerate(newest_first(uids, PAGE_MESSAGES)):
             self._job.stop_if_cancelled()
-            if deadline is not None and deadline.passed:
+            if number and deadline is not None and deadline.passed:
                 self.tally["left"] += left
                 return
             self._bring_page(page)

@@ -111,6 +111,7 @@ class ConnectionSync:
         #: Since when this job compares; mailboxes that an earlier run of it compared are not compared again.
         self._since = datetime.fromisoformat(checkpoint.get("since", self._started.isoformat()))
         self._troubles: list[TransientError] = []
+        self._refused: set[int] = set()
         self._unreadable: dict[int, str] = {}
         self._unchanged: set[int] = set()
         self._followed: set[int] = set()
@@ -185,9 +186,11 @@ class ConnectionSync:
         except StaleRange:
             self._again = True
         except PermanentError as refusal:
-            # It may have gone since it was listed; the next listing tells.
-            self._again = self._again or row.id not in self._unreadable
-            self._unreadable[row.id] = refusal.message
+            # It may have gone since it was listed; if it is listed once more and refused, too, it stays so.
+            if row.id in self._refused:
+                self._unreadable[row.id] = refusal.message
+            self._again = self._again or row.id not in self._refused
+            self._refused.add(row.id)
         except TransientError as trouble:
             self._troubles.append(trouble)
             if not isinstance(trouble, REFUSALS):
@@ -230,7 +233,7 @@ class ConnectionSync:
 
     def _finish(self, pairs: Sequence[Pair]) -> dict[str, int]:
         """Write what the run comes to, and delete what lies nowhere if it went through everything."""
-        is_whole = not self._unfinished and not self._troubles
+        is_whole = not self._unfinished and not self._troubles and not self._again
         deleted = 0
         with self._job.commit() as tx:
             mailboxes.mark_steady(tx, self._steady)
