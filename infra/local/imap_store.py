@@ -80,7 +80,7 @@ async def _kept(mailboxes: MailboxSet) -> dict[str, Any]:
 
 async def _kept_mailbox(mailbox: MailboxData) -> dict[str, Any]:
     return {
-        "id": str(mailbox.mailbox_id),
+        "id": mailbox.mailbox_id.value.decode(),
         "uid_validity": mailbox.uid_validity,
         "last_uid": mailbox._max_uid,
         "messages": [await _kept_message(message) async for message in mailbox.messages()],
@@ -94,8 +94,8 @@ async def _kept_message(message: Message) -> dict[str, Any]:
         "arrived": message.internal_date.isoformat(),
         "flags": sorted(str(flag) for flag in message.permanent_flags),
         "recent": message.recent,
-        "email_id": str(message.email_id),
-        "thread_id": str(message.thread_id),
+        "email_id": message.email_id.value.decode(),
+        "thread_id": message.thread_id.value.decode(),
         "text": b64encode(bytes(content)).decode("ascii"),
     }
 
