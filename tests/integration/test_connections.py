@@ -86,7 +86,7 @@ def test_a_caldav_connection_brings_the_schedule_that_syncs_it(sql: psycopg.Conn
     (schedule,) = list_schedules(sql)
     assert schedule.id == made.schedule_id
     assert (schedule.type, schedule.account_id, schedule.every_seconds) == ("calendar.sync", account, 90)
-    assert schedule.payload == {"connection_id": made.connection_id}
+    assert schedule.payload["connection_id"] == made.connection_id
     assert schedule.lane == f"connection_id:{made.connection_id}"
     assert sql.execute("SELECT next_fire_at <= now() FROM schedules").fetchone() == (True,)
 
