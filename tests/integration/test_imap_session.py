@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import imaplib
-import tracemalloc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
@@ -18,13 +12,11 @@ from servants.email.imap.limits import Limits
 from servants.email.imap.names import encode_name
 from servants.email.imap.session import ImapSession
 from servants.email.sign_in import SignIn, Tls, trusting
-from servants.email.values import FlagLine, Position, Role, UidSet
+from servants.email.values import Role, UidSet
 from tests.support.cyrus_server import run_cyrus
 from tests.support.dovecot_server import CONDSTORE, PLAIN, MailServer, run_dovecot
+from tests.support.letters import RECEIVED, contents, expunge, fill, letter, session, sign_in
 from tests.support.mail_server import LocalMailServer, MailUser
-
-MIB = 1024 * 1024
-RECEIVED = datetime(2026, 11, 2, 9, 30, 5, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -46,27 +38,6 @@ def server(request: pytest.FixtureRequest, dovecot: MailServer) -> Iterator[Loca
             yield lesser
 
 
-def sign_in(server: LocalMailServer, user: MailUser, **settings: Any) -> SignIn:
-    options = {"password": user.password, "tls": Tls.NONE, "port": server.port, **settings}
-    return SignIn(server.host, user.name, **options)
-
-
-@contextmanager
-def session(server: LocalMailServer, user: MailUser, **options: Any) -> Iterator[ImapSession]:
-    with ImapSession.open(sign_in(server, user), **options) as opened:
-        yield opened
-
-
-def letter(number: int, *, size: int = 0) -> bytes:
-    text = b"From: ada@example.org\r\nSubject: Letter %d\r\n\r\n" % number
-    return text + b"All work and no play makes Jack a dull boy, says the proverb.\r\n" * (1 + size // 64)
-
-
-def fill(client: imaplib.IMAP4, mailbox: str, letters: list[bytes], flags: str = "") -> None:
-    for text in letters:
-        assert client.append(mailbox, flags, RECEIVED, text)[0] == "OK"
-
-
 Arranged = tuple[MailUser, list[bytes]]
 
 
@@ -78,23 +49,6 @@ def arranged(server: LocalMailServer) -> Arranged:
         fill(client, "INBOX", letters, "\\Seen $Work")
         expunge(client, "INBOX", "3")
     return user, letters
-
-
-def expunge(client: imaplib.IMAP4, mailbox: str, uids: str) -> None:
-    client.select(mailbox)
-    client.uid("STORE", uids, "+FLAGS", "(\\Deleted)")
-    client.expunge()
-
-
-def contents(opened: ImapSession, uids: UidSet | None = None) -> dict[int, bytes]:
-    """Every message of the open mailbox."""
-    uids = opened.uids() if uids is None else uids
-    sizes = {line.uid: line.size for line in opened.headers(uids)}
-    found = {}
-    for message in opened.messages(uids, sizes=sizes):
-        with message.body:
-            found[message.uid] = message.body.read()
-    return found
 
 
 @pytest.mark.parametrize("mode", list(Tls))
@@ -221,45 +175,6 @@ def test_reading_marks_nothing_as_read(server: LocalMailServer) -> None:
         assert [line.flags for line in opened.flags(None)[0]] == [(), ()]
 
 
-def test_qresync_tells_what_changed_since(dovecot: MailServer) -> None:
-    user = dovecot.user()
-    with dovecot.client(user) as client:
-        fill(client, "INBOX", [letter(number) for number in range(1, 11)])
-    with session(dovecot, user) as opened:
-        assert opened.enable_qresync()
-        selected = opened.examine("INBOX")
-    assert selected.highest_modseq is not None
-    known = Position(selected.uid_validity, selected.highest_modseq)
-    with dovecot.client(user) as client:
-        client.select("INBOX")
-        client.uid("STORE", "2,4", "+FLAGS", "(\\Flagged)")
-        expunge(client, "INBOX", "5:6,9")
-        fill(client, "INBOX", [letter(11)])
-    with session(dovecot, user) as opened:
-        opened.enable_qresync()
-        now = opened.examine("INBOX", known=known)
-        assert now.vanished == UidSet(((5, 6), (9, 9)))
-        assert now.changed is not None
-        assert {line.uid: line.flags for line in now.changed} == {2: ("\\Flagged",), 4: ("\\Flagged",), 11: ()}
-        assert now.highest_modseq is not None
-        assert all(line.modseq is not None and line.modseq > known.highest_modseq for line in now.changed)
-        lines, gone = opened.flags(None, changed_since=known.highest_modseq, vanished=True)
-        assert sorted(line.uid for line in lines) == [2, 4, 11]
-        assert gone == now.vanished
-        same = opened.examine("INBOX", known=Position(now.uid_validity, now.highest_modseq))
-        assert (same.changed, same.vanished) == ((), UidSet())
-
-
-def test_qresync_after_uidvalidity_changed_tells_nothing(dovecot: MailServer) -> None:
-    user = dovecot.user()
-    with dovecot.client(user) as client:
-        fill(client, "INBOX", [letter(1)])
-    with session(dovecot, user) as opened:
-        opened.enable_qresync()
-        selected = opened.examine("INBOX", known=Position(12345, 1))
-        assert (selected.vanished, selected.changed) == (None, None)
-
-
 @pytest.mark.parametrize("server", ["all", "condstore", "cyrus"], indirect=True)
 def test_condstore_tells_changed_flags_and_esearch_what_is_left(server: LocalMailServer, arranged: Arranged) -> None:
     user, _ = arranged
@@ -295,71 +210,3 @@ def test_what_another_client_does_meanwhile_disturbs_nothing(server: LocalMailSe
         assert lines[8].flags == ("\\Answered",)
         assert 10 in opened.uids()
         assert 7 not in opened.uids()
-
-
-def test_sets_that_do_not_fit_a_line(dovecot: MailServer) -> None:
-    user = dovecot.user()
-    with dovecot.client(user) as client:
-        fill(client, "INBOX", [letter(number) for number in range(1, 6)])
-    with session(dovecot, user) as opened:
-        opened.examine("INBOX")
-        scattered = UidSet.of(range(1, 9000, 2))
-        before = opened.round_trips
-        assert {line.uid for line in opened.flags(scattered)[0]} == {1, 3, 5}
-        assert opened.round_trips - before > 2
-        assert [line.uid for line in opened.headers(scattered)] == [1, 3, 5]
-
-
-def test_a_message_of_50_mb_takes_little_memory(dovecot: MailServer) -> None:
-    user, large = dovecot.user(), letter(1, size=50 * MIB)
-    digest = hashlib.sha256(large).hexdigest()
-    with dovecot.client(user) as client:
-        fill(client, "INBOX", [large])
-    size = len(large)
-    del large
-    with session(dovecot, user) as opened:
-        opened.examine("INBOX")
-        tracemalloc.start()
-        try:
-            (message,) = opened.messages(UidSet.of([1]), sizes={1: size})
-            with message.body:
-                assert digest_of(message.body.read) == digest
-            _, peak = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        assert peak < 8 * MIB
-        assert opened.round_trips >= size // MIB
-
-
-def digest_of(read: Callable[[int], bytes]) -> str:
-    digest = hashlib.sha256()
-    while piece := read(65536):
-        digest.update(piece)
-    return digest.hexdigest()
-
-
-def test_many_messages_take_little_memory(dovecot: MailServer) -> None:
-    user = dovecot.user()
-    with dovecot.client(user) as client:
-        fill(client, "INBOX", [letter(number, size=200_000) for number in range(1, 61)])
-    with session(dovecot, user) as opened:
-        opened.examine("INBOX")
-        sizes = {line.uid: line.size for line in opened.headers(opened.uids())}
-        tracemalloc.start()
-        try:
-            read = sum(len(message.body.read()) for message in opened.messages(UidSet.of(sizes), sizes=sizes))
-            _, peak = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        assert read == sum(sizes.values()) > 11_000_000
-        assert peak < 10_000_000
-
-
-def test_flag_lines_are_values(dovecot: MailServer) -> None:
-    user = dovecot.user()
-    with dovecot.client(user) as client:
-        fill(client, "INBOX", [letter(1)], "zebra \\Draft apple")
-    with session(dovecot, user) as opened:
-        selected = opened.examine("INBOX")
-        ((line,), _) = opened.flags(UidSet.of([1]))
-        assert line == FlagLine(1, ("\\Draft", "apple", "zebra"), selected.highest_modseq)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from servants.email.imap import dialogues
 from servants.email.imap.dialogues import Dialogue, Secure
 from servants.email.imap.faults import REFUSALS
 from servants.email.imap.protocol import Protocol, Reply
@@ -74,3 +75,30 @@ class Play:
         self.sent.append(words)
         answered = self._answer(words)
         return self._tag + b" OK\r\n" if answered == b"OK" else answered.replace(b"<tag>", self._tag)
+
+
+def script(answers: Mapping[str, str]) -> Callable[[bytes], bytes]:
+    """Answers by the beginning of the line; the longest that fits; else a plain OK."""
+
+    def answer(line: bytes) -> bytes:
+        fitting = [begin for begin in answers if line.startswith(begin.encode())]
+        return answers[max(fitting, key=len)].encode() if fitting else b"OK"
+
+    return answer
+
+
+def capability(words: str) -> str:
+    """An answer to CAPABILITY."""
+    return f"* CAPABILITY IMAP4rev1 {words}\r\n<tag> OK\r\n"
+
+
+def signed_in(answers: Mapping[str, str], sign_in: SignIn = ANN, greeting: str = "* OK ready\r\n") -> Play:
+    """After signing in to a server that answers so."""
+    play = Play(script(answers), greeting=greeting.encode())
+    play.carry_out(dialogues.sign_in_to(play.protocol, sign_in))
+    return play
+
+
+def able(words: str, answers: Mapping[str, str] | None = None) -> Play:
+    """Signed in to a server that can do these."""
+    return signed_in({"CAPABILITY": capability(words), **(answers or {})})
