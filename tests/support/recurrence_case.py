@@ -38,3 +38,26 @@ def at(time: str, *months: str) -> list[str]:
 def new_york(start: str, *lines: str) -> str:
     """An event of an hour in New York."""
     return "\n".join([f"DTSTART;TZID=America/New_York:{start}", "DURATION:PT1H", *lines])
+
+
+DAILY = new_york("20260601T090000", "RRULE:FREQ=DAILY;COUNT=4")
+
+#: Where every one of these series stays as it is: 1 to 4 June 2026.
+FIRST_FOUR = tuple(at(EDT, "2026-06: 1-4"))
+
+
+def override(replaced: str, *lines: str) -> str:
+    """A VEVENT that replaces an instance; `replaced` begins with the parameters of RECURRENCE-ID."""
+    return "\n".join(["BEGIN:VEVENT", "UID:a", f"RECURRENCE-ID{replaced}", *lines, "END:VEVENT", ""])
+
+
+def one(day: int) -> str:
+    return f"2026-06-{day:02}{EDT}"
+
+
+def clocks(name: str, zone: str, start: str, rule: str, *expected: str, **more: str) -> Case:
+    """A series in a zone. `more` may hold a VTIMEZONE as `definition`, and the year as `year`."""
+    year = int(more.get("year", "2026"))
+    lines = f"DTSTART;TZID={zone}:{start}\nRRULE:{rule}"
+    window = (date(year, 1, 1), date(year + 1, 1, 1))
+    return Case(name, lines, expected, more=more.get("definition", ""), window=window)

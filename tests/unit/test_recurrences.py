@@ -22,12 +22,14 @@ from servants.calendar.zones import zone_or_utc
 from tests.support.calendar_texts import Author
 from tests.support.calendar_truth import occurrences_of
 from tests.support.recurrence_case import Case
-from tests.support.recurrence_cases_clocks import CLOCK_CASES, OUTLOOK_ZONE
+from tests.support.recurrence_cases_clocks import CLOCK_CASES
 from tests.support.recurrence_cases_edits import EDIT_CASES
 from tests.support.recurrence_cases_rfc import RFC_CASES
+from tests.support.recurrence_cases_rules import RULE_CASES
+from tests.support.recurrence_cases_zones import OUTLOOK_ZONE, ZONE_CASES
 from tests.support.recurrence_rules import random_rule
 
-CASES = [*RFC_CASES, *CLOCK_CASES, *EDIT_CASES]
+CASES = [*RFC_CASES, *CLOCK_CASES, *ZONE_CASES, *EDIT_CASES, *RULE_CASES]
 
 TODAY = date(2026, 11, 21)
 YEARS = Window(date(2025, 11, 20), date(2028, 11, 21))
