@@ -112,12 +112,13 @@ person = st.tuples(st.sampled_from(PEOPLE), st.sampled_from(NAMES))
 @st.composite
 def specs(draw: st.DrawFn) -> list[Spec]:
     def spec(number: int) -> Spec:
+        named = st.lists(st.integers(0, 9).filter(lambda n: n != number), max_size=2, unique=True)
         return Spec(
             number,
-            tuple(draw(st.lists(st.integers(0, 9).filter(lambda n: n != number), max_size=2, unique=True))),
+            tuple(draw(st.sampled_from((st.just([]), named)).flatmap(lambda chosen: chosen))),
             draw(st.sampled_from(SUBJECTS)),
             draw(person),
-            tuple(draw(st.lists(person, max_size=3))),
+            tuple(draw(st.lists(person, min_size=1, max_size=3))),
             draw(st.sampled_from((0, 1, 20, 40, 75))),
         )
 
