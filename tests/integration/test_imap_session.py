@@ -15,7 +15,7 @@ from servants.email.sign_in import SignIn, Tls, trusting
 from servants.email.values import Role, UidSet
 from tests.support.cyrus_server import run_cyrus
 from tests.support.dovecot_server import CONDSTORE, PLAIN, MailServer, run_dovecot
-from tests.support.letters import RECEIVED, contents, expunge, fill, letter, session, sign_in
+from tests.support.imap_letters import RECEIVED, contents, expunge, fill, letter, session, sign_in
 from tests.support.mail_server import LocalMailServer, MailUser
 
 

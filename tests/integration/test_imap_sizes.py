@@ -10,7 +10,7 @@ import pytest
 
 from servants.email.values import FlagLine, Position, UidSet
 from tests.support.dovecot_server import MailServer, run_dovecot
-from tests.support.letters import expunge, fill, letter, session
+from tests.support.imap_letters import expunge, fill, letter, session
 
 MIB = 1024 * 1024
 

@@ -1,54 +1,88 @@
-"""Letters in the mailboxes of real servers, and sessions that read them."""
+"""Made-up letters: a seed gives always the same ones."""
 
 from __future__ import annotations
 
-import imaplib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Any
+import random
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
 
-from servants.email.imap.session import ImapSession
-from servants.email.sign_in import SignIn, Tls
-from servants.email.values import UidSet
-from tests.support.mail_server import LocalMailServer, MailUser
+PEOPLE = (
+    "Ada Byron <ada@example.org>",
+    "Bertrand Œuvray <bertrand@example.com>",
+    '"Vane, Clara" <clara@hollisvane.example>',
+    "dispatch@kestrel.example",
+    "Ünal Öz <unal@example.net>",
+    "王小明 <wang@example.cn>",
+)
 
-RECEIVED = datetime(2026, 11, 2, 9, 30, 5, tzinfo=UTC)
+WORDS = (
+    "invoice",
+    "meeting",
+    "tomorrow",
+    "contract",
+    "enclosed",
+    "regards",
+    "façade",
+    "Grüße",
+    "会议",
+    "счёт",
+    "crane",
+)
 
+#: How often each kind of body is drawn.
+KINDS = {"plain": 60, "long": 6, "html": 12, "both": 10, "attached": 11, "large": 1}
 
-def sign_in(server: LocalMailServer, user: MailUser, **settings: Any) -> SignIn:
-    options = {"password": user.password, "tls": Tls.NONE, "port": server.port, **settings}
-    return SignIn(server.host, user.name, **options)
+_BEGIN = datetime(2026, 10, 1, 8, tzinfo=UTC)
 
-
-@contextmanager
-def session(server: LocalMailServer, user: MailUser, **options: Any) -> Iterator[ImapSession]:
-    with ImapSession.open(sign_in(server, user), **options) as opened:
-        yield opened
-
-
-def letter(number: int, *, size: int = 0) -> bytes:
-    text = b"From: ada@example.org\r\nSubject: Letter %d\r\n\r\n" % number
-    return text + b"All work and no play makes Jack a dull boy, says the proverb.\r\n" * (1 + size // 64)
-
-
-def fill(client: imaplib.IMAP4, mailbox: str, letters: list[bytes], flags: str = "") -> None:
-    for text in letters:
-        assert client.append(mailbox, flags, RECEIVED, text)[0] == "OK"
-
-
-def expunge(client: imaplib.IMAP4, mailbox: str, uids: str) -> None:
-    client.select(mailbox)
-    client.uid("STORE", uids, "+FLAGS", "(\\Deleted)")
-    client.expunge()
+_LONG_TEXT = 2_000
+_LARGE_ATTACHMENT = 1_300_000
 
 
-def contents(opened: ImapSession, uids: UidSet | None = None) -> dict[int, bytes]:
-    """Every message of the open mailbox."""
-    uids = opened.uids() if uids is None else uids
-    sizes = {line.uid: line.size for line in opened.headers(uids)}
-    found = {}
-    for message in opened.messages(uids, sizes=sizes):
-        with message.body:
-            found[message.uid] = message.body.read()
-    return found
+@dataclass
+class Letters:
+    """Draws letters; each has a Message-ID of its own, and some answer an earlier one."""
+
+    rng: random.Random
+    domain: str = "letters.example"
+    _ids: list[str] = field(default_factory=list)
+
+    def draw(self) -> bytes:
+        """The next letter, with CRLF at the ends of its lines."""
+        message = EmailMessage(policy=SMTP)
+        number = len(self._ids)
+        message["Message-ID"] = f"<{number}.{self.rng.randrange(10**9)}@{self.domain}>"
+        message["Date"] = format_datetime(_BEGIN + timedelta(minutes=7 * number))
+        message["From"], message["To"] = self.rng.sample(PEOPLE, 2)
+        self._write_subject(message)
+        self._write_body(message)
+        if message.is_multipart():
+            message.set_boundary(f"part-of-{number}")
+        self._ids.append(message["Message-ID"])
+        return bytes(message)
+
+    def _write_subject(self, message: EmailMessage) -> None:
+        message["Subject"] = self._words(self.rng.randint(1, 8)).capitalize()
+        if self._ids and self.rng.random() < 0.3:
+            answered = self.rng.choice(self._ids)
+            message["In-Reply-To"] = message["References"] = answered
+            message.replace_header("Subject", f"Re: {message['Subject']}")
+
+    def _write_body(self, message: EmailMessage) -> None:
+        kind = self.rng.choices(list(KINDS), list(KINDS.values()))[0]
+        text = self._words(_LONG_TEXT if kind == "long" else self.rng.randint(1, 60))
+        html = f"<html><body><p>{text}</p></body></html>"
+        if kind == "html":
+            message.set_content(html, subtype="html")
+            return
+        message.set_content(text, cte=self.rng.choice(("quoted-printable", "base64")))
+        if kind == "both":
+            message.add_alternative(html, subtype="html")
+        elif kind in ("attached", "large"):
+            size = _LARGE_ATTACHMENT if kind == "large" else self.rng.randint(1, 5_000)
+            message.add_attachment(self.rng.randbytes(size), "application", "pdf", filename="plan.pdf")
+
+    def _words(self, count: int) -> str:
+        return " ".join(self.rng.choices(WORDS, k=count))
