@@ -113,6 +113,12 @@ def is_unstarted(tx: Executor, connection_id: int, kind: Kind) -> bool:
     return stage_of(tx, connection_id, kind) is Stage.RECENT
 
 
+def is_finished(tx: Executor, connection_id: int, kind: Kind) -> bool:
+    """Whether all is in."""
+    params = {"connection_id": connection_id, "kind": kind}
+    return tx.execute(statement("find_finished_import"), params).fetchone() is not None
+
+
 def imports_of(connection: psycopg.Connection, connection_ids: Collection[int]) -> dict[int, Import]:
     """The imports of these connections, by connection; each has at most one."""
     found = rows_as(connection, Import, "list_imports", {"connection_ids": sorted(connection_ids)})

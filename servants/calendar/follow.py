@@ -31,12 +31,14 @@ from servants.calendar.faults import (
     TooMuchAsked,
     UnexpectedReply,
 )
+from servants.calendar.first_reading import FirstReading
 from servants.calendar.instances import finish_window, window_around
 from servants.calendar.plan import Action, Delete, Upsert, plan
 from servants.calendar.reports import Bodies, Body, Changes, changes_since, fetch, list_etags, members_between
 from servants.calendar.series import Expansion, Window
 from servants.calendar.store import FetchedObject, HeldObject, StoredCalendar
 from servants.calendar.zones import zone_or_utc
+from servants.web import shown
 
 log = get_logger(__name__)
 
@@ -82,10 +84,17 @@ class Run:
     counts: Counter[str] = field(default_factory=Counter)
     done: int = 0
     total: int = 0
+    #: The connection's import, until everything was in once.
+    reading: FirstReading | None = None
 
     @property
     def window(self) -> Window:
         return window_around(self.today)
+
+    def plan_more(self, count: int) -> None:
+        self.total += count
+        if self.reading is not None and count:
+            self.reading.tell(self.total, self.done)
 
     def progress(self, done: int) -> None:
         self.done += done
@@ -159,7 +168,10 @@ class Follower:
         known = self._known()
         listed = self._listed_in_pages(known) if self._pair.remote.can_sync else None
         changes = listed or list_etags(self._run.dav, self._pair.remote)
-        self._apply(changes, plan(changes, known, believe_empty=believe_empty), keep_token=True)
+        self._apply(changes, plan(changes, known, believe_empty=believe_empty), keep_token=changes.complete)
+        if not changes.complete:
+            url = shown(self._pair.remote.url)
+            raise TooMuchAsked(f"PROPFIND {url}: the server cuts the listing short, so that deletions cannot be told.")
 
     def _listed_in_pages(self, known: dict[str, str]) -> Changes | None:
         """Everything by sync-collection, each page written as it comes and added to `known`; None where that fails.
@@ -189,7 +201,7 @@ class Follower:
         """Do all of it; `keep_token` says that the calendar is then in step up to the token of `changes`."""
         if not actions and not keep_token:
             return
-        self._run.total += len(actions)
+        self._run.plan_more(len(actions))
         for batch, is_last in _marked(_batches(actions)):
             self._job.stop_if_cancelled()
             upserts = {action.href: action.new for action in batch if isinstance(action, Upsert)}
@@ -200,6 +212,8 @@ class Follower:
                     deleted = store.delete_objects(tx, self._pair.row, deletes if ends_batch else [])
                     if keep_token and is_last and ends_batch and not self._waiting:
                         store.save_token(tx, self._pair.row, token=changes.sync_token, ctag=self._pair.remote.ctag)
+                    if self._run.reading is not None:
+                        self._run.reading.advance(tx, len(portion))
                 created = sum(upserts[href] for href in written)
                 self._run.counts.update(created=created, changed=len(written) - created, deleted=deleted)
             self._run.progress(len(batch))

@@ -9,7 +9,7 @@ skips, by their etags, those it has already written.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 
 from retinue import (
@@ -31,6 +31,7 @@ from servants.calendar import store
 from servants.calendar.client import DavClient, SignIn
 from servants.calendar.discovery import RemoteCalendar, find_calendars
 from servants.calendar.faults import ServerFailed, SuspiciousEmptiness, UnexpectedReply
+from servants.calendar.first_reading import FirstReading
 from servants.calendar.follow import Follower, Pair, Run
 from servants.calendar.instances import today
 from servants.calendar.plan import SUSPICIOUS_FROM
@@ -104,19 +105,33 @@ class ConnectionSync:
         """
         pairs = self._save_calendars(find_calendars(self._dav))
         self._run.counts["calendars"] = len(pairs)
-        for pair in pairs:
-            self._sync(pair)
+        self._bring_all(pairs)
         with self._job.commit() as tx:
             store.mark_synced(tx, [pair.row.id for pair in pairs if pair.unchanged])
+            if self._run.reading is not None and not self._troubles and not self._job.payload.recent_only:
+                self._run.reading.finish(tx)
             if self._doubts or self._doubted:
                 tx.checkpoint({"doubted": self._doubts})
         if self._troubles:
             raise self._troubles[0]
         return dict(self._run.counts)
 
+    def _bring_all(self, pairs: Sequence[Pair]) -> None:
+        """What takes place about now comes first, in every calendar."""
+        reading = self._run.reading
+        if reading is not None:
+            reading.tell(0, 0)
+        pairs = [pair for pair in pairs if self._succeeds(pair, self._take_recent)]
+        if reading is not None:
+            reading.note_recent()
+        if not self._job.payload.recent_only:
+            for pair in pairs:
+                self._succeeds(pair, self._bring_in_step)
+
     def _save_calendars(self, remotes: Sequence[RemoteCalendar]) -> list[Pair]:
         with self._job.commit() as tx:
             self._run.today = today(tx)
+            self._run.reading = FirstReading.of(tx, self._job, self._connection)
             absent = store.absent_calendars(tx, self._connection, [remote.url for remote in remotes])
             if self._believes_absence(remotes, sum(absent.values())):
                 self._run.counts["deleted"] += store.delete_calendars(tx, self._connection, absent)
@@ -130,9 +145,10 @@ class ConnectionSync:
         self._doubt(home, SuspiciousEmptiness(f"lists no calendars though {held} objects are known"))
         return False
 
-    def _sync(self, pair: Pair) -> None:
+    def _succeeds(self, pair: Pair, step: Callable[[Pair], None]) -> bool:
+        """Whether the calendar can be gone on with after this step; what is wrong is told at the end."""
         try:
-            self._bring_in_step(pair)
+            step(pair)
         except SuspiciousEmptiness as doubt:
             self._doubt(pair.remote.url, doubt)
         except (ServerFailed, UnexpectedReply) as trouble:
@@ -140,17 +156,21 @@ class ConnectionSync:
         except PermanentError as refusal:
             self._run.counts["unreadable"] += 1
             self._job.anomaly("calendar_unreadable", calendar=pair.row.id, reason=refusal.message)
+        else:
+            return True
+        return False
 
-    def _bring_in_step(self, pair: Pair) -> None:
+    def _take_recent(self, pair: Pair) -> None:
         follower = Follower(self._run, pair)
         follower.move_window()
-        if pair.unchanged:
-            return
-        self._job.stop_if_cancelled()
-        if not pair.row.synced:
+        if not pair.unchanged and not pair.row.synced:
+            self._job.stop_if_cancelled()
             follower.take_recent()
-        if not self._job.payload.recent_only:
-            follower.bring_in_step(believe_empty=pair.remote.url in self._doubted)
+
+    def _bring_in_step(self, pair: Pair) -> None:
+        if not pair.unchanged:
+            self._job.stop_if_cancelled()
+            Follower(self._run, pair).bring_in_step(believe_empty=pair.remote.url in self._doubted)
 
     def _doubt(self, url: str, doubt: SuspiciousEmptiness) -> None:
         self._doubts.append(url)

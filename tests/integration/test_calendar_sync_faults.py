@@ -143,10 +143,13 @@ def test_a_calendar_that_may_not_be_read_is_an_anomaly(
 def test_a_limit_in_the_middle_keeps_what_was_written(
     account: CalendarAccount, home: Home, sql: psycopg.Connection
 ) -> None:
+    account.sync()
+    for slug, name in (("one", "e"), ("two", "f"), ("three", "g")):
+        home.calendars[slug][name] = "1"
     home.faults["/two/"] = Reply(429, headers={"Retry-After": "30"})
     with pytest.raises(RateLimited, match="/two/ answered 429"):
         account.sync()
-    assert uids(sql) == "a"
+    assert uids(sql) == "abcde"
 
 
 def test_an_event_that_cannot_be_fetched_is_an_anomaly_and_keeps_what_is_known(
