@@ -3,7 +3,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check bench wheel lock proof-calendars proof-faults proof-retention proof-budget proof-chaos proof-limit proof-mail proof-order proof-weights
+.PHONY: help up down test check bench wheel lock proof-calendars proof-faults proof-retention proof-budget proof-chaos proof-limit proof-mail proof-mailbox proof-order proof-watch proof-weights
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,12 @@ proof-weights: $(READY) ## accounts with weights 1, 1, 2 get time in 1:1:2; take
 
 proof-mail: $(READY) ## email.sync exact through 50 x 1,000 changes and kills, as root; SEEDS=4 SEED=7 CHANGES=200; takes minutes
 	SEEDS=$(or $(SEEDS),50) SEED=$(or $(SEED),1) CHANGES=$(or $(CHANGES),1000) $(BIN)/python -m pytest tests/faults/test_mail_changes.py -m proof -s $(PYTEST)
+
+proof-mailbox: $(READY) ## first reading of 100,000 messages beside imaplib, and syncs afterwards, as root; MESSAGES=10000; takes minutes
+	MESSAGES=$(or $(MESSAGES),100000) $(BIN)/python -m pytest tests/integration/test_mailbox_at_scale.py -m proof -s $(PYTEST)
+
+proof-watch: $(READY) ## how soon new mail is stored with 500 mailboxes watched, as root; MAILBOXES=50 MAILS=20; takes minutes
+	MAILBOXES=$(or $(MAILBOXES),500) MAILS=$(or $(MAILS),20) $(BIN)/python -m pytest tests/faults/test_mail_push.py -m proof -s $(PYTEST)
 
 proof-calendars: $(READY) ## calendar.sync exact through 50 x 1,000 changes and kills; SEEDS=4 SEED=7 CHANGES=200; takes an hour
 	SEEDS=$(or $(SEEDS),50) SEED=$(or $(SEED),1) CHANGES=$(or $(CHANGES),1000) $(BIN)/python -m pytest tests/faults/test_calendar_changes.py -m proof -s $(PYTEST)

@@ -19,9 +19,6 @@ SHARES = {"": 0.7, ".Archive": 0.2, ".Sent": 0.1}
 #: Messages are spread over so many days before now, the oldest first.
 DAYS = 900
 
-#: Messages that one command of the plain reading asks for, as many as a page of the sync.
-BATCH = 200
-
 _WORDS = ("plan", "offer", "call", "meeting", "invoice", "answer", "order", "contract", "question", "team", "week")
 
 
@@ -64,16 +61,15 @@ def _hand_over(root: Path) -> None:
 
 
 def message(rng: random.Random, number: int) -> bytes:
-    """A plain one, one in HTML or one with an attachment, with the headers that mail usually has."""
+    """One as they usually are: plain, in HTML with or without the same in plain text, or with an attachment."""
     sender, receiver = rng.randrange(2000), rng.randrange(200)
     kind = rng.random()
-    if kind < 0.7:
+    if kind < 0.45:
         content, body = "text/plain; charset=utf-8", text(rng, rng.randint(500, 8_000))
+    elif kind < 0.8:
+        content, body = 'multipart/alternative; boundary="=_part"', _alternative(rng)
     elif kind < 0.95:
-        rows = "".join(
-            f"<p style='margin:0'>{line}</p>\r\n" for line in text(rng, rng.randint(3_000, 14_000)).split("\r\n")
-        )
-        content, body = "text/html; charset=utf-8", f"<html><body>\r\n{rows}</body></html>\r\n"
+        content, body = "text/html; charset=utf-8", _html(text(rng, rng.randint(3_000, 14_000)))
     else:
         content, body = 'multipart/mixed; boundary="=_part"', _with_attachment(rng)
     reply = f"In-Reply-To: <{number - 7}@mail.example.com>\r\n" if number > 7 and rng.random() < 0.4 else ""
@@ -96,6 +92,19 @@ def text(rng: random.Random, size: int) -> str:
     return "\r\n".join(" ".join(rng.choices(_WORDS, k=11)) for _ in range(size // 70 + 1)) + "\r\n"
 
 
+def _html(lines: str) -> str:
+    rows = "".join(f"<p style='margin:0'>{line}</p>\r\n" for line in lines.split("\r\n"))
+    return f"<html><body>\r\n{rows}</body></html>\r\n"
+
+
+def _alternative(rng: random.Random) -> str:
+    lines = text(rng, rng.randint(1_000, 8_000))
+    return (
+        f"--=_part\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{lines}"
+        f"--=_part\r\nContent-Type: text/html; charset=utf-8\r\n\r\n{_html(lines)}--=_part--\r\n"
+    )
+
+
 def _with_attachment(rng: random.Random) -> str:
     encoded = encodebytes(rng.randbytes(rng.randint(20_000, 60_000))).decode().replace("\n", "\r\n")
     return (
@@ -105,12 +114,16 @@ def _with_attachment(rng: random.Random) -> str:
     )
 
 
-def read_plainly(client: imaplib.IMAP4) -> Iterator[int]:
-    """The bytes of every message, all fetched by the standard library's client and thrown away."""
+def read_plainly(client: imaplib.IMAP4, *, batch: int = 1) -> Iterator[int]:
+    """The bytes of every message, all fetched by the standard library's client and thrown away.
+
+    One after the other, as its documentation has it (https://docs.python.org/3/library/imaplib.html#imap4-example), or
+    so many with each command.
+    """
     for mailbox in ("INBOX", "Archive", "Sent"):
         client.select(mailbox, readonly=True)
-        uids = client.uid("SEARCH", "ALL")[1][0].split()
-        for start in range(0, len(uids), BATCH):
-            part = uids[start : start + BATCH]
-            _, lines = client.uid("FETCH", f"{part[0].decode()}:{part[-1].decode()}", "(BODY.PEEK[])")
+        uids = client.uid("SEARCH", "ALL")[1][0].decode().split()
+        for start in range(0, len(uids), batch):
+            part = uids[start : start + batch]
+            _, lines = client.uid("FETCH", f"{part[0]}:{part[-1]}", "(BODY.PEEK[])")
             yield from (len(line[1]) for line in lines if isinstance(line, tuple))
