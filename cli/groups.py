@@ -12,6 +12,7 @@ from cli.params import ID, account_option, json_option
 if TYPE_CHECKING:
     from cli.output import Column
     from infra.postgres.groups import GroupDetails
+    from infra.postgres.imports import Import
 
 
 @click.group()
@@ -46,13 +47,15 @@ def show_group(group_id: int, as_json: bool) -> None:
     """Show how far one group is, those inside it added up, and its rules."""
     from cli.output import print_fields, print_json
     from infra.postgres import groups as stored
+    from infra.postgres.imports import import_of_group
 
     with database_connection() as connection:
         found = stored.show_group(connection, group_id)
+        reads = import_of_group(connection, group_id)
     if as_json:
         print_json(found)
     else:
-        print_fields(_facts(found))
+        print_fields([*_facts(found), *_import_facts(reads)])
 
 
 @groups.command("cancel")
@@ -103,6 +106,14 @@ def _facts(group: GroupDetails) -> list[tuple[str, object]]:
         ("Made", moment(group.created_at)),
     ]
     return facts if group.finished_at is None else [*facts, ("Ended", moment(group.finished_at))]
+
+
+def _import_facts(found: Import | None) -> list[tuple[str, object]]:
+    from infra.postgres.imports import progress_words
+
+    if found is None:
+        return []
+    return [("Reads", f"the history of connection {found.connection_id}: {progress_words(found) or 'all of it is in'}")]
 
 
 def _done(group: GroupDetails) -> str:

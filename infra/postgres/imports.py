@@ -125,6 +125,12 @@ def imports_of(connection: psycopg.Connection, connection_ids: Collection[int]) 
     return {one.connection_id: one for one in found}
 
 
+def import_of_group(connection: psycopg.Connection, group_id: int) -> Import | None:
+    """The import whose history the jobs of a group read."""
+    row = connection.execute(statement("find_import_of_group"), {"group_id": group_id}).fetchone()
+    return None if row is None else imports_of(connection, [row[0]]).get(row[0])
+
+
 def progress_words(found: Import | None) -> str:
     """What a list shows of an import: nothing where there is none or all is in."""
     if found is None or found.finished_at is not None:

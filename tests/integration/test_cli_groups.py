@@ -45,6 +45,24 @@ def test_a_group_is_listed_and_shown(retinue: CommandLine, group_id: int) -> Non
     assert "1 (1 completed, 0 failed, 0 cancelled)" in said
 
 
+def test_a_group_that_reads_a_history_tells_how_far_it_is(
+    retinue: CommandLine, sql: psycopg.Connection, group_id: int
+) -> None:
+    assert "Reads" not in retinue.say("groups", "show", group_id)
+    sql.execute(
+        "INSERT INTO connections (account_id, provider, name, config, credentials)"
+        " SELECT id, 'imap', 'main', '{}', '' FROM accounts"
+    )
+    sql.execute(
+        "INSERT INTO imports (account_id, connection_id, kind, group_id, total, done, recent_at)"
+        " SELECT account_id, id, 'email', %s, 400, 100, now() FROM connections",
+        (group_id,),
+    )
+    assert "the history of connection 1: 25 %" in retinue.say("groups", "show", group_id)
+    sql.execute("UPDATE imports SET finished_at = now()")
+    assert "the history of connection 1: all of it is in" in retinue.say("groups", "show", group_id)
+
+
 def test_a_group_is_cancelled(retinue: CommandLine, sql: psycopg.Connection, group_id: int) -> None:
     assert retinue.say("groups", "cancel", group_id) == f"What is left of group {group_id} is being cancelled.\n"
     assert retinue.json("groups", "show", group_id)["state"] == "cancelling"

@@ -1,0 +1,1 @@
+SELECT connection_id FROM imports WHERE group_id = %(group_id)s
