@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 from retinue.errors import CredentialError, PermanentError
 from servants.calendar.client import DavClient
-from servants.calendar.faults import Denied, Missing, Refused, resolve
-from servants.calendar.multistatus import APPLE, CALDAV, CALENDARSERVER, DAV, DavResponse
+from servants.calendar.faults import Denied, Missing, Refused, ServerFailed, resolve
+from servants.calendar.multistatus import APPLE, CALDAV, CALENDARSERVER, DAV, SERVER_FAILED, DavResponse
 from servants.web import shown
 
 WELL_KNOWN = "/.well-known/caldav"
@@ -100,7 +100,12 @@ def _homes_of_principal(dav: DavClient, url: str, answer: DavResponse) -> list[s
 
 def _listed(dav: DavClient, home: str) -> list[RemoteCalendar]:
     with dav.propfind(home, PROPERTIES, depth=1) as (answered, reply):
-        return [_calendar(resolve(answered, response.href), response) for response in reply if _is_calendar(response)]
+        responses = list(reply)
+    for response in responses:
+        # What is not listed counts as deleted, so a listing with holes is none.
+        if response.status >= SERVER_FAILED:
+            raise ServerFailed(f"PROPFIND {shown(home)}: the server failed to list all that is there.")
+    return [_calendar(resolve(answered, response.href), response) for response in responses if _is_calendar(response)]
 
 
 def _is_calendar(response: DavResponse) -> bool:

@@ -168,7 +168,11 @@ class Follower:
         known = self._known()
         listed = self._listed_in_pages(known) if self._pair.remote.can_sync else None
         changes = listed or list_etags(self._run.dav, self._pair.remote)
-        self._apply(changes, plan(changes, known, believe_empty=believe_empty), keep_token=changes.complete)
+        actions: Sequence[Action] = plan(changes, known, believe_empty=believe_empty)
+        if listed is not None:
+            # All else was written page by page; a member without etag would be fetched again.
+            actions = [action for action in actions if isinstance(action, Delete)]
+        self._apply(changes, actions, keep_token=changes.complete)
         if not changes.complete:
             url = shown(self._pair.remote.url)
             raise TooMuchAsked(f"PROPFIND {url}: the server cuts the listing short, so that deletions cannot be told.")

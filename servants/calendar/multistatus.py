@@ -20,8 +20,8 @@ APPLE = "{http://apple.com/ns/ical/}"
 CALENDARSERVER = "{http://calendarserver.org/ns/}"
 
 OK = 200
-BAD_REQUEST = 400
 NOT_FOUND = 404
+SERVER_FAILED = 500
 INSUFFICIENT_STORAGE = 507
 
 _PARSER_OPTIONS = {"resolve_entities": False, "no_network": True, "huge_tree": False, "load_dtd": False}
@@ -39,7 +39,10 @@ class Property:
 
 @dataclass(frozen=True, slots=True)
 class DavResponse:
-    """What a multistatus says about one href; `properties` holds those whose status is 200."""
+    """What a multistatus says about one href; `properties` holds those whose status is 200.
+
+    Where the server failed to tell some property (5xx), that is the status of all.
+    """
 
     href: str
     status: int
@@ -119,11 +122,15 @@ def has_precondition(body: bytes, name: str) -> bool:
 
 def _response(element: Any) -> DavResponse:
     properties: dict[str, Property] = {}
+    status = _status(element)
     for propstat in element.iterfind(f"{DAV}propstat"):
-        if _status(propstat) == OK:
+        found = _status(propstat)
+        if found == OK:
             properties.update((child.tag, _property(child)) for child in propstat.iterfind(f"{DAV}prop/*"))
+        elif found >= SERVER_FAILED:
+            status = max(status, found)
     href = (element.findtext(f"{DAV}href") or "").strip()
-    return DavResponse(href, _status(element), properties)
+    return DavResponse(href, status, properties)
 
 
 def _property(element: Any) -> Property:

@@ -11,7 +11,14 @@ from xml.sax.saxutils import escape
 from servants.calendar.client import DavClient
 from servants.calendar.discovery import RemoteCalendar
 from servants.calendar.faults import ListingStuck, ReplyTooLarge, TooMuchAsked, resolve
-from servants.calendar.multistatus import BAD_REQUEST, CALDAV, DAV, INSUFFICIENT_STORAGE, NOT_FOUND, DavResponse
+from servants.calendar.multistatus import (
+    CALDAV,
+    DAV,
+    INSUFFICIENT_STORAGE,
+    NOT_FOUND,
+    SERVER_FAILED,
+    DavResponse,
+)
 from servants.web import shown
 
 _SYNC_COLLECTION = """<?xml version="1.0" encoding="utf-8"?>
@@ -46,8 +53,6 @@ PAGE_LIMITS = (None, 500, 50)
 
 #: How many replies in a row, each cut short, may bring nothing new.
 MAX_STALE_PAGES = 3
-
-SERVER_FAILED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +137,19 @@ def full_listing(dav: DavClient, calendar: RemoteCalendar) -> Changes:
 
 
 def list_etags(dav: DavClient, calendar: RemoteCalendar) -> Changes:
-    """Every member by a plain listing. The token is that of the calendar's discovery, which covers less than this."""
+    """Every member by a plain listing; not complete where the server cuts it short.
+
+    The token is that of the calendar's discovery: what changed since then is told again.
+    """
+    cut = False
+    etags: dict[str, str] = {}
     with dav.propfind(calendar.url, _ETAGS, depth=1) as (_, reply):
-        members = {_member(calendar.url, response): response.text(f"{DAV}getetag") or "" for response in reply}
-    etags = {href: etag for href, etag in members.items() if href is not None}
-    return Changes(etags, sync_token=calendar.sync_token if calendar.can_sync else None, complete=True)
+        for response in reply:
+            href = _member(calendar.url, response)
+            if href is not None:
+                etags[href] = response.text(f"{DAV}getetag") or ""
+            cut |= response.status == INSUFFICIENT_STORAGE
+    return Changes(etags, sync_token=calendar.sync_token if calendar.can_sync else None, complete=not cut)
 
 
 def members_between(dav: DavClient, calendar: RemoteCalendar, first: date, end: date) -> Changes:
@@ -194,7 +207,8 @@ def _sync_collection(dav: DavClient, url: str, token: str, limit: int | None) ->
                 continue
             if response.status == NOT_FOUND:
                 removed.add(href)
-            elif response.status < BAD_REQUEST:
+            else:
+                # A member that the server cannot tell about is there all the same.
                 etags[href] = response.text(f"{DAV}getetag") or ""
     return Changes(etags, frozenset(removed), reply.sync_token), truncated
 

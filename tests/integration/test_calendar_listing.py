@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from infra.postgres.connect import Database
-from servants.calendar.faults import TooMuchAsked
+from servants.calendar.faults import ServerFailed, TooMuchAsked
 from tests.support.bad_caldav_server import BadCalDavServer, Reply, Request, bad_server, multistatus, response
 from tests.support.calendar_job import CalendarAccount, calendar_account
 
@@ -317,3 +317,51 @@ def test_what_a_server_keeps_back_for_now_is_asked_for_again(
     journal.faults.clear()
     assert account.sync()["created"] == 1
     assert (held(sql), token(sql)) == (["a", "b"], "2")
+
+
+def test_a_listing_of_etags_that_is_cut_short_deletes_nothing(
+    account: CalendarAccount, journal: Journal, sql: psycopg.Connection
+) -> None:
+    journal.put(*NAMES[:4])
+    account.sync()
+    journal.put("new")
+    some = [member("e00", "1"), member("new", "5"), response(CALENDAR, status=507)]
+    journal.faults = {"sync-collection": lambda request: Reply(507), "etags": lambda request: multistatus(*some)}
+    with pytest.raises(TooMuchAsked, match="cuts the listing short"):
+        account.sync()
+    assert (held(sql), token(sql)) == ([*NAMES[:4], "new"], "4")
+
+
+def test_a_member_that_the_server_cannot_tell_about_is_not_deleted(
+    account: CalendarAccount, journal: Journal, sql: psycopg.Connection
+) -> None:
+    journal.put("a", "b")
+    account.sync()
+    sql.execute("UPDATE calendars SET sync_token = NULL")
+    failing = multistatus(member("a", "1"), response(CALENDAR + "b", status=500), token="2")
+    journal.faults = {
+        "sync-collection": lambda request: failing,
+        "calendar-multiget": lambda request: multistatus(response(CALENDAR + "b", status=500)),
+    }
+    assert account.sync()["unreadable"] == 1
+    assert (held(sql), token(sql)) == (["a", "b"], None)
+
+
+@pytest.mark.parametrize(
+    "hole",
+    [
+        response("/home/other/", status=507),
+        "<D:response><D:href>/home/work/</D:href><D:propstat><D:prop><D:resourcetype/></D:prop>"
+        "<D:status>HTTP/1.1 500 X</D:status></D:propstat></D:response>",
+    ],
+    ids=["cut short", "a property that fails"],
+)
+def test_a_listing_of_calendars_with_holes_deletes_none(
+    hole: str, account: CalendarAccount, journal: Journal, sql: psycopg.Connection
+) -> None:
+    journal.put("a")
+    account.sync()
+    journal.faults["calendars"] = lambda request: multistatus(hole)
+    with pytest.raises(ServerFailed, match="failed to list all that is there"):
+        account.sync()
+    assert held(sql) == ["a"]
