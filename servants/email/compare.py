@@ -1,11 +1,12 @@
 """A whole mailbox compared with its server: the proof that following it misses nothing.
 
-Following comes first. What the comparison then finds may have changed since, so following comes once more; what it does
-not mend is drift, which is mended here and reported.
+Following comes first. What the comparison then finds may have changed since, so following comes once more, and again
+for what may have changed in that moment; what it does not mend is drift, which is mended here and reported.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,12 +19,15 @@ from servants.email.mailbox_sync import MailboxSync
 from servants.email.mailboxes import StoredMailbox
 from servants.email.server import Server
 from servants.email.uid_sets import EMPTY, joined, oldest_first
-from servants.email.values import FlagLine, UidSet
+from servants.email.values import UidSet
 
 log = get_logger(__name__)
 
 #: How long a comparison is good for.
 GOOD_FOR = timedelta(days=1)
+
+#: How often following gets the chance to mend a difference before it is drift.
+CONFIRMATIONS = 2
 
 #: Messages of which the flags are asked for at once.
 _PART = 10_000
@@ -50,10 +54,12 @@ class Comparison:
             TransientError, PermanentError: the server does not let it.
         """
         differing = self._differing(row)
-        if differing:
-            self._sync.follow(self._current(row))
-            if not self._mend(self._current(row), differing):
-                return False
+        for _ in range(CONFIRMATIONS):
+            if differing:
+                self._sync.follow(self._current(row))
+                differing = self._still_differing(self._current(row), differing)
+        if differing and not self._mend(self._current(row), differing):
+            return False
         with self._job.commit() as tx:
             mailboxes.mark_compared(tx, row.id)
         return True
@@ -78,20 +84,35 @@ class Comparison:
             differing = joined(differing, _uids_of(found))
         return differing
 
-    def _mend(self, row: StoredMailbox, differing: UidSet) -> bool:
+    def _still_differing(self, row: StoredMailbox, uids: UidSet) -> UidSet:
+        """Those of the UIDs of which the server says something else than is placed, once more."""
+        differing = EMPTY
+        for part, news in self._news_of(uids):
+            with self._job.commit() as tx:
+                found = plan(news, self._sync.held(tx, row, news, among=part))
+            differing = joined(differing, _uids_of(found))
+        return differing
+
+    def _mend(self, row: StoredMailbox, uids: UidSet) -> bool:
         """Bring these UIDs in step by what the server says of them now; whether all of it was done."""
         missing, found = EMPTY, {"gone": 0, "flags": 0, "missing": 0}
-        for part in oldest_first(differing, _PART):
-            lines, _ = self._server.session.flags(part)
-            news = News(lines=lines, listed=UidSet.of(line.uid for line in lines), whole=True)
+        for part, news in self._news_of(uids):
             with self._job.commit() as tx:
                 done = self._sync.apply(tx, row, news, among=part)
             missing = joined(missing, done.missing)
             found["gone"] += len(done.gone)
-            found["flags"] += sum(not _is_later(line, row) for line in done.reflag)
+            found["flags"] += len(done.reflag)
             found["missing"] += len(done.missing)
         self._report(row, found)
         return self._sync.bring(row, missing)
+
+    def _news_of(self, uids: UidSet) -> Iterator[tuple[UidSet, News]]:
+        """What the server says of these UIDs, and of no others: it may tell of other messages that change meanwhile."""
+        for part in oldest_first(uids, _PART):
+            told, _ = self._server.session.flags(part)
+            asked = frozenset(part)
+            lines = [line for line in told if line.uid in asked]
+            yield part, News(lines=lines, listed=UidSet.of(line.uid for line in lines), whole=True)
 
     def _report(self, row: StoredMailbox, found: dict[str, int]) -> None:
         """The first comparison completes the import: what it finds is no drift."""
@@ -105,8 +126,3 @@ class Comparison:
 
 def _uids_of(found: Plan) -> UidSet:
     return joined(found.gone, found.missing, found.forgotten, UidSet.of(line.uid for line in found.reflag))
-
-
-def _is_later(line: FlagLine, row: StoredMailbox) -> bool:
-    """Whether the flags changed after the mailbox was brought in step."""
-    return line.modseq is not None and row.highest_modseq is not None and line.modseq > row.highest_modseq

@@ -12,7 +12,7 @@ from retinue.testing.database import RetinueDatabase
 from retinue.testing.pytest import retinue_database, retinue_schema, retinue_template
 from servants.email.imap.faults import ConnectionLost, Denied, Refused, ServerFailed
 from servants.email.imap.session import ImapSession
-from servants.email.values import RemoteFolder, UidSet
+from servants.email.values import FlagLine, RemoteFolder, UidSet
 from tests.support.dovecot_server import PLAIN, MailServer, run_dovecot
 from tests.support.mail_account import MailAccount, letter, mail_account
 
@@ -257,6 +257,28 @@ def test_what_changes_during_a_comparison_is_no_drift(account: MailAccount, monk
     account.sync(compare=True)
 
     assert account.anomalies == []
+    assert account.differences() == []
+
+
+def test_news_of_other_messages_during_a_comparison_are_no_drift(
+    account: MailAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server may tell of any message's flags while it answers for some."""
+    account.append(*map(letter, range(5)))
+    account.sync()
+    account.database.sql.execute("UPDATE placements SET flags = '{Wrong}' WHERE uid = 3")
+    real = ImapSession.flags
+
+    def talkative(session: ImapSession, uids: UidSet | None, **more: Any) -> Any:
+        lines, gone = real(session, uids, **more)
+        return ([*lines, FlagLine(5, ())] if uids is not None else lines), gone
+
+    monkeypatch.setattr(ImapSession, "flags", talkative)
+    account.sync(compare=True)
+
+    assert [(a.fields["gone"], a.fields["flags"], a.fields["missing"]) for a in account.runs[-1].anomalies] == [
+        (0, 1, 0)
+    ]
     assert account.differences() == []
 
 
