@@ -59,7 +59,7 @@ proof-mailbox: $(READY) ## first reading of 100,000 messages beside imaplib, and
 proof-watch: $(READY) ## how soon new mail is stored with 500 mailboxes watched, as root; MAILBOXES=50 MAILS=20; takes minutes
 	MAILBOXES=$(or $(MAILBOXES),500) MAILS=$(or $(MAILS),20) $(BIN)/python -m pytest tests/faults/test_mail_push.py -m proof -s $(PYTEST)
 
-proof-calendars: $(READY) ## calendar.sync exact through 50 x 1,000 changes and kills; SEEDS=4 SEED=7 CHANGES=200; takes an hour
+proof-calendars: $(READY) ## calendar.sync exact through 50 x 1,000 changes and kills; SEEDS=4 SEED=7 CHANGES=200; takes hours
 	SEEDS=$(or $(SEEDS),50) SEED=$(or $(SEED),1) CHANGES=$(or $(CHANGES),1000) $(BIN)/python -m pytest tests/faults/test_calendar_changes.py -m proof -s $(PYTEST)
 
 proof-retention: $(READY) ## drop a day of 10 million finished jobs; needs 6 GB of disk and some minutes
