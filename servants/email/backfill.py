@@ -37,7 +37,8 @@ class Backfill(Payload):
 
 @servant(
     "email.backfill",
-    slots=4,
+    # What it does keeps a core busy: more at once in one process would only wait for one another.
+    slots=2,
     timeout=minutes(6),
     # As long as one silent read may take, for only then can the job notice that it should stop.
     grace=seconds(75),
