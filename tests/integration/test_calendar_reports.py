@@ -103,8 +103,8 @@ def test_changes_are_sorted_into_changed_and_removed() -> None:
             Changes(
                 {
                     "/cal/a%20b.ics": '"1"',
-                # It is there, whoever may read it.
-                "/cal/locked.ics": "",
+                    # It is there, whoever may read it.
+                    "/cal/locked.ics": "",
                 },
                 frozenset({"/cal/gone.ics"}),
                 "t2",
