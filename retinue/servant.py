@@ -61,6 +61,8 @@ class ServantType(Generic[P]):
     lane_limit: int | None = None
     type_limit: int | None = None
     order: StrictOrder | None = None
+    #: Whether its jobs stand by until they are asked to stop, so that a drain need not wait for them.
+    standing: bool = False
 
     def __post_init__(self) -> None:
         faults = list(_faults(self))
@@ -129,6 +131,7 @@ class ServantRules(typing.TypedDict, total=False):
     lane_limit: int | None
     type_limit: int | None
     order: StrictOrder | None
+    standing: bool
 
 
 def _payload_model(name: str, handler: Handler[P]) -> type[P]:

@@ -80,6 +80,7 @@ class EmailWatch(Payload):
     retry=Exponential(base=5, cap=300, attempts=10),
     lane="connection_id",
     lane_limit=1,
+    standing=True,
 )
 async def watch_mailbox(job: AsyncJob[EmailWatch]) -> Outcome:
     """Watch the connection's INBOX."""

@@ -195,7 +195,7 @@ class ServantProcess:
     def drain(self) -> None:
         """Hand back what has not begun, give what runs its grace, then release it; no attempt is spent."""
         log.info("servant_draining", servant=self.id, held=len(self._held))
-        ends = time.monotonic() + self._settings.drain_grace_seconds
+        ends = time.monotonic() + (0 if self.type.standing else self._settings.drain_grace_seconds)
         self._heartbeat.state = "draining"
         # At once, so that dispatch counts on these slots no longer.
         self._beats.wake()

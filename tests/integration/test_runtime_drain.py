@@ -73,6 +73,20 @@ def test_a_drain_is_known_at_once_whenever_the_next_heartbeat_is_due(house: Hous
         gate.open()
 
 
+def test_standing_jobs_are_asked_to_stop_at_once(house: House) -> None:
+    def handler(job: Job[Say]) -> Outcome:
+        assert job.cancelled.wait(DEADLINE_SECONDS)
+        job.stop_if_cancelled()
+        return Completed()
+
+    process = house.start(kind_of(handler, standing=True), drain_grace_seconds=3600)
+    (job,) = house.run()
+    house.wait_for("state = 'running' FROM jobs WHERE id = %s", job)
+    with in_background(process.drain):
+        house.wait_for("state = 'pending' FROM jobs WHERE id = %s", job)
+    assert row_of(house.sql, job, FATE) == RELEASED
+
+
 def test_a_job_that_stops_when_the_grace_is_over_is_released(house: House) -> None:
     reasons: list[str] = []
 
