@@ -15,6 +15,7 @@ from infra.logs import get_logger
 from infra.loop import PassResult
 from infra.postgres.connect import Database
 from infra.postgres.groups import make_follow_up
+from infra.postgres.holds import release_order_of
 from infra.postgres.statements import statement
 
 #: Notes folded, jobs cancelled and groups ended by one transaction.
@@ -60,9 +61,10 @@ class Groups:
             ids = sorted(row[0] for row in rows)
             if ids:
                 params = {"ids": ids}
-                gone = connection.execute(statement("cancel_waiting_jobs"), params).rowcount
+                gone = [row[0] for row in connection.execute(statement("cancel_waiting_jobs"), params)]
                 asked = connection.execute(statement("request_cancel"), params).rowcount
-                log.info("group_jobs_cancelled", waiting=gone, running=asked)
+                release_order_of(connection, gone)
+                log.info("group_jobs_cancelled", waiting=len(gone), running=asked)
         return len(ids)
 
     def _end(self) -> int:

@@ -7,7 +7,7 @@ import statistics
 
 from bench.contestants import NAP, RATE
 from bench.figures import RETINUE, Figure, Options, Section
-from bench.fleet import ECHO
+from bench.fleet import ECHO, scalar
 from bench.machine import Machine, machine
 from bench.retinue_side import PAYLOADS, Retinue, ring
 from bench.rows import fill_jobs
@@ -25,6 +25,7 @@ FREE = "beside a million jobs of an account without a limit"
 #: Seconds of each trickle for each second that the options ask for.
 STRETCH = 3
 
+_UNDER_WAY = "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')"
 _LIMIT = "UPDATE lanes SET concurrency_limit = %s WHERE type = %s AND lane = %s"
 
 
@@ -39,7 +40,10 @@ def measure(options: Options) -> Section:
             _hold(host)
             backlog = options.sized(BACKLOG, least=2000)
             fill_jobs(host, backlog, accounts=1, first=NOISY, payload=json.dumps(PAYLOADS[NAP]))
+            # What follows a bulk load by itself is not the neighbour's doing.
+            host.connection().execute("VACUUM jobs")
             for _ in range(options.runs):
+                _wait_until_idle(host)
                 waits[PAUSED].append(retinue.trickle(jobs))
                 _let_go(host, limit=1)
                 waits[LIMITED].append(retinue.trickle(jobs))
@@ -70,6 +74,11 @@ def _hold(host: Machine) -> None:
     connection = host.connection()
     with connection.transaction():
         hold_lanes(connection, [((ECHO, LANE), Hold(HoldKind.PAUSE, "", None, "bench"))])
+
+
+def _wait_until_idle(host: Machine) -> None:
+    """Until the paused neighbour's last jobs have ended."""
+    host.wait_for(lambda: scalar(host, _UNDER_WAY) == 0, "the neighbour's last jobs")
 
 
 def _let_go(host: Machine, *, limit: int | None) -> None:

@@ -47,6 +47,7 @@ def measure(options: Options) -> Section:
     with machine() as host:
         with fleet(host, ECHO, ECHO) as processes:
             fill_schedules(host, schedules)
+            host.wait_for(lambda: scalar(host, "SELECT count(*) FROM job_history") > 0, "the first fire", FILL_SECONDS)
             time.sleep(SETTLING)
             began, before = time.time(), cpu_seconds([processes["scheduler"]])
             time.sleep(STRETCH * options.seconds)

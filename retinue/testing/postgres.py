@@ -30,6 +30,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psutil
 import psycopg
 from psycopg import sql
+from psycopg.errors import InsufficientPrivilege
 
 from infra.local.postgres_cluster import debian_binaries, embedded_binaries
 from infra.local.postgres_server import database_url
@@ -96,14 +97,14 @@ class DatabaseServer:
             yield self.database_url(name)
         finally:
             with self._admin() as admin:
-                admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+                self._drop(admin, name)
 
     def drop_all(self) -> None:
         """Drop what this run made, on a server that stays."""
         with self._admin() as admin:
             rows = admin.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (f"{self.name}_",))
             for (name,) in rows.fetchall():
-                admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+                self._drop(admin, name)
 
     def _admin(self) -> psycopg.Connection:
         return psycopg.connect(self.url, autocommit=True, connect_timeout=5)
@@ -112,9 +113,20 @@ class DatabaseServer:
     def _exists(admin: psycopg.Connection, name: str) -> bool:
         return admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is not None
 
+    @classmethod
+    def _drop(cls, admin: psycopg.Connection, database: str) -> None:
+        """Drop a database whoever is connected."""
+        drop = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(database))
+        try:
+            admin.execute(drop + sql.SQL(" WITH (FORCE)"))
+        except InsufficientPrivilege:
+            # Autovacuum is at it, which only a superuser may force, but which gives way to a plain drop.
+            cls._end_connections(admin, database)
+            admin.execute(drop)
+
     @staticmethod
     def _end_connections(admin: psycopg.Connection, database: str) -> None:
-        """A pool that `migrate` left open would keep the template from being copied."""
+        """End what clients left open, such as a pool's connections: it would keep the database in use."""
         admin.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             # Not autovacuum's workers, which belong to the superuser and give way by themselves.

@@ -8,6 +8,8 @@ import psycopg
 import pytest
 
 from infra.postgres.connect import Database
+from infra.postgres.enqueue import NewJob
+from infra.postgres.groups import cancel_groups, enqueue_group
 from infra.postgres.job_actions import cancel_jobs
 from infra.postgres.lanes import set_lane
 from infra.postgres.settle import settle_jobs
@@ -18,6 +20,7 @@ from retinue.outcomes import Completed, Fail
 from scheduler.dispatch import Dispatch
 from tests.support.assertions import assert_due_jobs_are_in_sight
 from tests.support.factories import ECHO, add_jobs, add_servant, add_type, claim_jobs, settle_one
+from tests.support.groups import settle_groups
 from tests.support.lanes import RIPEN, holds
 from tests.support.race import in_background, wait_until_blocked
 
@@ -169,6 +172,20 @@ def test_cancelling_another_job_does_not_let_the_order_go_on(sql: psycopg.Connec
     dispatch.run_once()
     assert queued(sql) == []
     assert head
+
+
+def test_the_order_goes_on_when_the_group_of_its_failed_head_is_cancelled(
+    sql: psycopg.Connection, database: Database, dispatch: Dispatch
+) -> None:
+    head, after = failed_head(sql, dispatch, StrictOrder.HOLD)
+    with sql.transaction():
+        group = enqueue_group(sql, [NewJob(type=ECHO, payload={"message": "one more"})], name="onboard")
+    sql.execute("UPDATE jobs SET group_id = %s WHERE id = %s", (group.id, head))
+    cancel_groups(sql, [group.id], reason="enough")
+    settle_groups(database)
+    assert holds(sql) == []
+    dispatch.run_once()
+    assert queued(sql) == [after]
 
 
 # --- weights ---------------------------------------------------------------------------------------------------------
