@@ -92,18 +92,22 @@ class Wire:
         task.add_done_callback(self._tasks.discard)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._cut:
-            _reset(writer)
-            return
-        await self._flowing.wait()
+        ends = {writer}
+        self._writers.add(writer)
         try:
-            there, back = await asyncio.open_connection(HOST, self._target_port)
+            if not self._cut:
+                await self._flowing.wait()
+                there, back = await asyncio.open_connection(HOST, self._target_port)
+                ends.add(back)
+                self._writers.add(back)
+                await asyncio.gather(self._pump(reader, back), self._pump(there, writer, counted=True))
         except OSError:
-            _reset(writer)
-            return
-        self._writers |= {writer, back}
-        await asyncio.gather(self._pump(reader, back), self._pump(there, writer, counted=True))
-        self._writers -= {writer, back}
+            return  # as if the server itself had refused
+        finally:
+            self._writers -= ends
+            for end in ends:
+                if not end.transport.is_closing():
+                    _reset(end)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool = False) -> None:
         try:
@@ -117,6 +121,9 @@ class Wire:
                         await self._resume()
         except OSError:
             _reset(writer)  # the other end learns of it as it would without a proxy
+        except asyncio.CancelledError:
+            _reset(writer)
+            raise
         finally:
             writer.close()
 
