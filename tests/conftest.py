@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import psycopg
 import pytest
+import structlog
 from structlog.contextvars import clear_contextvars
 
+from infra.logs import configure_logs
 from infra.postgres.connect import Database
 from infra.postgres.migrate import migrate
 from retinue.testing.lent_database import LentDatabase
@@ -36,11 +39,17 @@ def _uses_checkout(item: pytest.Item) -> bool:
     return "checkout" in getattr(item, "fixturenames", ())
 
 
+#: What the loggers are made of where `info` is the lowest level.
+_USUAL_LOGGER = structlog.make_filtering_bound_logger(logging.INFO)
+
+
 @pytest.fixture(autouse=True)
-def no_log_context() -> Iterator[None]:
-    """A test that performs a job in its own thread leaves the job's log context there."""
+def logs_as_before() -> Iterator[None]:
+    """A test that performs a job in its own thread leaves the job's log context there, a command its level."""
     yield
     clear_contextvars()
+    if structlog.is_configured() and structlog.get_config()["wrapper_class"] is not _USUAL_LOGGER:
+        configure_logs("console", "info")
 
 
 @pytest.fixture
