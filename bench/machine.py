@@ -135,7 +135,7 @@ class Machine:
             if ended or time.monotonic() > deadline:
                 logs = "\n".join((self.directory / f"{n}.log").read_text()[-2000:] for n in ended or self.processes)
                 raise RuntimeError(f"waited for {what}; ended: {ended or 'none'}\n{logs}")
-            time.sleep(0.02)
+            time.sleep(0.02)  # what another process does gives no signal
 
 
 @contextmanager

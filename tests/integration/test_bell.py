@@ -20,6 +20,9 @@ from tests.support.factories import ECHO
 from tests.support.postgres import free_port
 from tests.support.race import DEADLINE_SECONDS, in_background, wait_until
 
+#: Connections of a name: the server is shared with tests that run beside these.
+CONNECTIONS = "FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()"
+
 
 class Ear:
     """A connection that listens."""
@@ -101,8 +104,8 @@ def test_a_bell_survives_a_database_that_is_away(database_url: str, ear: Ear, sq
     bell = Bell(database_url)
     bell.ring()
     assert ear.hears_a_ring()
-    cut = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'retinue-bell'"
-    assert sql.execute(cut).fetchall() == [(True,)]
+    cut = f"SELECT pg_terminate_backend(pid, 5000) {CONNECTIONS}"
+    assert sql.execute(cut.encode(), ["retinue-bell"]).fetchall() == [(True,)]
 
     def rung_again() -> bool:
         bell.ring()
@@ -142,7 +145,7 @@ def test_a_listener_whose_connection_breaks_says_so(database_url: str, sql: psyc
 
     with in_background(listen_until_cut) as cut:
         assert heard.acquire(timeout=DEADLINE_SECONDS)
-        sql.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'retinue-listen'")
+        sql.execute(f"SELECT pg_terminate_backend(pid) {CONNECTIONS}".encode(), ["retinue-listen"])
         assert cut.result(DEADLINE_SECONDS)
 
 
@@ -241,8 +244,8 @@ def test_an_engine_that_is_gone_takes_its_bell_along(database_url: str, ear: Ear
     engine.dispose()
     del engine, session
     gc.collect()
-    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'retinue-bell'"
-    wait_until(lambda: sql.execute(query).fetchone() == (0,), "the bell's connection stays open")
+    query = f"SELECT count(*) {CONNECTIONS}".encode()
+    wait_until(lambda: sql.execute(query, ["retinue-bell"]).fetchone() == (0,), "the bell's connection stays open")
 
 
 def test_a_program_that_ends_right_after_its_commit_still_rings(database_url: str, ear: Ear) -> None:

@@ -29,6 +29,8 @@ from tests.support.runtime import Outage
 TYPE = "calendar.sync"
 MESSAGE = Message(TYPE, (1,), "1/1", pack([1]), 1)
 LONG = 20
+#: The connections of the queues under test: the server is shared with tests that run beside these.
+OURS = "FROM pg_stat_activity WHERE application_name = 'retinue-queues' AND datname = current_database()"
 
 
 @pytest.fixture
@@ -64,11 +66,8 @@ def take(queues: PostgresQueues, *, wait_seconds: int = 0) -> list[Message]:
 
 def listeners(sql: psycopg.Connection) -> list[int]:
     """Connections that wait with nothing to do after a take."""
-    query = (
-        "SELECT pid FROM pg_stat_activity WHERE application_name = 'retinue-queues' AND state = 'idle'"
-        " AND starts_with(query, 'WITH queue AS')"
-    )
-    return [row[0] for row in sql.execute(query)]
+    query = f"SELECT pid {OURS} AND state = 'idle' AND starts_with(query, 'WITH queue AS')"
+    return [row[0] for row in sql.execute(query.encode())]
 
 
 def await_listeners(sql: psycopg.Connection, count: int = 1) -> list[int]:
@@ -331,7 +330,7 @@ def ids(received: Future[list[Message]]) -> list[int]:
 
 
 def every(sql: psycopg.Connection) -> list[int]:
-    rows = sql.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'retinue-queues'")
+    rows = sql.execute(f"SELECT pid {OURS}".encode())
     return [row[0] for row in rows]
 
 

@@ -83,16 +83,17 @@ class Fleet:
 
     def wait(self, condition: Callable[[], object], what: str, seconds: float = WAIT_SECONDS) -> None:
         """Wait until `condition` holds; the database may be away meanwhile."""
-        deadline = time.monotonic() + seconds
+        deadline, away = time.monotonic() + seconds, None
         while True:
             try:
                 if condition():
                     return
-            except psycopg.OperationalError:
-                pass  # it was killed on purpose; the deadline still counts
+                away = None
+            except psycopg.OperationalError as error:
+                away = error  # it was killed on purpose; the deadline still counts
             if time.monotonic() > deadline:
                 logs = "\n".join(f"== {name}\n{self.log(name)[-1500:]}" for name in self.machine.commands)
-                raise AssertionError(f"waited {seconds} s for {what}\n{logs}")
+                raise AssertionError(f"waited {seconds} s for {what}\n{logs}") from away
             time.sleep(0.05)  # other processes' progress in the database gives no signal to wait on
 
     def finished(self) -> int:
