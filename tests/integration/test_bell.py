@@ -17,11 +17,8 @@ from infra.postgres.bell import CHANNEL, Bell, listen
 from infra.postgres.connect import sqlalchemy_url
 from infra.postgres.enqueue import enqueue
 from tests.support.factories import ECHO
-from tests.support.postgres import free_port
+from tests.support.postgres import OWN_CONNECTIONS, free_port
 from tests.support.race import DEADLINE_SECONDS, in_background, wait_until
-
-#: Connections of a name: the server is shared with tests that run beside these.
-CONNECTIONS = "FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()"
 
 
 class Ear:
@@ -104,7 +101,7 @@ def test_a_bell_survives_a_database_that_is_away(database_url: str, ear: Ear, sq
     bell = Bell(database_url)
     bell.ring()
     assert ear.hears_a_ring()
-    cut = f"SELECT pg_terminate_backend(pid, 5000) {CONNECTIONS}"
+    cut = f"SELECT pg_terminate_backend(pid, 5000) {OWN_CONNECTIONS}"
     assert sql.execute(cut.encode(), ["retinue-bell"]).fetchall() == [(True,)]
 
     def rung_again() -> bool:
@@ -145,7 +142,7 @@ def test_a_listener_whose_connection_breaks_says_so(database_url: str, sql: psyc
 
     with in_background(listen_until_cut) as cut:
         assert heard.acquire(timeout=DEADLINE_SECONDS)
-        sql.execute(f"SELECT pg_terminate_backend(pid) {CONNECTIONS}".encode(), ["retinue-listen"])
+        sql.execute(f"SELECT pg_terminate_backend(pid) {OWN_CONNECTIONS}".encode(), ["retinue-listen"])
         assert cut.result(DEADLINE_SECONDS)
 
 
@@ -244,7 +241,7 @@ def test_an_engine_that_is_gone_takes_its_bell_along(database_url: str, ear: Ear
     engine.dispose()
     del engine, session
     gc.collect()
-    query = f"SELECT count(*) {CONNECTIONS}".encode()
+    query = f"SELECT count(*) {OWN_CONNECTIONS}".encode()
     wait_until(lambda: sql.execute(query, ["retinue-bell"]).fetchone() == (0,), "the bell's connection stays open")
 
 

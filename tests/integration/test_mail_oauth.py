@@ -22,6 +22,7 @@ from retinue.errors import CredentialError
 from servants.email.oauth import AccessTokens
 from tests.support.factories import add_account
 from tests.support.hand_clock import HandClock
+from tests.support.postgres import OWN_CONNECTIONS
 from tests.support.race import DEADLINE_SECONDS, wait_until
 from tests.support.renewer import start_renewer
 from tests.support.runtime import captured_logs
@@ -151,7 +152,7 @@ def test_four_processes_renew_once(mailbox: Mailbox, sql: psycopg.Connection) ->
     waiting = threading.Event()
     with holding(mailbox.server, until=waiting):
         processes = [start_renewer(mailbox.url, mailbox.id, KEY) for _ in range(4)]
-        query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'"
+        query = f"SELECT count(*) {OWN_CONNECTIONS} AND wait_event_type = 'Lock'".encode()
         wait_until(lambda: sql.execute(query, (APPLICATION_NAME,)).fetchone() == (3,), "they do not wait")
         waiting.set()
         said = {process.communicate(timeout=DEADLINE_SECONDS)[0].strip() for process in processes}

@@ -22,15 +22,13 @@ from infra.queues.postgres import PostgresQueues, channel_of
 from infra.queues.transport import Message, QueueDepth, QueueOptions, QueueUnreachable
 from scheduler.dispatch import Dispatch
 from tests.support.factories import add_jobs, add_servant
-from tests.support.postgres import DatabaseServer, free_port
+from tests.support.postgres import OWN_CONNECTIONS, DatabaseServer, free_port
 from tests.support.race import DEADLINE_SECONDS, in_background, together, wait_until
 from tests.support.runtime import Outage
 
 TYPE = "calendar.sync"
 MESSAGE = Message(TYPE, (1,), "1/1", pack([1]), 1)
 LONG = 20
-#: The connections of the queues under test: the server is shared with tests that run beside these.
-OURS = "FROM pg_stat_activity WHERE application_name = 'retinue-queues' AND datname = current_database()"
 
 
 @pytest.fixture
@@ -66,8 +64,8 @@ def take(queues: PostgresQueues, *, wait_seconds: int = 0) -> list[Message]:
 
 def listeners(sql: psycopg.Connection) -> list[int]:
     """Connections that wait with nothing to do after a take."""
-    query = f"SELECT pid {OURS} AND state = 'idle' AND starts_with(query, 'WITH queue AS')"
-    return [row[0] for row in sql.execute(query.encode())]
+    query = f"SELECT pid {OWN_CONNECTIONS} AND state = 'idle' AND starts_with(query, 'WITH queue AS')"
+    return [row[0] for row in sql.execute(query.encode(), ["retinue-queues"])]
 
 
 def await_listeners(sql: psycopg.Connection, count: int = 1) -> list[int]:
@@ -330,7 +328,7 @@ def ids(received: Future[list[Message]]) -> list[int]:
 
 
 def every(sql: psycopg.Connection) -> list[int]:
-    rows = sql.execute(f"SELECT pid {OURS}".encode())
+    rows = sql.execute(f"SELECT pid {OWN_CONNECTIONS}".encode(), ["retinue-queues"])
     return [row[0] for row in rows]
 
 

@@ -21,6 +21,7 @@ from retinue.connection import Connection, Renewal
 from retinue.errors import CredentialError, PermanentError, TransientError
 from retinue.testing import run
 from tests.support.assertions import assert_consistent, history_of
+from tests.support.postgres import OWN_CONNECTIONS
 from tests.support.race import DEADLINE_SECONDS, in_background, wait_until
 from tests.support.runtime import TYPE, House, Say, open_house
 
@@ -58,7 +59,7 @@ def give(token: str) -> Renewal:
 
 
 def wait_for_waiters(sql: psycopg.Connection, count: int) -> None:
-    query = "SELECT count(*) >= %s FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'"
+    query = f"SELECT count(*) >= %s {OWN_CONNECTIONS} AND wait_event_type = 'Lock'".encode()
     wait_until(lambda: sql.execute(query, (count, APPLICATION_NAME)).fetchone() == (True,), "nobody waits")
 
 
@@ -163,7 +164,7 @@ def test_a_rotation_of_the_key_meanwhile_loses_nothing(database_url: str, sql: p
 
 def test_a_lost_database_connection_loses_no_token(vault: Vault, sql: psycopg.Connection, one: int) -> None:
     def renewal(_known: Credentials) -> Credentials:
-        query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
+        query = f"SELECT pg_terminate_backend(pid) {OWN_CONNECTIONS}".encode()
         assert sql.execute(query, (APPLICATION_NAME,)).fetchall() == [(True,)]
         return {"token": "second"}
 

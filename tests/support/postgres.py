@@ -10,7 +10,10 @@ import pytest
 from infra.local.postgres_cluster import debian_binaries
 from retinue.testing.postgres import DatabaseServer, embedded_server, free_port, run_directory, throwaway_server
 
-__all__ = ["DatabaseServer", "debian_server", "free_port", "postgres"]
+__all__ = ["OWN_CONNECTIONS", "DatabaseServer", "debian_server", "free_port", "postgres"]
+
+#: The end of a question about connections of a name: the server is shared with tests that run beside the one that asks.
+OWN_CONNECTIONS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
 
 
 @pytest.fixture(scope="session")
