@@ -31,7 +31,7 @@ _READ: tuple[tuple[str, str, str | None], ...] = (
     ("wrong_nesting", "<b><p>Hello</b> there</p>", "Hello there"),
     ("picture", '<p>Hello.<img src="http://example.com/x.png" alt="y"></p>', "Hello."),
     ("link", '<p>See <a href="http://example.com">here</a>.</p>', "See here."),
-    ("list", "<ul><li>one</li><li>two</li></ul>", "  * one\n  * two"),
+    ("list", "<ul><li>one</li><li>two</li></ul>", "  • one\n  • two"),
     ("table", "<table><tr><td>a</td><td>b</td></tr><tr><td>c</td><td>d</td></tr></table>", "a b\nc d"),
     ("blanks", "<p>Hello.</p>\n\n\n<p> </p><p>&nbsp;</p><div></div>\n<p>Bye.</p>", "Hello.\n\nBye."),
     ("outlook", '<p class="MsoNormal">Hello.<o:p></o:p></p>', "Hello."),
