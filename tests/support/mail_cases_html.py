@@ -19,6 +19,13 @@ _READ: tuple[tuple[str, str, str | None], ...] = (
     ("only_comment", "<!-- nothing -->", None),
     ("script", "<script>alert(1)</script><p>Hello.</p><style>p{}</style>", "Hello."),
     ("script_without_end", "<p>Hello.</p><script>alert(1)", "Hello."),
+    ("hidden_otherwise", '<b HIDDEN>no</b><i style="MSO-hide: all">no</i><p>Hello.</p>', "Hello."),
+    (
+        "words",
+        '<p>Hel<b title="<b>">lo</b><B\n>,</B> <i/>you<a\thref=x>.</a></p><abbr>Bye</abbr>.',
+        "Hello, you.\n\nBye.",
+    ),
+    ("list_in_list", "<ol><li>one<ul><li>a<li>b</ul><li>two</ol>", "  1. one\n    • a\n    • b\n  2. two"),
     ("hidden", '<div style="display:none">preheader</div><p>Hello.</p>', "Hello."),
     ("comment", "<p>Hel<!-- x -->lo.</p>", "Hello."),
     ("conditional", "<!--[if mso]><p>Outlook</p><![endif]--><p>Hello.</p>", "Hello."),
@@ -61,6 +68,10 @@ _HOSTILE = {
     "style_of_many_digits": f'<p style="margin-top:{"9" * 500}em">Hello.',
     "blanks": "<p>" + " " * 500_000 + "x</p>",
     "no_break_spaces": "<p>x" + "&nbsp;" * 60_000 + "y</p>",
+    "open_words": "".join(f"<b id={at}>" for at in range(20_000)) + "<p>Hello.</p>" * 15_000,
+    "ends_of_nothing": "<span>" * 15_000 + "</x>" * 100_000,
+    "lists_in_lists": "<ul><li>Hello.</li>" * 15_000,
+    "lists_around_lines": "<ol>" * 500 + "<br>Hello." * 30_000,
     "noise": "".join(chr(33 + at * 7 % 900) for at in range(100_000)),
 }
 

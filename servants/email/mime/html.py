@@ -1,117 +1,71 @@
-"""HTML into text, by Resiliparse of a tree that lxml has made harmless.
+"""HTML into text, by Resiliparse.
 
-The document comes from anybody: nothing is fetched, libxml2's own limits on depth stay on, and what would cost too much
-to lay out is only stripped of its tags. Resiliparse reads as browsers do, who open an unclosed <b> anew in every block
-that follows: a short document may become a tree without bounds. What formats words is therefore gone before it reads.
+The document comes from anybody, and its reader does as browsers do, for whom a short document can become a large tree.
+What such documents are made of is taken from them before they are read:
+
+- An unclosed <b> is opened anew in every block that follows. <span> looks the same in text, and is not.
+- Each end tag is looked for in all that is open. So is nothing beyond `MOST_TAGS`.
+- Each line is indented by as many lists as it lies in.
 """
 
 from __future__ import annotations
 
 import re
-from html import unescape
-from typing import Any
+
+from servants.email.mime.notes import Notes
 
 #: The longest document that is read, in characters; more of one is cut off.
 LONGEST = 1024 * 1024
-#: A document of more elements, or deeper ones, is not laid out.
-MOST_ELEMENTS = 20_000
-DEEPEST = 100
+#: More tags are not read. Twice as many take four times as long: half a second, at the worst.
+MOST_TAGS = 30_000
+#: In a document with more than this many lists times tags, nothing is indented.
+MOST_INDENTED = 4_000_000
 
-_HIDDEN = (
-    *("script", "style", "head", "title", "template", "noscript"),
-    *("iframe", "noembed", "noframes", "textarea", "select"),
-)
-_CELLS = ("td", "th")
-_HIDING = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all", re.IGNORECASE)
-#: What HTML calls formatting elements, and <span>, of which mail is full.
-_OF_WORDS = ("a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "span", "strike", "strong", "tt", "u")
-_TAG = re.compile(r"<[^<>]*>")
+#: What HTML calls formatting elements (https://html.spec.whatwg.org/multipage/parsing.html#formatting).
+_FORMATTING = re.compile(r"<(/?)(?:[abisu]|big|code|em|font|nobr|small|strike|strong|tt)(?=[\s/>])", re.IGNORECASE)
+_LIST = re.compile(r"<(/?)[uo]l(?=[\s/>])", re.IGNORECASE)
+_HIDING = ("display:none", "display: none", "visibility:hidden", "visibility: hidden", "mso-hide:all", "mso-hide: all")
+#: What no reader sees, or what is no text.
+_UNSEEN = [
+    *("script", "style", "head", "title", "template", "noscript", "iframe", "noembed", "noframes"),
+    *("textarea", "select", "[hidden]"),
+    *(f'[style*="{hiding}" i]' for hiding in _HIDING),
+]
 _GAP = re.compile(r"\n{3,}")
 _WIDE = re.compile(r"(?<=\S) {3,}")
 _INVISIBLE = "\u200b\u200c\u034f\ufeff\u00ad"
 
 
-def html_to_text(document: str) -> str:
+def html_to_text(document: str, notes: Notes) -> str:
     """The text that a reader of the document sees, without links and pictures; a table's row is a line."""
-    document = document[:LONGEST]
-    try:
-        tree = _tree(document)
-    except _TooDeep:
-        return _tidied(_stripped(document))
-    if tree is None:
-        return ""
-    return _tidied(_laid_out(tree) if _is_modest(tree) else _bare(tree))
-
-
-class _TooDeep(Exception):
-    """libxml2 refuses to go further into the document."""
-
-
-def _tree(document: str) -> Any:
-    """lxml's tree, without what no reader sees; None where there is nothing. `Any`: lxml ships no types.
-
-    Raises:
-        _TooDeep: it is not the whole document.
-    """
-    from lxml import etree  # type: ignore[import-untyped]  # lxml ships no types
-
-    parser = etree.HTMLParser(remove_comments=True, remove_pis=True, no_network=True, huge_tree=False, encoding="utf-8")
-    try:
-        tree = etree.fromstring(document.encode(errors="replace"), parser)
-    except (etree.ParserError, etree.XMLSyntaxError):  # no element at all
-        return None
-    if any(error.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT for error in parser.error_log.filter_from_fatals()):
-        raise _TooDeep
-    if tree is not None:
-        _prune(tree)
-    return tree
-
-
-def _prune(tree: Any) -> None:
-    from lxml import etree
-
-    for element in tree.xpath("/html/body//*[@style or @hidden]"):
-        if element.get("hidden") is not None or _HIDING.search(element.get("style")):
-            element.tag = _HIDDEN[0]
-    etree.strip_elements(tree, *_HIDDEN, with_tail=False)
-    _flatten_tables(tree)
-    etree.strip_tags(tree, *_OF_WORDS, *_CELLS)
-
-
-def _flatten_tables(tree: Any) -> None:
-    """Mail lays out with tables; columns as wide as their widest cell would be mostly blanks, and may be endless."""
-    for element in tree.iter("table", "thead", "tbody", "tfoot", "tr", "caption"):
-        element.tag = "div"
-    for cell in tree.iter(*_CELLS):
-        if cell.getnext() is not None:
-            cell.tail = f" {cell.tail or ''}"
-
-
-def _is_modest(tree: Any) -> bool:
-    return bool(tree.xpath("count(//*)") <= MOST_ELEMENTS and not tree.xpath(f"boolean({'/*' * (DEEPEST + 1)})"))
-
-
-def _laid_out(tree: Any) -> str:
-    from lxml import etree
     from resiliparse.extract.html2text import extract_plain_text
 
-    document = etree.tostring(tree, encoding="unicode", method="html")
-    return extract_plain_text(document, preserve_formatting=True, main_content=False, alt_texts=False)
+    return _tidied(
+        extract_plain_text(
+            _harmless(document[:LONGEST], notes),
+            preserve_formatting=True,
+            main_content=False,
+            alt_texts=False,
+            skip_elements=_UNSEEN,
+        )
+    )
 
 
-def _bare(tree: Any) -> str:
-    return "\n".join(" ".join(text.split()) for text in tree.itertext() if not text.isspace())
-
-
-def _stripped(document: str) -> str:
-    """A document that cannot be parsed, without its tags."""
-    return unescape(_TAG.sub(" ", document))
+def _harmless(document: str, notes: Notes) -> str:
+    tags = document.count("<")
+    if tags > MOST_TAGS:
+        notes.add(f"HTML has more than {MOST_TAGS:,} tags and was cut")
+        document = "<".join(document.split("<", MOST_TAGS)[:MOST_TAGS])
+    if len(_LIST.findall(document)) * tags > MOST_INDENTED:
+        document = _LIST.sub(r"<\1div", document)
+    return _FORMATTING.sub(r"<\1span", document)
 
 
 def _tidied(text: str) -> str:
     for character in _INVISIBLE:
         text = text.replace(character, "")
-    text = "\n".join(map(str.rstrip, text.replace("\u00a0", " ").replace("\t", " ").split("\n")))
+    text = text.replace("\u00a0", " ").replace("\t\t", " ").replace("\t", " ")
+    text = "\n".join(map(str.rstrip, text.split("\n")))
     if "   " in text:  # the pattern costs more than all the rest
         text = _WIDE.sub("  ", text)
     return _GAP.sub("\n\n", text).strip("\n")

@@ -106,7 +106,7 @@ class Reader:
         read = decode_beginning if is_cut else decode
         text = clean_text(read(data, charset, self._notes))
         if source == _HTML:
-            return _Piece(html_to_text(text), source)
+            return _Piece(html_to_text(text, self._notes), source)
         return _Piece(_reflowed(text, leaf.content), source)
 
     def _beginning(self, leaf: Part) -> tuple[bytes, bool]:
