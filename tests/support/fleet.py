@@ -81,8 +81,10 @@ class Fleet:
     def number(self, query: str, *params: object) -> int:
         return int(str(self.rows(query, *params)[0][0]))
 
-    def wait(self, condition: Callable[[], object], what: str, seconds: float = WAIT_SECONDS) -> None:
-        """Wait until `condition` holds; the database may be away meanwhile."""
+    def wait(
+        self, condition: Callable[[], object], what: str, seconds: float = WAIT_SECONDS, *, every: float = 0.05
+    ) -> None:
+        """Wait until `condition` holds, looking so often; the database may be away meanwhile."""
         deadline, away = time.monotonic() + seconds, None
         while True:
             try:
@@ -94,7 +96,7 @@ class Fleet:
             if time.monotonic() > deadline:
                 logs = "\n".join(f"== {name}\n{self.log(name)[-1500:]}" for name in self.machine.commands)
                 raise AssertionError(f"waited {seconds} s for {what}\n{logs}") from away
-            time.sleep(0.05)  # other processes' progress in the database gives no signal to wait on
+            time.sleep(every)  # other processes' progress in the database gives no signal to wait on
 
     def finished(self) -> int:
         return self.number("SELECT count(*) FROM job_history")

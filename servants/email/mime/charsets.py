@@ -157,7 +157,8 @@ def clean_text(text: str) -> str:
     """Text that PostgreSQL can hold, without NUL, other controls and halves of surrogate pairs; lines end in `\\n`."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _NOT_TEXT.sub(_cleaned, text) if _NOT_TEXT.search(text) else text
+    # Nearly all is printable, which is known in a fifth of the time that the pattern takes.
+    return text if text.replace("\n", "").isprintable() else _NOT_TEXT.sub(_cleaned, text)
 
 
 def clean_line(text: str) -> str:

@@ -41,7 +41,10 @@ class Header(NamedTuple):
 
 def first(fields: Fields, name: bytes) -> bytes | None:
     """The first value of a field that is not blank."""
-    return next((value for value in fields.get(name, ()) if value.strip()), None)
+    for value in fields.get(name, ()):
+        if value.strip():
+            return value
+    return None
 
 
 def read_header(source: Source, start: int, delimiters: Mapping[bytes, object], notes: Notes) -> Header:

@@ -65,7 +65,8 @@ def _tidied(text: str) -> str:
     for character in _INVISIBLE:
         text = text.replace(character, "")
     text = text.replace("\u00a0", " ").replace("\t\t", " ").replace("\t", " ")
-    text = "\n".join(map(str.rstrip, text.split("\n")))
+    if " \n" in text:
+        text = "\n".join(map(str.rstrip, text.split("\n")))
     if "   " in text:  # the pattern costs more than all the rest
         text = _WIDE.sub("  ", text)
-    return _GAP.sub("\n\n", text).strip("\n")
+    return _GAP.sub("\n\n", text).rstrip().strip("\n")
