@@ -34,9 +34,11 @@ from servants.email.follow import (
     plan,
     way_to_follow,
 )
+from servants.email.imap.faults import ReplyTooLarge
 from servants.email.mailboxes import StoredMailbox
 from servants.email.onboarding import pending_history
 from servants.email.pages import Pages
+from servants.email.quirks import Abilities
 from servants.email.server import Server
 from servants.email.uid_sets import EMPTY, common, joined, oldest_first
 from servants.email.values import Position, Selected, UidSet
@@ -77,7 +79,16 @@ class MailboxSync:
             StaleRange: it was given new UIDs a moment ago.
             TransientError, PermanentError: the server does not let it.
         """
-        opened = self._open(row)
+        try:
+            self._follow(row, self._server.abilities, believe_empty)
+        except ReplyTooLarge as fault:
+            # More has changed than one reply may tell of; a listing comes in parts.
+            log.info("changes_too_many", mailbox=row.id, problem=fault.message)
+            self._server.renew(fault)
+            self._follow(row, replace(self._server.abilities, condstore=False, qresync=False), believe_empty)
+
+    def _follow(self, row: StoredMailbox, abilities: Abilities, believe_empty: bool) -> None:
+        opened = self._open(row, abilities)
         if opened.selected.exists == 0 and opened.way is not Way.RESYNC and not believe_empty:
             self._doubt(row)
         ready = self._made_comparable(opened)
@@ -86,12 +97,12 @@ class MailboxSync:
         elif ready is not None:
             self._apply_changes(ready)
 
-    def _open(self, row: StoredMailbox) -> Opened:
+    def _open(self, row: StoredMailbox, abilities: Abilities) -> Opened:
         known = None
-        if self._server.abilities.qresync and row.uid_validity is not None and row.highest_modseq is not None:
+        if abilities.qresync and row.uid_validity is not None and row.highest_modseq is not None:
             known = Position(row.uid_validity, row.highest_modseq)
         selected = self._server.session.examine(row.name, known=known)
-        return Opened(row, selected, way_to_follow(row, selected, self._server.abilities))
+        return Opened(row, selected, way_to_follow(row, selected, abilities))
 
     def _doubt(self, row: StoredMailbox) -> None:
         with self._job.commit() as tx:

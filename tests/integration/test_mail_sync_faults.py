@@ -10,6 +10,7 @@ import pytest
 
 from retinue.testing.database import RetinueDatabase
 from retinue.testing.pytest import retinue_database, retinue_schema, retinue_template
+from servants.email.imap import commands
 from servants.email.imap.faults import ConnectionLost, Denied, Refused, ServerFailed
 from servants.email.imap.session import ImapSession
 from servants.email.values import RemoteFolder, UidSet
@@ -214,6 +215,36 @@ def test_a_lost_vanished_is_noticed_by_the_count(account: MailAccount, monkeypat
 
     assert account.sync()["gone"] == 1
     assert account.differences() == []
+
+
+@pytest.mark.parametrize("qresync", [True, False])
+def test_more_changes_than_one_reply_may_tell_are_listed(
+    account: MailAccount, monkeypatch: pytest.MonkeyPatch, qresync: bool
+) -> None:
+    account.append(*map(letter, range(40)))
+    if not qresync:
+        monkeypatch.setattr(ImapSession, "enable_qresync", lambda _: False)
+    account.sync()
+    account.uid("STORE", "1:30", "+FLAGS", "(\\Seen)")
+    account.expunge("39:40")
+    short_replies(monkeypatch, "examine", "known")
+    short_replies(monkeypatch, "fetch_flags", "changed_since")
+
+    result = account.sync()
+
+    assert (result["reflagged"], result["gone"]) == (30, 2)
+    assert account.differences() == []
+
+
+def short_replies(monkeypatch: pytest.MonkeyPatch, name: str, argument: str) -> None:
+    """Take no more than 1,000 bytes of what a command of this name answers, if it asks for changes."""
+    real = getattr(commands, name)
+
+    def shortened(*given: Any, **named: Any) -> Any:
+        command = real(*given, **named)
+        return command if named[argument] is None else dataclasses.replace(command, reply_bytes=1000)
+
+    monkeypatch.setattr(commands, name, shortened)
 
 
 def test_several_windows_of_flags_find_the_same(
