@@ -27,6 +27,8 @@ def lent_database(postgres: DatabaseServer) -> Iterator[LentDatabase]:
     lent.close()
 
 
+# xdist reads the groups in a hook of the same name.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Share the tests out by file, the slowest first; all that use the fresh checkout go to the process that has it."""
     items.sort(key=lambda item: not _uses_checkout(item))

@@ -45,7 +45,7 @@ def test_a_job_that_fells_three_servants_in_a_row_fails_as_poison(fleet: Fleet) 
 def test_the_neighbours_of_such_a_job_are_no_poison(fleet: Fleet) -> None:
     """They run in the same processes, and die as often."""
     fleet.start_scheduler()
-    jobs = fleet.enqueue({"fail": "crash", "seconds": 0.5}, *({"seconds": 2} for _ in range(7)))
+    jobs = fleet.enqueue({"fail": "crash", "seconds": 0.5}, *({"seconds": 2} for _ in range(2)))
 
     for n in range(3):
         fleet.start_servant(f"victim-{n}")
