@@ -9,6 +9,8 @@ import psycopg
 import pytest
 import structlog
 from structlog.contextvars import clear_contextvars
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from infra.logs import configure_logs
 from infra.postgres.connect import Database
@@ -27,18 +29,18 @@ def lent_database(postgres: DatabaseServer) -> Iterator[LentDatabase]:
     lent.close()
 
 
-# xdist reads the groups in a hook of the same name.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Share the tests out by file, the slowest first; all that use the fresh checkout go to the process that has it."""
-    items.sort(key=lambda item: not _uses_checkout(item))
-    for item in items:
-        group = "checkout" if _uses_checkout(item) else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+class _ByFile(LoadFileScheduling):  # type: ignore[misc]  # xdist ships no types
+    """Each file's tests in one process, in their order; all that use the fresh checkout in the process that has it."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = str(super()._split_scope(nodeid))
+        return "tests/acceptance" if path.startswith("tests/acceptance/") else path
 
 
-def _uses_checkout(item: pytest.Item) -> bool:
-    return "checkout" in getattr(item, "fixturenames", ())
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    """How `pytest -n` shares the tests out."""
+    return _ByFile(config, log)
 
 
 #: What the loggers are made of where `info` is the lowest level.
