@@ -38,9 +38,9 @@ class _ByFile(LoadFileScheduling):  # type: ignore[misc]  # xdist ships no types
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
-    """How `pytest -n` shares the tests out."""
-    return _ByFile(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """How `pytest -n` shares the tests out where it is to do so by file."""
+    return _ByFile(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 #: What the loggers are made of where `info` is the lowest level.
