@@ -31,13 +31,16 @@ class SalesforceError(Exception):
         return [body]
 
 
+_SEE_DESCRIBE = "Please reference your WSDL or the describe call for the appropriate names."
+
+
 def no_such_column(sobject: str, field: str) -> SalesforceError:
     """`INVALID_FIELD`: the field is not there, or not for this user."""
     return SalesforceError(
         400,
         "INVALID_FIELD",
-        f"No such column '{field}' on entity '{sobject}'. If you are attempting to use a custom field, be sure to append "
-        "the '__c' after the custom field name. Please reference your WSDL or the describe call for the appropriate names.",
+        f"No such column '{field}' on entity '{sobject}'. If you are attempting to use a custom field, be sure to "
+        f"append the '__c' after the custom field name. {_SEE_DESCRIBE}",
     )
 
 
@@ -46,8 +49,8 @@ def no_such_type(name: str) -> SalesforceError:
     return SalesforceError(
         400,
         "INVALID_TYPE",
-        f"sObject type '{name}' is not supported. If you are attempting to use a custom object, be sure to append the "
-        "'__c' after the entity name. Please reference your WSDL or the describe call for the appropriate names.",
+        f"sObject type '{name}' is not supported. If you are attempting to use a custom object, be sure to append "
+        f"the '__c' after the entity name. {_SEE_DESCRIBE}",
     )
 
 

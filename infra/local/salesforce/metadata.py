@@ -42,7 +42,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Field:
-    """One field of an object. `column` is where it is stored, which is not its name once it was retyped or made anew."""
+    """One field of an object. `column`, where it is stored, is not its name once it was retyped or made anew."""
 
     name: str
     type: str
@@ -154,7 +154,7 @@ class SObject:
 
 @dataclass(frozen=True)
 class ChildRelationship:
-    """An object's children: the records of `child` whose `field` refers to it. The name is None where none was given."""
+    """An object's children: the records of `child` whose `field` refers to it; the name may be missing."""
 
     name: str | None
     child: SObject
@@ -227,25 +227,25 @@ def label_of(name: str) -> str:
 
 
 def new_field(name: str, kind: str, **changes: Any) -> Field:
-    """A field of this type with what Salesforce gives such a field unless said otherwise.
+    """A field of this type with what Salesforce gives such a field unless said otherwise."""
+    length = changes.get("length", LENGTHS.get(kind, 0))
+    given = {"label": label_of(name), "column": name, "length": length} | _usual(kind, length)
+    if kind == "address" or changes.get("formula") or changes.get("summary"):
+        given |= {"createable": False, "updateable": False}
+    return Field(name=name, type=kind, **(given | changes))
 
-    A formula, a roll-up and an address are read-only; text of more than 255 characters can be neither filtered nor
-    sorted by nor grouped ("Long text area"); booleans are never null.
-    """
-    given: dict[str, Any] = {"label": label_of(name), "column": name, "length": LENGTHS.get(kind, 0)} | changes
-    if kind in NUMBERS - {"int"}:
-        given = {"precision": 18, "scale": 2 if kind != "double" else 0} | given
+
+def _usual(kind: str, length: int) -> dict[str, Any]:
+    """What is usual for a type: long text can be neither filtered, sorted nor grouped by; a boolean is never null."""
     if kind == "boolean":
-        given = {"nillable": False, "default": False} | given
-    if kind in {"textarea", "base64", "address"} and given["length"] > 255 or kind == "base64":
-        given = {"filterable": False, "sortable": False, "groupable": False} | given
-    if kind in NUMBERS - {"int"} or kind in {"datetime", "multipicklist", "address"}:
-        given = {"groupable": False} | given
-    if kind == "address":
-        given = {"sortable": False} | given
-    if kind == "address" or given.get("formula") or given.get("summary"):
-        given = {"createable": False, "updateable": False} | given
-    return Field(name=name, type=kind, **given)
+        return {"nillable": False, "default": False}
+    if kind == "double":
+        return {"precision": 18, "groupable": False}
+    if kind in {"currency", "percent"}:
+        return {"precision": 18, "scale": 2, "groupable": False}
+    if kind in {"base64", "address"} or (kind == "textarea" and length > 255):
+        return {"filterable": False, "sortable": False, "groupable": False}
+    return {"groupable": False} if kind in {"datetime", "multipicklist"} else {}
 
 
 def system_fields(*, deleted: bool = True) -> tuple[Field, ...]:
