@@ -1,0 +1,142 @@
+"""The objects of an org that a connection syncs, and how far each is. The writers run inside one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from infra.postgres.records import Executor
+from infra.postgres.statements import statement
+from retinue.connection import Connection
+from retinue.job import Commit
+
+
+class ObjectState(StrEnum):
+    """How far an object is."""
+
+    PENDING = "pending"  # nothing of it was read yet
+    RECENT = "recent"  # its recent changes are being read
+    HISTORY = "history"  # those are in, and the rest is being read
+    LIVE = "live"  # all is in
+    GONE = "gone"  # the org does not describe it any more
+
+
+@dataclass(frozen=True, slots=True)
+class SalesforceObject:
+    """An object's row.
+
+    Attributes:
+        cursor_at, cursor_id: everything up to this (SystemModstamp, Id) was read.
+        deletes_until: deletions were read up to this moment.
+        describe_modified: the `Last-Modified` of its description, as it was sent.
+        reconciled: what the last reconciliation found.
+    """
+
+    connection_id: int
+    account_id: int
+    name: str
+    label: str | None
+    key_prefix: str | None
+    state: ObjectState
+    problem: str | None
+    selected: bool
+    bulk: bool
+    cursor_at: datetime | None
+    cursor_id: str | None
+    deletes_until: datetime | None
+    described_at: datetime | None
+    describe_modified: str | None
+    synced_at: datetime | None
+    reconciled_at: datetime | None
+    reconciled: dict[str, Any] | None
+    formulas_at: datetime | None
+
+
+_STATE = 5
+
+
+def list_objects(executor: Executor, connection_id: int, *, selected_only: bool = True) -> list[SalesforceObject]:
+    """The objects of a connection, by name."""
+    return _found(executor, connection_id, name=None, selected_only=selected_only)
+
+
+def find_object(executor: Executor, connection_id: int, name: str) -> SalesforceObject | None:
+    """One object, selected or not."""
+    return next(iter(_found(executor, connection_id, name=name, selected_only=False)), None)
+
+
+def _found(executor: Executor, connection_id: int, **params: Any) -> list[SalesforceObject]:
+    rows = executor.execute(statement("list_salesforce_objects"), params | {"connection_id": connection_id})
+    return [_object(list(row)) for row in rows]
+
+
+def _object(row: list[Any]) -> SalesforceObject:
+    row[_STATE] = ObjectState(row[_STATE])
+    return SalesforceObject(*row)
+
+
+def select_objects(tx: Commit, connection: Connection, names: Collection[str]) -> None:
+    """Sync these objects and no others; what was read of others stays, with how far they were."""
+    params = {"connection_id": connection.id, "account_id": connection.account_id, "names": sorted(set(names))}
+    tx.connection.execute(statement("select_salesforce_objects"), params)
+
+
+def save_state(
+    tx: Commit, connection: Connection, name: str, state: ObjectState, *, problem: str | None = None
+) -> None:
+    """Note how far an object is, and what is wrong with it."""
+    _write(tx, connection, name, "save_salesforce_state", {"state": state.value, "problem": problem})
+
+
+def save_cursor(tx: Commit, connection: Connection, name: str, *, at: datetime, external_id: str) -> None:
+    """Note that everything up to this (SystemModstamp, Id) was read; a cursor that is further stays."""
+    _write(tx, connection, name, "save_salesforce_cursor", {"at": at, "external_id": external_id})
+
+
+def reset_cursor(tx: Commit, connection: Connection, name: str) -> None:
+    """Forget up to where changes and deletions were read."""
+    _write(tx, connection, name, "reset_salesforce_cursor", {})
+
+
+def save_deletes_until(tx: Commit, connection: Connection, name: str, until: datetime) -> None:
+    """Note that deletions were read up to this moment; a later one stays."""
+    _write(tx, connection, name, "save_salesforce_deletes", {"until": until})
+
+
+def note_described(
+    tx: Commit,
+    connection: Connection,
+    name: str,
+    *,
+    label: str,
+    key_prefix: str | None,
+    modified: str | None,
+    bulk: bool,
+) -> None:
+    """Note what an object's description says of it; `modified` is its `Last-Modified` as it was sent."""
+    said = {"label": label, "key_prefix": key_prefix, "modified": modified, "bulk": bulk}
+    _write(tx, connection, name, "note_salesforce_described", said)
+
+
+def note_synced(tx: Commit, connection: Connection, name: str) -> None:
+    """Note that an increment found all there was."""
+    _write(tx, connection, name, "note_salesforce_synced", {})
+
+
+def note_reconciled(tx: Commit, connection: Connection, name: str, report: Mapping[str, Any]) -> None:
+    """Note that an object was compared with the org, and what was found."""
+    _write(tx, connection, name, "note_salesforce_reconciled", {"report": Jsonb(dict(report))})
+
+
+def note_formulas(tx: Commit, connection: Connection, name: str) -> None:
+    """Note that an object's calculated fields were read again."""
+    _write(tx, connection, name, "note_salesforce_formulas", {})
+
+
+def _write(tx: Commit, connection: Connection, name: str, what: str, values: Mapping[str, Any]) -> None:
+    tx.connection.execute(statement(what), {"connection_id": connection.id, "name": name, **values})
