@@ -6,7 +6,7 @@ import hmac
 import secrets
 import sqlite3
 from dataclasses import astuple, dataclass, fields
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from infra.local.salesforce.clock import Clock
 from infra.local.salesforce.store import Store
@@ -188,7 +188,7 @@ class Identity:
         marks = ", ".join("?" * len(fields(App)))
         names = ", ".join(field.name for field in fields(App))
         with self.store.write() as db:
-            db.execute(f"INSERT OR REPLACE INTO sandbox_apps ({names}) VALUES ({marks})", astuple(app))  # noqa: S608 - names of a class
+            db.execute(f"INSERT OR REPLACE INTO sandbox_apps ({names}) VALUES ({marks})", astuple(app))
 
     def app(self, client_id: str) -> App:
         """The connected app with this consumer key.
@@ -198,10 +198,10 @@ class Identity:
         """
         names = ", ".join(field.name for field in fields(App))
         with self.store.read() as db:
-            row = db.execute(f"SELECT {names} FROM sandbox_apps WHERE client_id = ?", (client_id,)).fetchone()  # noqa: S608 - names of a class
+            row = db.execute(f"SELECT {names} FROM sandbox_apps WHERE client_id = ?", (client_id,)).fetchone()
         if row is None:
             raise OAuthError("invalid_client_id", "client identifier invalid")
-        app = App(*row[:5], rotates=bool(row[5]), preauthorized=bool(row[6]), run_as=row[7], state=row[8])
+        app = _app(row)
         if app.state == "uninstalled":
             raise OAuthError("app_not_found", "External client app is not installed in this org")
         if app.state == "blocked":
@@ -281,6 +281,12 @@ class Identity:
         """Revoke every access token, as when an admin ends all sessions; how many there were."""
         with self.store.write() as db:
             return db.execute("DELETE FROM sandbox_sessions").rowcount
+
+
+def _app(row: tuple[Any, ...]) -> App:
+    values = dict(zip((field.name for field in fields(App)), row, strict=True))
+    # SQLite keeps truth as a number.
+    return App(**{**values, "rotates": bool(values["rotates"]), "preauthorized": bool(values["preauthorized"])})
 
 
 def _same(given: str, right: str) -> bool:
