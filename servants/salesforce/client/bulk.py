@@ -88,7 +88,7 @@ class BulkPage:
 
 
 class BulkQuery:
-    """One org's Bulk API 2.0, for queries. Each method is one call, unless it says more, and raises what `Caller` does."""
+    """One org's Bulk API 2.0, for queries. Methods raise what `Caller` does, and are one call unless they say more."""
 
     def __init__(self, caller: Caller, version: str) -> None:
         self._caller = caller
@@ -130,8 +130,9 @@ class BulkQuery:
                 return _ready(job)
             if waited >= seconds:
                 raise errors.BulkJobSlow(f"Bulk job {job_id} is still {job.state} after {waited:.0f} s.")
-            self._caller.wait(min(pause, seconds - waited))
-            waited += pause
+            step = min(pause, seconds - waited)
+            self._caller.wait(step)
+            waited += step
         raise AssertionError("the waits have no end")
 
     @contextmanager
