@@ -173,9 +173,9 @@ def test_reading_again_what_is_stored_writes_no_row(account: RecordAccount, sql:
     feeds = "SELECT ctid::text, xmin::text FROM record_feeds"
     before = [sql.execute(query).fetchall() for query in (place, feeds)]
     with account.commit() as tx:  # the session's own table is there already: what follows is of the merge alone
-        begun = tx.execute("SELECT pg_current_wal_insert_lsn()").fetchone()[0]
+        begun = tx.execute("SELECT pg_current_wal_insert_lsn()").fetchall()[0][0]
         merged = stage_and_merge(tx, account.target, [*rows, record("dead", 5, deleted=True)], observed_at=at(99))
-        written = tx.execute("SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", (begun,)).fetchone()[0]
+        written = tx.execute("SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", (begun,)).fetchall()[0][0]
     assert merged == Merged(unchanged=2001)
     assert [sql.execute(query).fetchall() for query in (place, feeds)] == before
     assert written < 16_384, "less than ten of these rows"
