@@ -34,11 +34,12 @@ class Store:
     def write(self) -> Iterator[sqlite3.Connection]:
         """A transaction: kept at the end of the block, undone where it ends with an exception.
 
-        One within another is part of it.
+        One within another is part of it, and can be undone by itself.
         """
         with self._writing:
             if self._writer == threading.get_ident():
-                yield self._connection
+                with _savepoint(self._connection):
+                    yield self._connection
                 return
             self._writer = threading.get_ident()
             try:
@@ -107,3 +108,15 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+@contextmanager
+def _savepoint(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("SAVEPOINT inner_write")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK TO inner_write")
+        connection.execute("RELEASE inner_write")
+        raise
+    connection.execute("RELEASE inner_write")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from base64 import b64decode
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -159,7 +160,16 @@ def _reference(field: Field, value: Any) -> Raw:
     return found
 
 
+def _binary(field: Field, value: Any) -> Raw:
+    try:
+        b64decode(str(value), validate=True)
+    except ValueError:
+        raise _wrong_type(field, "base64") from None
+    return str(value)
+
+
 _READERS: dict[str, Callable[[Field, Any], Raw]] = {
+    "base64": _binary,
     "picklist": _choice,
     "multipicklist": _choice,
     "email": _email,
