@@ -151,6 +151,16 @@ def test_each_answer_is_learned_from_and_no_call_takes_of_the_reserve(made: Desk
     assert made.ledger.urgent == {False}
 
 
+def test_the_orgs_clock_and_the_calls_so_far(made: Desk, org: SalesforceServer) -> None:
+    org.script("GET .*/limits", Answer(503), Answer(200, {}))
+    assert (made.client.rest.server_now, made.client.rest.calls) == (None, 0)
+    made.client.rest.limits()
+    assert made.client.rest.calls == 2
+    now = made.client.rest.server_now
+    assert now is not None
+    assert abs((datetime.now(UTC) - now).total_seconds()) < 60
+
+
 @pytest.mark.parametrize("status", [406, 420, 500, 502, 503, 504])
 def test_a_passing_status_is_tried_again(made: Desk, org: SalesforceServer, status: int) -> None:
     org.script("GET .*/limits", Answer(status, b"<html>sorry</html>"), Answer(status), Answer(200, {}))

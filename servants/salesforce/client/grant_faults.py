@@ -14,7 +14,7 @@ from retinue.errors import JobError
 from servants.salesforce.client import errors
 from servants.salesforce.client.errors import Told
 from servants.salesforce.client.refusals import fault
-from servants.salesforce.client.sign_in import SIGN_IN_ANEW, SignIn
+from servants.salesforce.client.sign_in import SIGN_IN_ANEW
 
 
 class Reason(NamedTuple):
@@ -34,7 +34,7 @@ _APP_CODES = "app_not_found OAUTH_EC_APP_NOT_FOUND OAUTH_APP_BLOCKED OAUTH_EC_AP
 _ACCESS_CODES = "invalid_app_access OAUTH_APP_ACCESS_DENIED"
 
 #: The first that fits counts.
-REASONS = (
+REASONS: tuple[Reason, ...] = (
     _reason(
         _APP_CODES,
         "",
@@ -122,9 +122,9 @@ REASONS = (
 PASSING = frozenset({"server_error", "temporarily_unavailable", "service_unavailable", "unknown_error"})
 
 
-def grant_fault(sign_in: SignIn, status: int, said: Told, *, headers: Mapping[str, str], now: datetime) -> JobError:
+def grant_fault(host: str, status: int, said: Told, *, headers: Mapping[str, str], now: datetime) -> JobError:
     """The error that this refusal of tokens stands for; `now` is aware and dates a Retry-After."""
-    where = f"{sign_in.host}, asked for an access token,"
+    where = f"{host}, asked for an access token,"
     if "login rate" in said.text.lower() or said.code == "rate_limit_exceeded":
         return fault(where, 429, said, headers=headers, now=now)
     if status >= 500 or status in (408, 425, 429) or said.code in PASSING:

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote_plus, urlsplit
@@ -115,6 +117,10 @@ class Caller:
         self._stop_if_cancelled = stop_if_cancelled
         self._pause = pause
         self._tokens = Tokens(connection, clock=self._clock)
+        #: How many calls of the API were made.
+        self.calls = 0
+        #: The org's clock at its last answer, in whole seconds; None before one.
+        self.server_now: datetime | None = None
         self._session = _Session()
         # Keeps proxies in (from the environment), and a .netrc of this machine out.
         self._session.auth = lambda request: request
@@ -176,7 +182,9 @@ class Caller:
         """The answer, which `stack` closes."""
         with ExitStack() as attempt:
             call = attempt.enter_context(self._connection.call(urgent=False))
+            self.calls += 1
             response = attempt.enter_context(self._send(request, token))
+            self.server_now = _date(response) or self.server_now
             if response.ok and not response.is_redirect:
                 call.learn(response.headers, status=response.status_code)
                 stack.enter_context(attempt.pop_all())
@@ -260,6 +268,14 @@ def _wants_token(response: requests.Response, body: bytes) -> bool:
 
 def _unreached(error: JobError) -> JobError:
     return error if isinstance(error, PermanentError) else errors.ServiceFailed(error.message)
+
+
+def _date(response: requests.Response) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(response.headers.get("Date", ""))
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _host(response: requests.Response) -> str:

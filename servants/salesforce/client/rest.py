@@ -35,6 +35,16 @@ class Rest:
         self._caller = caller
         self._base = f"/services/data/v{version}"
 
+    @property
+    def calls(self) -> int:
+        """How many calls this client has made so far, those of the Bulk API among them."""
+        return self._caller.calls
+
+    @property
+    def server_now(self) -> datetime | None:
+        """The org's clock at its last answer, in whole seconds, aware; None before one."""
+        return self._caller.server_now
+
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         """The JSON at a path below the API's version, such as `limits`."""
         return self._caller.fetch(Request("GET", f"{self._base}/{path}", query or {}))

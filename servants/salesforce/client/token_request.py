@@ -54,17 +54,19 @@ def ask(sign_in: SignIn, *, clock: Clock) -> dict[str, str]:
         RateLimited, TransientError: Salesforce gives none for now.
         PermanentError: the private key cannot be used.
     """
-    return post(sign_in, _jwt_form(sign_in, clock) if sign_in.flow == "jwt" else _refresh_form(sign_in), clock=clock)
+    form = _jwt_form(sign_in, clock) if sign_in.flow == "jwt" else _refresh_form(sign_in)
+    return exchange(sign_in.login_url, form, clock=clock)
 
 
-def post(sign_in: SignIn, form: Mapping[str, str], *, clock: Clock) -> dict[str, str]:
+def exchange(login_url: str, form: Mapping[str, str], *, clock: Clock) -> dict[str, str]:
     """The credentials that this form is changed for; raises what `ask` does."""
-    answer = _post(f"{sign_in.login_url}{TOKEN_PATH}", form, clock)
+    host = urlsplit(login_url).hostname or ""
+    answer = _post(f"{login_url}{TOKEN_PATH}", form, clock)
     token, instance = answer.content.get("access_token"), answer.content.get("instance_url")
     if answer.status != requests.codes.ok or not isinstance(token, str) or not token.isprintable() or not token:
-        raise _fault(sign_in, answer, clock.now())
+        raise _fault(host, answer, clock.now())
     if not isinstance(instance, str):
-        raise errors.UnexpectedAnswer(f"{sign_in.host} gave an access token, but no address to use it at.")
+        raise errors.UnexpectedAnswer(f"{host} gave an access token, but no address to use it at.")
     instance = instance.rstrip("/")
     check_address(instance, "instance_url")
     made = {"access_token": token, "instance_url": instance} | _expiry(answer.content.get("expires_in"), clock.now())
@@ -152,10 +154,10 @@ def _expiry(seconds: Any, now: datetime) -> dict[str, str]:
     return {"expires_at": (now + timedelta(seconds=life)).isoformat(timespec="seconds")} if life > 0 else {}
 
 
-def _fault(sign_in: SignIn, answer: Answer, now: datetime) -> JobError:
+def _fault(host: str, answer: Answer, now: datetime) -> JobError:
     if answer.status == requests.codes.ok or 300 <= answer.status < 400:
         return errors.UnexpectedAnswer(
-            f"{sign_in.host} answered {answer.status} with a page and no access token: maintenance, or no address "
+            f"{host} answered {answer.status} with a page and no access token: maintenance, or no address "
             "that people sign in to Salesforce at."
         )
-    return grant_fault(sign_in, answer.status, answer.said, headers=answer.headers, now=now)
+    return grant_fault(host, answer.status, answer.said, headers=answer.headers, now=now)
