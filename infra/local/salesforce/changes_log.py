@@ -5,11 +5,15 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from infra.local.salesforce.clock import parse_stamp, stamp
 from infra.local.salesforce.metadata import SObject
 from infra.local.salesforce.store import Store
 from infra.local.salesforce.tables import quoted
+
+if TYPE_CHECKING:
+    from infra.local.salesforce.org import Org
 
 #: How long a record stays in the recycle bin, and its deletion in the log.
 KEPT = timedelta(days=15)
@@ -77,3 +81,14 @@ def _empty(connection: sqlite3.Connection, sobject: SObject, until: datetime) ->
     old = "SELECT id FROM sandbox_deletions WHERE object = ? AND deleted_at < ?"
     statement = f"DELETE FROM {quoted(sobject.table)} WHERE IsDeleted = 1 AND Id IN ({old})"
     return connection.execute(statement, (sobject.name, stamp(until))).rowcount
+
+
+def empty_bins(org: Org, before: datetime | None = None) -> int:
+    """Take out for good what was deleted before a moment, by itself 15 days ago; how many records."""
+    until = before or org.clock.now() - KEPT
+    return sum(org.log.empty_bin(sobject, until) for sobject in org.full_schema().objects)
+
+
+def purge_log(org: Org, sobject: SObject, before: datetime) -> int:
+    """Drop an object's deletions before a moment from the log; how many."""
+    return org.log.forget(sobject, before)

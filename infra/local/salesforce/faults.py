@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
@@ -53,12 +54,12 @@ class Faults:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: list[Fault] = []
-        self._taken = 0
+        self._taken: Counter[str] = Counter()
 
     @property
-    def taken(self) -> int:
-        """How many requests went wrong so far."""
-        return self._taken
+    def taken(self) -> dict[str, int]:
+        """How many requests went wrong so far, by kind of fault."""
+        return dict(self._taken)
 
     @property
     def waiting(self) -> tuple[Fault, ...]:
@@ -80,7 +81,7 @@ class Faults:
                 return None
             fault = self._waiting[at]
             self._waiting[at : at + 1] = [replace(fault, times=fault.times - 1)] if fault.times > 1 else []
-            self._taken += 1
+            self._taken[fault.kind] += 1
             return fault
 
 

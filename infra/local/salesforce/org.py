@@ -11,11 +11,11 @@ from datetime import datetime
 from pathlib import Path
 
 from infra.local.salesforce.catalog import Catalog
-from infra.local.salesforce.changes_log import KEPT, ChangesLog
+from infra.local.salesforce.changes_log import ChangesLog
 from infra.local.salesforce.clock import Clock, whole_second
 from infra.local.salesforce.deletion import LOG
 from infra.local.salesforce.faults import Faults
-from infra.local.salesforce.metadata import Schema
+from infra.local.salesforce.metadata import Field, Schema, SObject
 from infra.local.salesforce.new_org import furnish
 from infra.local.salesforce.records import Edit, Editor
 from infra.local.salesforce.security import Security
@@ -62,8 +62,37 @@ class Org:
         self._caching = threading.Lock()
         furnish(self.store, self.catalog.schema, self._counters, self.clock.now())
 
+    @classmethod
+    def open(cls, path: Path, clock: Clock | None = None) -> Org:
+        """The org in this file, a new one where there is none."""
+        return cls(path, clock)
+
     def close(self) -> None:
         self.store.close()
+
+    def add_object(self, sobject: SObject) -> SObject:
+        """See `Catalog.add_object`."""
+        return self.catalog.add_object(sobject)
+
+    def remove_object(self, name: str) -> None:
+        """See `Catalog.remove_object`."""
+        self.catalog.remove_object(name)
+
+    def add_field(self, name: str, field: Field) -> Field:
+        """See `Catalog.add_field`."""
+        return self.catalog.add_field(name, field)
+
+    def remove_field(self, name: str, field: str) -> None:
+        """See `Catalog.remove_field`."""
+        self.catalog.remove_field(name, field)
+
+    def retype_field(self, name: str, field: Field) -> Field:
+        """See `Catalog.retype_field`."""
+        return self.catalog.retype_field(name, field)
+
+    def set_formula(self, name: str, field: str, formula: str) -> Field:
+        """See `Catalog.set_formula`."""
+        return self.catalog.set_formula(name, field, formula)
 
     @property
     def version(self) -> int:
@@ -158,14 +187,6 @@ class Org:
         now = whole_second(self.clock.now())
         earliest = self.transactions.earliest()
         return now if earliest is None else min(now, earliest)
-
-    def tidy(self) -> int:
-        """Do what Salesforce does by itself: empty the recycle bin and the log of what is older than 15 days."""
-        until = self.clock.now() - KEPT
-        emptied = sum(self.log.empty_bin(sobject, until) for sobject in self.full_schema().objects)
-        for sobject in self.full_schema().objects:
-            self.log.forget(sobject, until)
-        return emptied
 
     def _edit(self, user: OrgUser, connection: sqlite3.Connection) -> Edit:
         """The stamp is of when the rows are this transaction's to write, so no record's stamp ever goes back."""

@@ -7,7 +7,6 @@ so many may go on at once. The other pools are those of `/limits` that a sync ma
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +31,7 @@ _MAXIMA = {
     LONG_CALLS: 5,
 }
 
-_LONG_SECONDS = 20.0
+_LONG = timedelta(seconds=20)
 _DAY = timedelta(hours=24)
 
 
@@ -44,7 +43,7 @@ class Usage:
         self._lock = threading.Lock()
         self._maxima = dict(_MAXIMA)
         self._spent: dict[str, deque[tuple[datetime, int]]] = {name: deque() for name in _MAXIMA}
-        self._under_way: dict[int, float] = {}
+        self._under_way: dict[int, datetime] = {}
         self._counts: Counter[str] = Counter()
         self._taken = 0
 
@@ -72,7 +71,10 @@ class Usage:
             self._spend(pool, amount)
 
     def use(self, pool: str, amount: int) -> None:
-        """Use up some of a pool as somebody else would, e.g. the customer's other tools; even past its end."""
+        """Use up some of a pool as somebody else would, e.g. the customer's other tools; even past its end.
+
+        Of the long calls, it says that so many more are under way, or fewer.
+        """
         with self._lock:
             self._add(pool, amount)
 
@@ -106,9 +108,9 @@ class Usage:
             return dict(self._counts)
 
     def _begin(self, kind: str) -> int:
-        now = time.monotonic()
+        now = self._clock.now()
         with self._lock:
-            long = sum(now - began >= _LONG_SECONDS for began in self._under_way.values())
+            long = sum(now - began >= _LONG for began in self._under_way.values()) + self._used(LONG_CALLS)
             if long >= self._maxima[LONG_CALLS]:
                 raise _exceeded("ConcurrentRequests (Concurrent API Requests) Limit exceeded.")
             self._spend(DAILY_CALLS, 1)
