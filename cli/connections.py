@@ -10,6 +10,7 @@ import click
 
 from cli.budgets import budget
 from cli.connection_add import add
+from cli.connection_add_salesforce import add_salesforce, sign_in
 from cli.connection_trial import try_out
 from cli.credentials import oauth_option, password_options, read_credentials
 from cli.environment import current_settings, database_connection, ring_bell
@@ -104,7 +105,9 @@ def reseal(as_json: bool) -> None:
         raise SystemExit(1)
 
 
+add.add_command(add_salesforce)
 connections.add_command(add)
+connections.add_command(sign_in)
 connections.add_command(budget)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import click
 
 from cli.errors import BadInput
+
+Checked = TypeVar("Checked")
 
 
 def password_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -68,8 +70,8 @@ def _read_grant(file: IO[str]) -> dict[str, str]:
     return credentials
 
 
-def check(sign_in: Callable[[], object]) -> None:
-    """Have settings refused here that a servant would refuse later.
+def check(sign_in: Callable[[], Checked]) -> Checked:
+    """Have settings refused here that a servant would refuse later; returns what was made of them.
 
     Raises:
         BadInput: they cannot be used.
@@ -77,7 +79,7 @@ def check(sign_in: Callable[[], object]) -> None:
     from retinue.errors import PermanentError
 
     try:
-        sign_in()
+        return sign_in()
     except PermanentError as error:
         # Without its cause: what was given may stand there.
         raise BadInput(error.message) from None

@@ -20,6 +20,7 @@ from servants.web import shown
 PROVIDER = "salesforce"
 
 LOGIN_URL = "https://login.salesforce.com"
+SANDBOX_URL = "https://test.salesforce.com"
 
 #: Every org answers in it; newer ones add nothing that is read here.
 API_VERSION = "62.0"
