@@ -11,7 +11,7 @@ from infra.local.salesforce.soql.literals import Parameter
 
 @dataclass(frozen=True)
 class Output:
-    """One selected value: its names (`("Owner", "Name")`, `("expr0",)`), the field to read it by, its place in a row."""
+    """One selected value: its names (`("Owner", "Name")`, `("expr0",)`), the field to read it by, its place."""
 
     names: tuple[str, ...]
     field: Field
@@ -63,6 +63,7 @@ class Compiled:
     parents: tuple[Parent, ...] = ()
     subqueries: tuple[Children, ...] = ()
     id_at: int = 0
+    has_offset: bool = False
 
     @property
     def aggregated(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path as File
-from typing import Any
+from typing import Any, cast
 
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 from lark.exceptions import VisitError
@@ -54,8 +54,8 @@ def _parser() -> Lark:
 def _unexpected(text: str, error: UnexpectedInput) -> SalesforceError:
     if isinstance(error, UnexpectedToken) and error.token.type != "$END":
         return located(text, error.token.start_pos or 0, malformed(f"unexpected token: '{error.token}'"))
-    if isinstance(error, UnexpectedCharacters) and error.pos_in_stream is not None:
-        at = error.pos_in_stream
+    if isinstance(error, UnexpectedCharacters):
+        at = cast(int, error.pos_in_stream)
         if text[at] == "'":
             return located(text, at, malformed("string literal is not closed"))
         return located(text, at, malformed(f"unexpected character: '{text[at]}'"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from infra.local.salesforce.soql.scope import Catalog
 
 if TYPE_CHECKING:
     from infra.local.salesforce.org import Org, OrgUser
+
+__all__ = ["Compiled", "prepare", "prepared"]
 
 
 def prepare(text: str, org: Org, user: OrgUser, *, all_rows: bool = False) -> Compiled:
@@ -36,6 +39,6 @@ def prepared(text: str, catalog: Catalog) -> Compiled:
         # Only Apex knows these words; the API has queryAll.
         raise malformed("ALL ROWS not allowed in this context")
     try:
-        return compiled(query, catalog)
+        return replace(compiled(query, catalog), has_offset=query.offset is not None)
     except Misplaced as error:
         raise located(text, error.at, error.error) from None
