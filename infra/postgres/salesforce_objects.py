@@ -35,6 +35,9 @@ class SalesforceObject:
         deletes_until: deletions were read up to this moment.
         describe_modified: the `Last-Modified` of its description, as it was sent.
         reconciled: what the last reconciliation found.
+        chosen: which of its fields a person wants; None is all.
+        field_generation: grows whenever its fields change.
+        position: how far it is followed, as its servant writes it.
     """
 
     connection_id: int
@@ -55,6 +58,9 @@ class SalesforceObject:
     reconciled_at: datetime | None
     reconciled: dict[str, Any] | None
     formulas_at: datetime | None
+    chosen: list[str] | None
+    field_generation: int
+    position: dict[str, Any]
 
 
 _STATE = 5

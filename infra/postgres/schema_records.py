@@ -15,7 +15,7 @@ from sqlalchemy import (
     Text,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from infra.postgres.schema import ACCOUNT_TABLES, identity_column, metadata, moment_column, name_column
 
@@ -146,6 +146,12 @@ salesforce_objects = Table(
     # What the last reconciliation found.
     Column("reconciled", JSONB),
     moment_column("formulas_at"),
+    # Which of its fields a person wants; null is all.
+    Column("chosen", ARRAY(Text)),
+    # Grows whenever its fields change: what was read with the earlier ones is not stored any more.
+    Column("field_generation", BigInteger, nullable=False, server_default=text("0")),
+    # How far it is followed, as `servants.salesforce.position` writes it.
+    Column("position", JSONB, nullable=False, server_default=text("'{}'")),
     moment_column("created_at", nullable=False, default_now=True),
     PrimaryKeyConstraint("connection_id", "name"),
     CheckConstraint("state IN ('pending', 'recent', 'history', 'live', 'gone')", name="state"),
