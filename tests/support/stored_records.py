@@ -45,9 +45,12 @@ class RecordAccount:
         return Target.of(self.connection, self.kind)
 
     @contextmanager
-    def commit(self) -> Iterator[PlainCommit]:
+    def commit(self, *, keep: bool = True) -> Iterator[PlainCommit]:
+        """A transaction, rolled back at its end unless it is to be kept."""
         with self.database.transaction() as connection:
             yield PlainCommit(connection, [])
+            if not keep:
+                raise psycopg.Rollback
 
     def merge(self, *rows: NewRecord, observed: float | None = None, **how: Any) -> Merged:
         """Merge in a commit; later than all before unless it is said when they were observed, in seconds after noon."""
