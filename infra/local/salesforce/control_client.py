@@ -92,9 +92,9 @@ class Control(Records):
         """Release row locks."""
         self.delete_at(f"locks/{name}")
 
-    def empty_bins(self) -> None:
-        """Purge what lies in the recycle bin for more than 15 days."""
-        self.post("empty_bins")
+    def empty_bins(self) -> int:
+        """Purge what lies in the recycle bin for more than 15 days; how many rows."""
+        return int(self.post("empty_bins")["purged"])
 
     def purge_log(self, sobject: str, before: datetime) -> None:
         """Forget the deletes of an object before a moment, as the job does that keeps the log small."""
