@@ -80,7 +80,7 @@ def _text(value: Part) -> Part:
     """A number without the zeros that it need not have."""
     if value.kind != "number":
         return Part(value.sql, "text")
-    return Part(f"CASE WHEN {value.sql} IS NULL THEN NULL ELSE printf('%!.15g', {value.sql}) END", "text")
+    return Part(f"CASE WHEN {value.sql} IS NULL THEN NULL ELSE printf('%.15g', {value.sql}) END", "text")
 
 
 def _of_text(function: str, kind: str = "text") -> Callable[[Part], Part]:

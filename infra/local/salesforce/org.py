@@ -144,7 +144,7 @@ class Org:
         """A transaction of this user. With a name to hold it by, it is stamped now and shows once it is committed.
 
         Raises:
-            ValueError: a transaction of that name is held.
+            ValueError: a transaction of that name is held, or it cannot be.
         """
         if hold is not None:
             self.transactions.refuse_taken(hold)
@@ -153,6 +153,8 @@ class Org:
                 edit = self._edit(user, connection)
                 yield edit
                 if hold is not None:
+                    if not edit.writer.noted:
+                        raise ValueError("A transaction that loads rows cannot be held.")
                     self.transactions.hold(Held(hold, edit.now), edit.writer.statements, edit.touched)
                     raise _Undone
         except _Undone:

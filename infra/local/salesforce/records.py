@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from infra.local.salesforce.clock import stamp
 from infra.local.salesforce.deletion import Deletion
 from infra.local.salesforce.errors import SalesforceError
-from infra.local.salesforce.ids import make_id
 from infra.local.salesforce.metadata import Field, Schema, SObject
+from infra.local.salesforce.new_rows import NewRows
 from infra.local.salesforce.results import RowFault, RowResult, refused, rolled_back
 from infra.local.salesforce.row_values import Checker, record_id, value_key
 from infra.local.salesforce.rules import Saving, account_of_activity, complete, write_history
 from infra.local.salesforce.transactions import Transactions
-from infra.local.salesforce.values import Raw, stored
+from infra.local.salesforce.values import Raw
 from infra.local.salesforce.writer import Row, Writer
-
-#: Rows that `load` hands to SQLite at a time.
-_LOADED_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True)
@@ -43,6 +38,7 @@ class Edit:
         self._editor = editor
         self._checker = Checker(editor.seen, editor.full, writer, transactions)
         self._deletion = Deletion(editor.full, writer, self._checker, user_id=editor.user_id, now=now)
+        self._new = NewRows(writer, editor.user_id, now)
         self._touched: set[str] = set()
 
     @property
@@ -103,15 +99,10 @@ class Edit:
     def load(self, name: str, rows: Iterable[Mapping[str, Raw]]) -> int:
         """Create many records fast: values as they are stored, no rules, no history; how many.
 
-        All rows have the fields of the first. What the system writes may be given too, but for ids. It cannot be held.
+        All rows have the fields of the first, in its order. What the system writes may be given too, but for ids. A
+        transaction in which this was done cannot be held.
         """
-        sobject = self._editor.full.object(name)
-        count = 0
-        remaining = iter(rows)
-        while chunk := list(itertools.islice(remaining, _LOADED_AT_ONCE)):
-            self._load(sobject, chunk)
-            count += len(chunk)
-        return count
+        return self._new.load(self._editor.full.object(name), rows)
 
     def _each(self, given: Iterable[Any], action: Callable[[Any], RowResult], **options: bool) -> list[RowResult]:
         self.writer.connection.execute("SAVEPOINT several")
@@ -136,7 +127,7 @@ class Edit:
             raise RowFault("INVALID_FIELD", "cannot specify Id in an insert call", ("Id",))
         given = self._checker.given(sobject, row, inserting=True)
         full = self._editor.full.object(sobject.name)
-        new = self._fresh(full) | given
+        new = self._new.blank(full) | given
         new["Id"] = self.writer.new_id(full)
         self._save(full, None, new, set(given))
         return RowResult(str(new["Id"]), created=True)
@@ -170,7 +161,7 @@ class Edit:
         return self._update(sobject, {**row, "Id": found[0]}) if found else self._insert(sobject, row)
 
     def _save(self, full: SObject, before: Row | None, row: Row, given: set[str]) -> None:
-        row |= {name: value for name, value in self._stamps().items() if full.find(name)}
+        row |= {name: value for name, value in self._new.stamps().items() if full.find(name)}
         if full.name in {"Task", "Event"}:
             row["AccountId"] = account_of_activity(self._editor.full, self.writer, row)
         complete(full, Saving(row, given, self.now))
@@ -183,24 +174,6 @@ class Edit:
         if full.tracked:
             write_history(self._editor.full, self.writer, before, row)
         self._touched.update(_keys(full, row))
-
-    def _fresh(self, full: SObject) -> Row:
-        """A new record before anybody said anything of it."""
-        row: Row = {one.name: stored(one, one.default) for one in full.fields if one.stored}
-        row |= {one.name: self._auto_number(full, one) for one in full.fields if one.auto_number}
-        marks: Row = {"CreatedDate": stamp(self.now), "CreatedById": self._editor.user_id}
-        marks["OwnerId"] = self._editor.user_id
-        return row | {name: value for name, value in marks.items() if full.find(name)}
-
-    def _auto_number(self, full: SObject, field: Field) -> str:
-        """`{00000000}` is the number in as many digits, with what stands around it."""
-        before, _, after = str(field.auto_number).partition("{")
-        zeros, _, rest = after.partition("}")
-        return f"{before}{self.writer.number(f'{full.name}.{field.name}'):0{len(zeros)}d}{rest}"
-
-    def _stamps(self) -> Row:
-        moment = stamp(self.now)
-        return {"LastModifiedDate": moment, "LastModifiedById": self._editor.user_id, "SystemModstamp": moment}
 
     def _dispose(self, given: Any, action: Callable[[SObject, str], list[str]]) -> RowResult:
         found = record_id(given)
@@ -220,20 +193,6 @@ class Edit:
         deleted = self._deletion.delete(sobject, found)
         self._deletion.purge(sobject, found)
         return deleted
-
-    def _load(self, sobject: SObject, rows: Sequence[Mapping[str, Raw]]) -> None:
-        usual = self._fresh_loaded(sobject)
-        names = [*rows[0], *(name for name in usual if name not in rows[0])]
-        constant = tuple(usual[name] for name in names[len(rows[0]) :])
-        first = self.writer.number(sobject.prefix, len(rows))
-        numbered = enumerate(rows, first)
-        made = ((make_id(sobject.prefix, number), *row.values(), *constant) for number, row in numbered)
-        self.writer.insert_many(sobject, ["Id", *names], made)
-
-    def _fresh_loaded(self, sobject: SObject) -> Row:
-        usual = {name: value for name, value in self._stamps().items() if sobject.find(name)}
-        automatic = {one.name for one in sobject.fields if one.auto_number}
-        return {name: value for name, value in (self._fresh(sobject) | usual).items() if name not in {"Id", *automatic}}
 
 
 def _keys(sobject: SObject, row: Row) -> Iterator[str]:

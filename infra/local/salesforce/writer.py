@@ -35,11 +35,12 @@ class Counters:
 
 
 class Writer:
-    """One transaction's writes; `statements` is all of them, in order."""
+    """One transaction's writes; `statements` is all of them, in order, as long as `noted` is true."""
 
     def __init__(self, connection: sqlite3.Connection, counters: Counters) -> None:
         self.connection = connection
         self.statements: list[Statement] = []
+        self.noted = True
         self._counters = counters
 
     def new_id(self, sobject: SObject) -> str:
@@ -60,6 +61,7 @@ class Writer:
 
     def insert_many(self, sobject: SObject, names: Sequence[str], rows: Iterable[Sequence[Raw]]) -> None:
         """Add many records of the same fields, without noting them down."""
+        self.noted = False
         columns = [quoted(sobject.field(name).column) for name in names]
         marks = ", ".join("?" * len(columns))
         statement = f"INSERT INTO {quoted(sobject.table)} ({', '.join(columns)}) VALUES ({marks})"
