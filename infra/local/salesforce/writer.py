@@ -68,7 +68,9 @@ class Writer:
         self.connection.executemany(statement, rows)
 
     def update(self, sobject: SObject, record_id: str, changes: Mapping[str, Raw]) -> None:
-        """Change a record."""
+        """Change a record; of what is as it was already, nothing is left to do."""
+        if not changes:
+            return
         columns, values = _columns(sobject, changes)
         assignments = ", ".join(f"{column} = ?" for column in columns)
         self.run(f"UPDATE {quoted(sobject.table)} SET {assignments} WHERE Id = ?", (*values, record_id))
