@@ -49,7 +49,7 @@ class Admission:
 
     def label(self, response: Response) -> Response:
         """Say how much of the day's calls is used."""
-        if request.path.startswith(DATA):
+        if request.path.startswith(DATA.rstrip("/")):
             response.headers["Sforce-Limit-Info"] = self._org.usage.header()
         return response
 

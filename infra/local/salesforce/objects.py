@@ -30,7 +30,7 @@ def blueprint() -> Blueprint:
     def basics(name: str) -> Response:
         by = caller()
         recent: list[Any] = []
-        return jsonify({"objectDescribe": describe_basic(by.org, by.user, name), "recentItems": recent})
+        return jsonify({"objectDescribe": describe_basic(by.org, by.user, name, by.version), "recentItems": recent})
 
     @pages.get("/<name>/describe")
     def whole(name: str) -> Response:
