@@ -81,36 +81,31 @@ class Follower:
         """
         is_fresh = self.followed.position.under_way is None
         self.followed.position = self.followed.position.begin()
-        saw = self._batch()
+        self._batch()
         if not self.followed.is_done and is_fresh and self._source.log is not None:
             self.read_log()
             self.followed.position = self.followed.position.begin_anew()
-            saw = False
         while not self.followed.is_done and self._may_go_on():
-            saw = self._batch()
-        if self.followed.is_done and saw:
+            self._batch()
+        if self.followed.is_done and self.followed.position.owes_log:
             self.read_log()
         return self.followed
 
-    def _batch(self) -> bool:
-        """Store a batch; whether anything in this pass was new, as far as the log does not know it yet."""
+    def _batch(self) -> None:
+        """Read and store a batch."""
         followed = self.followed
         before = followed.position
         observed_at = self._sink.moment()
         batch = self._source.batch(_key(before))
-        saw = False
 
         def advance(merged: Merged) -> Position:
-            nonlocal saw
             moved = before.moved(batch.last or _key(before), saw=merged.changed > 0)
-            saw = moved.under_way is not None and moved.under_way.saw
             followed.position = moved if batch.is_full else self._ended(moved)
             return followed.position
 
         followed.merged += self._sink.keep(batch.rows, advance, observed_at=observed_at)
         followed.rows += len(batch.rows)
         followed.is_done = not batch.is_full
-        return saw
 
     def _ended(self, position: Position) -> Position:
         key = _key(position)

@@ -14,8 +14,8 @@ from servants.salesforce.client.bulk import BulkPage
 from servants.salesforce.client.session import Salesforce
 from servants.salesforce.client.values import Deleted
 from servants.salesforce.contents import ID, Reading
-from servants.salesforce.id_ranges import EVERYTHING, IdRange
 from servants.salesforce.deletes import Log
+from servants.salesforce.id_ranges import EVERYTHING, IdRange
 from servants.salesforce.increment import Batch
 from servants.salesforce.object_rows import OrgObject
 from servants.salesforce.soql import Key

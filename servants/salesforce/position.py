@@ -5,6 +5,7 @@
               `settled` once a pass that began after it was asked for has come to its end.
     deletes   from here on the log of deletions is to be read
     unproven  the log lacks some deletions, which only a comparison of all Ids finds
+    owes_log  something changed since the log was read
     has_log   whether the org keeps such a log of the object
 
 A pass reads what changed since `settled` in the order of (stamp, Id), batch by batch. Stamps are whole seconds,
@@ -54,6 +55,7 @@ class Position:
     deletes: datetime | None = None
     under_way: Pass | None = None
     unproven: bool = False
+    owes_log: bool = False
     has_log: bool = True
 
     @classmethod
@@ -85,7 +87,8 @@ class Position:
         if not self.has_log and newest is not None:
             covered = newest - OVERLAP
         settled = self.settled if covered is None else max(self.settled, floor(covered))
-        return replace(self, settled=settled, under_way=None)
+        owes_log = self.owes_log or (self.has_log and self._going.saw)
+        return replace(self, settled=settled, under_way=None, owes_log=owes_log)
 
     def window(self, now: datetime) -> tuple[datetime, datetime]:
         """What of the log is to be read at `now` of the org's clock; later than `deletes` where `lacks_log`."""
@@ -105,6 +108,7 @@ class Position:
             covered=max(covered, self.covered or covered),
             deletes=max(covered, self.deletes or covered),
             unproven=self.unproven or is_broken,
+            owes_log=False,
         )
 
     @property
@@ -121,6 +125,7 @@ class Position:
             "covered": _text(self.covered),
             "deletes": _text(self.deletes),
             "unproven": self.unproven,
+            "owes_log": self.owes_log,
             "has_log": self.has_log,
             "pass": going
             and {
@@ -144,6 +149,7 @@ class Position:
                 Key(datetime.fromisoformat(going["at"]), going["id"]), _moment(going["covered"]), saw=going["saw"]
             ),
             unproven=stored.get("unproven", False),
+            owes_log=stored.get("owes_log", False),
             has_log=stored.get("has_log", True),
         )
 
