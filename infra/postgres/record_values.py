@@ -23,6 +23,7 @@ class NewRecord(NamedTuple):
     Attributes:
         external_id: what the provider calls it; for Salesforce the Id of 18 characters.
         version: the provider's mark of this state, see `version_of`; None where it gave none, and the stored one stays.
+            A record that was merely not found is deleted so: nothing that was observed before brings it back.
         payload: JSON values by field; None where only its deletion is known, and the stored ones stay.
         deleted_at: when it was deleted; None while it lives.
     """

@@ -31,8 +31,6 @@ class SalesforceObject:
     """An object's row.
 
     Attributes:
-        cursor_at, cursor_id: everything up to this (SystemModstamp, Id) was read.
-        deletes_until: deletions were read up to this moment.
         describe_modified: the `Last-Modified` of its description, as it was sent.
         reconciled: what the last reconciliation found.
         chosen: which of its fields a person wants; None is all.
@@ -49,9 +47,6 @@ class SalesforceObject:
     problem: str | None
     selected: bool
     bulk: bool
-    cursor_at: datetime | None
-    cursor_id: str | None
-    deletes_until: datetime | None
     described_at: datetime | None
     describe_modified: str | None
     synced_at: datetime | None
@@ -97,21 +92,6 @@ def save_state(
 ) -> None:
     """Note how far an object is, and what is wrong with it."""
     _write(tx, connection, name, "save_salesforce_state", {"state": state.value, "problem": problem})
-
-
-def save_cursor(tx: Commit, connection: Connection, name: str, *, at: datetime, external_id: str) -> None:
-    """Note that everything up to this (SystemModstamp, Id) was read; a cursor that is further stays."""
-    _write(tx, connection, name, "save_salesforce_cursor", {"at": at, "external_id": external_id})
-
-
-def reset_cursor(tx: Commit, connection: Connection, name: str) -> None:
-    """Forget up to where changes and deletions were read."""
-    _write(tx, connection, name, "reset_salesforce_cursor", {})
-
-
-def save_deletes_until(tx: Commit, connection: Connection, name: str, until: datetime) -> None:
-    """Note that deletions were read up to this moment; a later one stays."""
-    _write(tx, connection, name, "save_salesforce_deletes", {"until": until})
 
 
 def note_described(

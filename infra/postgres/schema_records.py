@@ -54,10 +54,13 @@ records = Table(
     Column("payload", JSONB, nullable=False),
     # It is no more at the provider. The row stays a while, so that a page read before cannot bring it back.
     moment_column("deleted_at"),
+    # Its deletion is known only because it was not found: whatever was read before does not bring it back.
+    _flag("absent"),
     moment_column("changed_at", nullable=False, default_now=True),
     PrimaryKeyConstraint("connection_id", "kind", "external_id"),
     CheckConstraint("octet_length(kind) BETWEEN 1 AND 200", name="kind_length"),
     CheckConstraint("octet_length(external_id) BETWEEN 1 AND 500", name="external_id_length"),
+    CheckConstraint("NOT absent OR deleted_at IS NOT NULL", name="absent"),
     # A changed row finds room beside the one it replaces.
     postgresql_with={"fillfactor": 90},
 )
@@ -133,11 +136,6 @@ salesforce_objects = Table(
     _flag("selected"),
     # Whether Bulk API 2.0 can query it.
     Column("bulk", Boolean, nullable=False, server_default=text("true")),
-    # Everything up to here was read, in the order of (SystemModstamp, Id).
-    moment_column("cursor_at"),
-    Column("cursor_id", Text(collation="C")),
-    # Deletions were read up to here.
-    moment_column("deletes_until"),
     moment_column("described_at"),
     # The `Last-Modified` of its description, as it was sent.
     Column("describe_modified", Text),
@@ -155,7 +153,6 @@ salesforce_objects = Table(
     moment_column("created_at", nullable=False, default_now=True),
     PrimaryKeyConstraint("connection_id", "name"),
     CheckConstraint("state IN ('pending', 'recent', 'history', 'live', 'gone')", name="state"),
-    CheckConstraint("(cursor_at IS NULL) = (cursor_id IS NULL)", name="cursor"),
     postgresql_with={"fillfactor": 50},
 )
 

@@ -114,6 +114,16 @@ def test_a_deletion_without_a_version_takes_the_stored_one(account: RecordAccoun
     assert account.versions() == {"a": 3}
 
 
+def test_what_was_not_found_is_not_brought_back_by_what_was_read_before(account: RecordAccount) -> None:
+    account.merge(record("a", 3, name="Ann"), observed=1)
+    assert account.merge(record("a", None, deleted=True), observed=6) == Merged(deleted=1)
+    assert account.merge(record("a", 5, name="edited before"), observed=5) == Merged(unchanged=1)
+    assert account.merge(record("a", 5, name="came back"), observed=7) == Merged(added=1)
+    # A deletion whose version is known gives way to any later version, whenever that was read.
+    account.merge(record("a", 8, deleted=True), observed=20)
+    assert account.merge(record("a", 9, name="undeleted"), observed=19) == Merged(added=1)
+
+
 def test_a_deletion_of_what_was_never_seen_keeps_an_older_page_from_adding_it(account: RecordAccount) -> None:
     assert account.merge(record("a", 9, deleted=True)) == Merged(unchanged=1)
     assert account.told() == []

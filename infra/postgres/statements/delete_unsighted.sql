@@ -10,7 +10,7 @@ WITH unsighted AS MATERIALIZED (
     LIMIT %(limit)s
 ), deleted AS (
     UPDATE records AS record
-    SET deleted_at = %(began_at)s, observed_at = %(began_at)s, changed_at = statement_timestamp()
+    SET deleted_at = %(began_at)s, absent = true, observed_at = %(began_at)s, changed_at = statement_timestamp()
     FROM unsighted
     WHERE record.ctid = unsighted.place
 ), noted AS (

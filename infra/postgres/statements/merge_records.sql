@@ -6,6 +6,7 @@ WITH latest AS MATERIALIZED (
 ), judged AS MATERIALIZED (
     SELECT latest.external_id, latest.place, latest.content_hash, latest.deleted_at,
         coalesce(latest.version, stored.version, 0) AS version,
+        latest.deleted_at IS NOT NULL AND latest.version IS NULL AS absent,
         stored.place AS stored_place,
         CASE
             WHEN latest.deleted_at IS NOT NULL THEN CASE WHEN stored.live THEN 'deleted' END
@@ -16,7 +17,7 @@ WITH latest AS MATERIALIZED (
     -- Kept whole by OFFSET 0, so that each record is looked up by its key, however many there are.
     LEFT JOIN LATERAL (
         SELECT record.ctid AS place, record.version, record.observed_at, record.content_hash,
-            record.deleted_at IS NULL AS live
+            record.deleted_at IS NULL AS live, record.absent
         FROM records AS record
         WHERE record.connection_id = %(connection_id)s AND record.kind = %(kind)s
             AND record.external_id = latest.external_id
@@ -32,17 +33,18 @@ WITH latest AS MATERIALIZED (
             )
             -- and is newer.
             AND (
-                latest.version > stored.version
+                latest.version > stored.version AND NOT (stored.absent AND %(observed_at)s < stored.observed_at)
                 OR (coalesce(latest.version, stored.version) = stored.version OR %(mend)s)
                     AND %(observed_at)s >= stored.observed_at
             )
         )
 ), added AS (
     INSERT INTO records
-        (connection_id, kind, external_id, account_id, version, observed_at, content_hash, payload, deleted_at, changed_at)
+        (connection_id, kind, external_id, account_id, version, observed_at, content_hash, payload, deleted_at, absent,
+        changed_at)
     SELECT %(connection_id)s, %(kind)s, judged.external_id, %(account_id)s, judged.version, %(observed_at)s,
         coalesce(judged.content_hash, 0), coalesce(staged.payload, '{}')::jsonb, judged.deleted_at,
-        statement_timestamp()
+        judged.absent, statement_timestamp()
     FROM judged
     CROSS JOIN LATERAL (
         SELECT line.payload FROM pg_temp.staged_records AS line WHERE line.ctid = judged.place OFFSET 0
@@ -51,6 +53,7 @@ WITH latest AS MATERIALIZED (
 ), changed AS (
     UPDATE records AS record
     SET version = judged.version, observed_at = %(observed_at)s, deleted_at = judged.deleted_at,
+        absent = judged.absent,
         content_hash = coalesce(judged.content_hash, record.content_hash),
         payload = coalesce(staged.payload::jsonb, record.payload),
         changed_at = statement_timestamp()

@@ -407,10 +407,12 @@ CREATE TABLE records (
     content_hash BIGINT NOT NULL,
     payload JSONB NOT NULL,
     deleted_at TIMESTAMP WITH TIME ZONE,
+    absent BOOLEAN DEFAULT false NOT NULL,
     changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT records_pkey PRIMARY KEY (connection_id, kind, external_id),
     CONSTRAINT records_kind_length CHECK (octet_length(kind) BETWEEN 1 AND 200),
-    CONSTRAINT records_external_id_length CHECK (octet_length(external_id) BETWEEN 1 AND 500)
+    CONSTRAINT records_external_id_length CHECK (octet_length(external_id) BETWEEN 1 AND 500),
+    CONSTRAINT records_absent CHECK (NOT absent OR deleted_at IS NOT NULL)
 )
  WITH (fillfactor = 90);
 
@@ -733,9 +735,6 @@ CREATE TABLE salesforce_objects (
     problem TEXT,
     selected BOOLEAN DEFAULT false NOT NULL,
     bulk BOOLEAN DEFAULT true NOT NULL,
-    cursor_at TIMESTAMP WITH TIME ZONE,
-    cursor_id TEXT COLLATE "C",
-    deletes_until TIMESTAMP WITH TIME ZONE,
     described_at TIMESTAMP WITH TIME ZONE,
     describe_modified TEXT,
     synced_at TIMESTAMP WITH TIME ZONE,
@@ -748,7 +747,6 @@ CREATE TABLE salesforce_objects (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT salesforce_objects_pkey PRIMARY KEY (connection_id, name),
     CONSTRAINT salesforce_objects_state CHECK (state IN ('pending', 'recent', 'history', 'live', 'gone')),
-    CONSTRAINT salesforce_objects_cursor CHECK ((cursor_at IS NULL) = (cursor_id IS NULL)),
     CONSTRAINT salesforce_objects_connection_id_fkey FOREIGN KEY(connection_id) REFERENCES connections (id) ON DELETE CASCADE
 )
  WITH (fillfactor = 50);
