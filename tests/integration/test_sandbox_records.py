@@ -1,4 +1,4 @@
-"""Records of the sandbox org: written, refused, deleted, brought back, held back."""
+"""Records of the sandbox org: written and refused."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from typing import Any
 
 import pytest
 
-from infra.local.salesforce.changes_log import empty_bins, purge_log
 from infra.local.salesforce.clock import stamp, whole_second
 from infra.local.salesforce.errors import SalesforceError
 from infra.local.salesforce.metadata import new_field, new_object
 from infra.local.salesforce.org import Org
 from infra.local.salesforce.records import Edit
-from infra.local.salesforce.results import RowResult
-from tests.support.sandbox import added, changed, count, opened, value
+from tests.support.sandbox import added, changed, codes, count, keyed, opened, value
 
 
 @pytest.fixture
@@ -30,16 +28,6 @@ def org(tmp_path: Path) -> Iterator[Org]:
 def edit(org: Org) -> Iterator[Edit]:
     with org.edit(org.admin) as edit:
         yield edit
-
-
-def codes(results: list[RowResult]) -> list[str]:
-    """Each row's first error code, or `ok`."""
-    return [result.errors[0].code if result.errors else "ok" for result in results]
-
-
-def keyed(org: Org) -> None:
-    """Give accounts an external id of their own."""
-    org.add_field("Account", new_field("Number__c", "string", length=40, external_id=True, unique=True))
 
 
 def test_a_new_record_has_what_the_system_gives(org: Org) -> None:
@@ -239,162 +227,6 @@ def test_automatic_numbers_count(org: Org) -> None:
         assert edit.load("Case", ({"Subject": str(number)} for number in range(3))) == 3
     assert [value(org, case, "CaseNumber") for case in cases] == ["00000001", "00000002"]
     assert count(org, "Case", "CaseNumber BETWEEN '00000003' AND '00000005' AND Status = 'New'") == 3
-
-
-def test_deleting_takes_along_what_belongs_to_it(org: Org) -> None:
-    account = added(org, "Account", Name="Hollis")
-    contact = added(org, "Contact", LastName="Byrne", AccountId=account)
-    case = added(org, "Case", AccountId=account)
-    task = added(org, "Task", WhoId=contact)
-    early = added(org, "Contact", LastName="Doyle", AccountId=account)
-    with org.edit(org.admin) as edit:
-        assert codes(edit.delete([early])) == ["ok"]
-    before = value(org, contact, "SystemModstamp")
-    org.clock.advance(timedelta(minutes=1))
-    with org.edit(org.admin) as edit:
-        assert codes(edit.delete([account, account])) == ["ok", "ENTITY_IS_DELETED"]
-    assert [value(org, one, "IsDeleted") for one in (account, contact, task, case)] == [True, True, True, False]
-    assert value(org, contact, "SystemModstamp") > before
-    with org.edit(org.admin) as edit:
-        assert codes(edit.undelete([account, account])) == ["ok", "UNDELETE_FAILED"]
-    assert [value(org, one, "IsDeleted") for one in (account, contact, task, early)] == [False, False, False, True]
-
-
-def test_a_child_does_not_come_back_to_a_master_that_is_deleted(org: Org) -> None:
-    contract = added(org, "ServiceContract", Name="Care")
-    line = added(org, "ContractLineItem", ServiceContractId=contract, Quantity=1, UnitPrice=1)
-    with org.edit(org.admin) as edit:
-        assert codes(edit.delete([contract])) == ["ok"]
-        assert codes(edit.undelete([line])) == ["UNDELETE_FAILED"]
-
-
-def deleted_ids(org: Org, name: str) -> list[str]:
-    sobject = org.full_schema().object(name)
-    now = org.clock.now()
-    rows = org.log.deleted_rows(sobject, now - timedelta(days=15), now + timedelta(minutes=1), limit=100)
-    return [row.id for row in rows]
-
-
-def test_the_log_tells_of_deletions_until_they_are_undone(org: Org) -> None:
-    one, two, three = (added(org, "Account", Name=name) for name in "abc")
-    with org.edit(org.admin) as edit:
-        edit.delete([one, two])
-        edit.undelete([two])
-        assert codes(edit.hard_delete([three])) == ["ok"]
-    assert deleted_ids(org, "Account") == [one, three]
-    assert count(org, "Account") == 2
-
-
-def test_purged_records_are_gone_with_what_went_along(org: Org) -> None:
-    account = added(org, "Account", Name="a")
-    added(org, "Contact", LastName="b", AccountId=account)
-    with org.edit(org.admin) as edit:
-        assert codes(edit.purge([account])) == ["ENTITY_IS_NOT_DELETED"]
-        edit.delete([account])
-        assert codes(edit.purge([account])) == ["ok"]
-    assert (count(org, "Account"), count(org, "Contact")) == (0, 0)
-    assert added(org, "Account", Name="c") > account
-
-
-def test_the_bin_is_emptied_after_fifteen_days_and_the_log_can_be_dropped(org: Org) -> None:
-    account, sobject = added(org, "Account", Name="a"), org.full_schema().object("Account")
-    with org.edit(org.admin) as edit:
-        edit.delete([account])
-    assert empty_bins(org) == 0
-    org.clock.advance(timedelta(days=15, minutes=1))
-    later = added(org, "Account", Name="b")
-    with org.edit(org.admin) as edit:
-        edit.delete([later])
-    assert (empty_bins(org), count(org, "Account")) == (1, 1)
-    before = org.clock.now() + timedelta(seconds=1)
-    assert org.log.earliest(sobject, org.clock.now()) < org.clock.now() - timedelta(days=14)
-    assert purge_log(org, sobject, before) == 2
-    assert deleted_ids(org, "Account") == []
-    assert org.log.earliest(sobject, org.clock.now()) == whole_second(before)
-
-
-def test_what_was_stamped_in_a_time(org: Org) -> None:
-    start = whole_second(org.clock.now())
-    one = added(org, "Account", Name="a")
-    org.clock.advance(timedelta(minutes=5))
-    two = added(org, "Account", Name="b")
-    sobject, end = org.full_schema().object("Account"), org.clock.now() + timedelta(minutes=1)
-    middle = start + timedelta(minutes=2)
-    assert org.log.updated_ids(sobject, start, end, limit=10) == [one, two]
-    assert org.log.updated_ids(sobject, middle, end, limit=10) == [two]
-    assert org.log.updated_ids(sobject, start, end, limit=1) == [one]
-
-
-def test_a_held_transaction_is_stamped_now_and_seen_later(org: Org) -> None:
-    account = added(org, "Account", Name="before")
-    with org.edit(org.admin, hold="late") as edit:
-        [update] = edit.update("Account", [{"Id": account, "Name": "after"}])
-        [insert] = edit.insert("Account", [{"Name": "new"}])
-    [held] = org.held()
-    org.clock.advance(timedelta(minutes=5))
-    visible = added(org, "Account", Name="in between")
-    assert (value(org, account, "Name"), count(org, "Account")) == ("before", 2)
-    assert org.settled_until() == held.stamped < org.clock.now() - timedelta(minutes=4)
-    org.commit_held("late")
-    assert (value(org, account, "Name"), value(org, str(insert.id), "Name")) == ("after", "new")
-    assert value(org, account, "SystemModstamp") == stamp(held.stamped) < value(org, visible, "SystemModstamp")
-    assert (update.success, org.held(), len({account, insert.id, visible})) == (True, [], 3)
-    assert org.settled_until() > held.stamped
-
-
-def test_a_held_transaction_locks_what_it_wrote(org: Org) -> None:
-    keyed(org)
-    contract = added(org, "ServiceContract", Name="Care")
-    account = added(org, "Account", Name="a")
-    with org.edit(org.admin, hold="late") as edit:
-        edit.update("Account", [{"Id": account, "Number__c": "K1"}])
-        edit.insert("ContractLineItem", [{"ServiceContractId": contract, "Quantity": 1, "UnitPrice": 1}])
-    with org.edit(org.admin) as edit:
-        assert codes(edit.update("Account", [{"Id": account, "Name": "b"}])) == ["UNABLE_TO_LOCK_ROW"]
-        assert codes(edit.delete([account, contract])) == ["UNABLE_TO_LOCK_ROW"] * 2
-        assert codes(edit.insert("Account", [{"Name": "c", "Number__c": "k1"}])) == ["UNABLE_TO_LOCK_ROW"]
-    org.discard_held("late")
-    with org.edit(org.admin) as edit:
-        assert codes(edit.update("Account", [{"Id": account, "Name": "b"}])) == ["ok"]
-        assert codes(edit.insert("Account", [{"Name": "c", "Number__c": "k1"}])) == ["ok"]
-    assert count(org, "ContractLineItem") == 0
-
-
-def test_deletions_may_be_held_too(org: Org) -> None:
-    account = added(org, "Account", Name="a")
-    with org.edit(org.admin, hold="late") as edit:
-        edit.hard_delete([account])
-    assert (count(org, "Account"), deleted_ids(org, "Account")) == (1, [])
-    org.commit_held("late")
-    assert (count(org, "Account"), deleted_ids(org, "Account")) == (0, [account])
-
-
-def test_what_cannot_be_held(org: Org) -> None:
-    with pytest.raises(ValueError, match="loads"), org.edit(org.admin, hold="one") as edit:
-        edit.load("Account", [{"Name": "a"}])
-    with org.edit(org.admin, hold="one") as edit:
-        edit.insert("Account", [{"Name": "a"}])
-    with pytest.raises(ValueError, match="already"), org.edit(org.admin, hold="one"):
-        pytest.fail("The name is taken.")
-    with pytest.raises(KeyError):
-        org.commit_held("two")
-    assert count(org, "Account") == 0
-
-
-def test_rows_may_be_locked_by_hand(org: Org) -> None:
-    account = added(org, "Account", Name="a")
-    org.lock_rows("somebody", [account])
-    with org.edit(org.admin) as edit:
-        assert codes(edit.update("Account", [{"Id": account, "Name": "b"}])) == ["UNABLE_TO_LOCK_ROW"]
-    org.release_rows("somebody")
-    changed(org, "Account", account, Name="b")
-
-
-def test_a_running_transaction_holds_back_what_is_settled(org: Org) -> None:
-    with org.edit(org.admin) as edit:
-        org.clock.advance(timedelta(minutes=3))
-        assert org.settled_until() <= edit.now
-    assert org.settled_until() > edit.now
 
 
 def test_a_reader_sees_one_moment(org: Org) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from infra.local.salesforce.formulas import column_sql
+from infra.local.salesforce.metadata import new_field
 from infra.local.salesforce.org import Org
+from infra.local.salesforce.results import RowResult
 from infra.local.salesforce.values import to_json
 
 
@@ -56,3 +59,21 @@ def count(org: Org, name: str, condition: str = "1") -> int:
     with org.store.read() as connection:
         found = connection.execute(f'SELECT COUNT(*) FROM "{table}" WHERE {condition}')  # noqa: S608 - the org's own names
         return int(found.fetchone()[0])
+
+
+def codes(results: list[RowResult]) -> list[str]:
+    """Each row's first error code, or `ok`."""
+    return [result.errors[0].code if result.errors else "ok" for result in results]
+
+
+def keyed(org: Org) -> None:
+    """Give accounts an external id of their own."""
+    org.add_field("Account", new_field("Number__c", "string", length=40, external_id=True, unique=True))
+
+
+def deleted_ids(org: Org, name: str) -> list[str]:
+    """What the log of deletions tells of an object."""
+    sobject = org.full_schema().object(name)
+    now = org.clock.now()
+    rows = org.log.deleted_rows(sobject, now - timedelta(days=15), now + timedelta(minutes=1), limit=100)
+    return [row.id for row in rows]
