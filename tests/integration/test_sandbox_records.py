@@ -259,6 +259,17 @@ def test_writers_in_many_threads_lose_nothing(org: Org) -> None:
     assert (value(org, account, "NumberOfEmployees"), count(org, "Contact")) == (50, 50)
 
 
+def test_what_was_used_of_the_limits_outlives_the_program(tmp_path: Path) -> None:
+    with opened(tmp_path) as org:
+        org.usage.set_max("DailyApiRequests", 100)
+        org.usage.use("DailyApiRequests", 60)
+        org.usage.use("ConcurrentLongRequests", 5)
+    with opened(tmp_path) as org:
+        assert org.usage.header() == "api-usage=60/100"
+        with org.usage.call("query"):
+            assert org.usage.header() == "api-usage=61/100"
+
+
 def test_everything_outlives_the_program_but_what_was_held(tmp_path: Path) -> None:
     with opened(tmp_path) as org:
         org.add_object(new_object("Visit__c", (new_field("Name", "string", length=80),)))

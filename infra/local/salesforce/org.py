@@ -55,6 +55,7 @@ class Org:
             for statement in LOG:
                 connection.execute(statement)
             self._counters = Counters(connection)
+            self._restore_usage(connection)
         self.catalog = Catalog(self.store, self.clock, STANDARD_OBJECTS)
         self.log = ChangesLog(self.store)
         self.security = Security(self.store, self.catalog.touch)
@@ -68,6 +69,9 @@ class Org:
         return cls(path, clock)
 
     def close(self) -> None:
+        """Keep what was used of the limits, and let go of the file."""
+        with self.store.write() as connection:
+            connection.execute("INSERT OR REPLACE INTO sandbox_usage VALUES (1, ?)", (self.usage.kept(),))
         self.store.close()
 
     def add_object(self, sobject: SObject) -> SObject:
@@ -189,6 +193,12 @@ class Org:
         now = whole_second(self.clock.now())
         earliest = self.transactions.earliest()
         return now if earliest is None else min(now, earliest)
+
+    def _restore_usage(self, connection: sqlite3.Connection) -> None:
+        connection.execute("CREATE TABLE IF NOT EXISTS sandbox_usage (only INTEGER PRIMARY KEY, kept TEXT)")
+        found = connection.execute("SELECT kept FROM sandbox_usage").fetchone()
+        if found:
+            self.usage.restore(found[0])
 
     def _edit(self, user: OrgUser, connection: sqlite3.Connection) -> Edit:
         """The stamp is of when the rows are this transaction's to write, so no record's stamp ever goes back."""

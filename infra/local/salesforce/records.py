@@ -207,7 +207,8 @@ def _keys(sobject: SObject, row: Row) -> Iterator[str]:
 
 
 def _need(sobject: SObject, permitted: bool, possible: bool, action: str) -> None:
-    """
+    """Whether an action is possible, and permitted.
+
     Raises:
         RowFault: nobody can do this with the object, or this user may not.
     """

@@ -54,7 +54,8 @@ class Checker:
             raise RowFault(fault.code, str(fault), (field.name,)) from None
 
     def unique(self, sobject: SObject, row: Row, record_id: str) -> None:
-        """
+        """Whether no other record has what must be this one's alone.
+
         Raises:
             RowFault: another record has this record's value in a field in which no two may have the same.
         """
@@ -69,7 +70,8 @@ class Checker:
             self.unlocked(value_key(sobject, field, value))
 
     def required(self, sobject: SObject, row: Row) -> None:
-        """
+        """Whether all is there that must be.
+
         Raises:
             RowFault: a field that must not be empty is.
         """
@@ -79,7 +81,8 @@ class Checker:
             raise RowFault("REQUIRED_FIELD_MISSING", message, missing)
 
     def unlocked(self, key: str) -> None:
-        """
+        """Whether a row, or a unique value, is free to be written.
+
         Raises:
             RowFault: another transaction holds the row.
         """

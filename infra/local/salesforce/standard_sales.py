@@ -93,7 +93,7 @@ _HISTORY = new_object(
     prefix="008",
     plural="Opportunity Histories",
     system=_CREATED,
-    **_UNWRITABLE,
+    **_UNWRITABLE | {"deletable": False},
 )
 
 #: It has no SystemModstamp, and its values are of any type; so it is with every object of field history.

@@ -54,7 +54,7 @@ class Store:
         if self._writer == threading.get_ident():
             yield self._connection
             return
-        connection = self._free.pop() if self._free else self._open()
+        connection = self._taken() or self._open()
         _begin_reading(connection)
         try:
             yield connection
@@ -79,6 +79,13 @@ class Store:
         connection.create_function("sandbox_now", 0, self._now, deterministic=True)
         connection.create_function("sandbox_today", 0, self._today, deterministic=True)
         return connection
+
+    def _taken(self) -> sqlite3.Connection | None:
+        """A connection that nobody reads from just now."""
+        try:
+            return self._free.pop()
+        except IndexError:
+            return None
 
     def _give_back(self, connection: sqlite3.Connection) -> None:
         if len(self._free) < _KEPT:

@@ -62,7 +62,8 @@ class Transactions:
             self._locks |= dict.fromkeys(keys, held.name)
 
     def refuse_taken(self, name: str) -> None:
-        """
+        """Whether a name may be held by.
+
         Raises:
             ValueError: a transaction of that name is held.
         """

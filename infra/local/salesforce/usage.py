@@ -6,6 +6,7 @@ so many may go on at once. The other pools are those of `/limits` that a sync ma
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -106,6 +107,23 @@ class Usage:
         """Calls that were let in since the org started, by kind."""
         with self._lock:
             return dict(self._counts)
+
+    def kept(self) -> str:
+        """All that `restore` needs, as JSON."""
+        with self._lock:
+            spent = {
+                pool: [(minute.isoformat(), amount) for minute, amount in used] for pool, used in self._spent.items()
+            }
+            return json.dumps({"maxima": self._maxima, "spent": spent})
+
+    def restore(self, kept: str) -> None:
+        """Go on from what was `kept`; long calls that were under way are over."""
+        state = json.loads(kept)
+        with self._lock:
+            self._maxima |= state["maxima"]
+            for pool, used in state["spent"].items():
+                known = ((datetime.fromisoformat(minute), amount) for minute, amount in used)
+                self._spent[pool] = deque(() if pool == LONG_CALLS else known)
 
     def _begin(self, kind: str) -> int:
         now = self._clock.now()
