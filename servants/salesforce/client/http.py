@@ -23,7 +23,8 @@ from retinue.errors import JobError, PermanentError
 from servants.salesforce.client import errors
 from servants.salesforce.client.auth import Token, Tokens
 from servants.salesforce.client.body import Body
-from servants.salesforce.client.refusals import MEANINGS, fault, told
+from servants.salesforce.client.errors import Told
+from servants.salesforce.client.refusals import MEANINGS, fault, is_pool, told
 from servants.web import network_fault
 
 T = TypeVar("T")
@@ -189,11 +190,13 @@ class Caller:
                 call.learn(response.headers, status=response.status_code)
                 stack.enter_context(attempt.pop_all())
                 return response
-            body = self._refusal(request, response)
-            call.learn(response.headers, status=response.status_code, body=body.decode("utf-8", "replace"))
-            if not final and _wants_token(response, body):
+            said = told(body := self._refusal(request, response))
+            # What is spent of the Bulk API's pools stops nothing else.
+            lesson = "" if is_pool(said) else body.decode("utf-8", "replace")
+            call.learn(response.headers, status=response.status_code, body=lesson)
+            if not final and _wants_token(response, said):
                 raise _TokenRefused
-            raise self._fault(request, response, body)
+            raise self._fault(request, response, said)
 
     def _send(self, request: Request, token: Token) -> requests.Response:
         if not request.fits:
@@ -236,9 +239,9 @@ class Caller:
         except (errors.ServiceFailed, errors.UnexpectedAnswer):
             return b""
 
-    def _fault(self, request: Request, response: requests.Response, body: bytes) -> JobError:
+    def _fault(self, request: Request, response: requests.Response, said: Told) -> JobError:
         where = f"{request.method} {_host(response)}{request.path}"
-        return fault(where, response.status_code, told(body), headers=response.headers, now=self._clock.now())
+        return fault(where, response.status_code, said, headers=response.headers, now=self._clock.now())
 
 
 def content_of(response: requests.Response, body: bytes) -> Any:
@@ -259,9 +262,9 @@ def content_of(response: requests.Response, body: bytes) -> Any:
         ) from None
 
 
-def _wants_token(response: requests.Response, body: bytes) -> bool:
+def _wants_token(response: requests.Response, said: Told) -> bool:
     """Whether a new token may help; a redirect says that the org has moved, and a new token names its address."""
-    meaning = MEANINGS.get(told(body).code)
+    meaning = MEANINGS.get(said.code)
     refused = meaning is not None and meaning.kind is errors.SessionRefused
     return refused or response.status_code == requests.codes.unauthorized or response.is_redirect
 

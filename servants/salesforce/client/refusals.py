@@ -81,7 +81,7 @@ _TOO_OLD = Meaning(
     errors.WindowTooOld, "Salesforce keeps no list of changes for so long; the object is compared in full."
 )
 
-#: By Salesforce's code. REQUEST_LIMIT_EXCEEDED is not here: only its text tells which limit it is.
+#: By Salesforce's code. `LIMIT_CODE` is not here: only its text tells which limit it is.
 MEANINGS: Mapping[str, Meaning] = {
     "INVALID_SESSION_ID": _SESSION,
     "INVALID_AUTH_HEADER": _SESSION,
@@ -172,9 +172,17 @@ MEANINGS: Mapping[str, Meaning] = {
     "METHOD_NOT_ALLOWED": _REQUEST,
 }
 
-#: What a Bulk job or a row says in words alone.
+#: One code for the day's calls, for those at the same time, and for the pools of the Bulk API.
+LIMIT_CODE = "REQUEST_LIMIT_EXCEEDED"
+_BULK_POOL = re.compile(r"Bulk|Query ?Jobs?|FileStorage", re.IGNORECASE)
+
+_NOT_IN_BULK = re.compile(
+    r"not supported (by the Bulk API|in Bulk)|does not support|Foreign Key|compound", re.IGNORECASE
+)
+
+#: What a Bulk job says in words alone.
 _IN_WORDS = (
-    (re.compile(r"not supported by the Bulk API|does not support|Foreign Key|compound", re.IGNORECASE), _NO_BULK),
+    (_NOT_IN_BULK, _NO_BULK),
     (re.compile(r"No such column|Field name not found", re.IGNORECASE), _FIELD_GONE),
     (re.compile(r"timed? ?out|too long|Retried more than", re.IGNORECASE), _SLOW),
 )
@@ -200,7 +208,20 @@ def fault(where: str, status: int, said: Told, *, headers: Mapping[str, str], no
     limited = _limited(answered, status, said, headers=headers, now=now)
     if limited is not None:
         return limited
-    return _coded(MEANINGS.get(said.code) or _by_status(status), answered, said)
+    return _coded(_meaning(status, said), answered, said)
+
+
+def is_pool(said: Told) -> bool:
+    """Whether what is spent is a pool of the Bulk API alone, while everything else goes on."""
+    return said.code == LIMIT_CODE and _BULK_POOL.search(said.text) is not None
+
+
+def _meaning(status: int, said: Told) -> Meaning:
+    if is_pool(said):
+        return _POOL
+    if said.code == "FUNCTIONALITY_NOT_ENABLED" and _NOT_IN_BULK.search(said.text):
+        return _NO_BULK
+    return MEANINGS.get(said.code) or _by_status(status)
 
 
 def told_fault(where: str, code: str, text: str) -> JobError:
@@ -222,7 +243,7 @@ def _limited(
     answered: str, status: int, said: Told, *, headers: Mapping[str, str], now: datetime
 ) -> RateLimited | None:
     """The limits, which have a time to come back at."""
-    if said.code == "REQUEST_LIMIT_EXCEEDED":
+    if said.code == LIMIT_CODE and not is_pool(said):
         return _request_limit(answered, said, now)
     if status == 429 or (status == 503 and "Retry-After" in headers):
         until = retry_after(headers.get("Retry-After"), now=now) or now + timedelta(seconds=DEFAULT_WAIT_SECONDS)
@@ -233,7 +254,7 @@ def _limited(
 
 
 def _request_limit(answered: str, said: Told, now: datetime) -> RateLimited:
-    """One code for two limits; only the text tells which."""
+    """One code for several limits; only the text tells which."""
     error: errors.DailyLimitReached | errors.ConcurrencyReached
     if "TotalRequests" in said.text:
         until = now + DAY_WAIT
