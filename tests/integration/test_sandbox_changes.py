@@ -134,4 +134,4 @@ def test_only_of_objects_that_are_replicated(sandbox: SandboxApp) -> None:
     kept = next(one for one in sandbox.org.full_schema().objects if not one.replicateable)
     answer = sandbox.get(f"sobjects/{kept.name}/updated", query_string=span)
     assert code_of(answer) == (400, "INVALID_TYPE_FOR_OPERATION")
-    assert code_of(sandbox.get("sobjects/Foo/updated", query_string=span)) == (400, "INVALID_TYPE")
+    assert code_of(sandbox.get("sobjects/Foo/updated", query_string=span)) == (404, "NOT_FOUND")

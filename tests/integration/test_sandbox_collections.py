@@ -190,6 +190,12 @@ def test_parts_may_be_of_any_resource_and_fail_alone(sandbox: SandboxApp) -> Non
     assert [status for status, _ in told.values()] == [200, 200, 200, 404, 405, 400, 400, 404]
 
 
+def test_parts_bring_their_own_headers(sandbox: SandboxApp) -> None:
+    known = sandbox.get("sobjects/Account/describe").headers["Last-Modified"]
+    part = _part("same", "GET", "sobjects/Account/describe") | {"httpHeaders": {"If-Modified-Since": known}}
+    assert _composite(sandbox, part) == {"same": (304, None)}
+
+
 def test_how_many_parts(sandbox: SandboxApp) -> None:
     limits = [_part(f"p{number}", "GET", "limits") for number in range(26)]
     queries = [_part(f"q{number}", "GET", "query?q=SELECT+Id+FROM+Account") for number in range(6)]

@@ -242,16 +242,25 @@ def test_a_row_s_life(sandbox: SandboxApp) -> None:
         assert code_of(answer) == (404, "ENTITY_IS_DELETED")
 
 
+def test_a_new_row_s_place_is_told(sandbox: SandboxApp) -> None:
+    answer = sandbox.post("sobjects/account", {"Name": "Acme"})
+    assert answer.headers["Location"] == f"{BASE}/sobjects/Account/{answer.get_json()['id']}"
+    assert sandbox.get(answer.headers["Location"]).get_json()["Name"] == "Acme"
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "refusal"),
     [
         ("POST", "sobjects/Account", {}, (400, "REQUIRED_FIELD_MISSING")),
         ("POST", "sobjects/Account", {"Name": "a", "Foo": 1}, (400, "INVALID_FIELD")),
-        ("POST", "sobjects/Foo", {"Name": "a"}, (400, "INVALID_TYPE")),
+        ("POST", "sobjects/Foo", {"Name": "a"}, (404, "NOT_FOUND")),
         ("POST", "sobjects/Account", ["Name"], (400, "JSON_PARSER_ERROR")),
         ("GET", "sobjects/Account/001", None, (400, "MALFORMED_ID")),
         ("GET", "sobjects/Account/0015e0000000999AAA", None, (404, "NOT_FOUND")),
-        ("GET", "sobjects/Foo/0015e0000000999AAA", None, (400, "INVALID_TYPE")),
+        ("GET", "sobjects/Foo/0015e0000000999AAA", None, (404, "NOT_FOUND")),
+        ("DELETE", "sobjects/Contact/0015e0000000999AAA", None, (404, "NOT_FOUND")),
+        ("PATCH", "sobjects/Contact/0015e0000000999AAA", {"LastName": "x"}, (404, "NOT_FOUND")),
+        ("GET", "sobjects/Foo/Code__c/1", None, (404, "NOT_FOUND")),
         ("PATCH", "sobjects/Account/xyz", {"Name": "a"}, (400, "MALFORMED_ID")),
         ("DELETE", "sobjects/Account/xyz", None, (400, "MALFORMED_ID")),
         ("GET", "sobjects/Account/Foo__c/1", None, (404, "NOT_FOUND")),
@@ -310,7 +319,8 @@ def test_describe_of_everything_and_of_nothing(sandbox: SandboxApp) -> None:
     names = [one["name"] for one in sandbox.get("sobjects").get_json()["sobjects"]]
     assert {"Account", "Contact", "Opportunity", "Task", "User"} <= set(names)
     assert sandbox.get("sobjects/Account").get_json()["objectDescribe"]["keyPrefix"] == "001"
-    assert sandbox.get("sobjects/Foo/describe").status_code in {400, 404}
+    for path in ("sobjects/Foo", "sobjects/Foo/describe"):
+        assert code_of(sandbox.get(path)) == (404, "NOT_FOUND")
 
 
 def test_what_a_profile_may_not_read_is_not_there(sandbox: SandboxApp) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -181,6 +182,28 @@ def test_a_query_may_be_long_but_not_longer(world: World) -> None:
     assert world.values(f"SELECT Id FROM Account WHERE Id IN ({ids})") == []  # noqa: S608 - ids of our own
     with pytest.raises(SalesforceError, match="cannot be longer than 100,000 characters"):
         world.prepared(f"SELECT Id FROM Account WHERE Id IN ({ids + ids})")  # noqa: S608 - ids of our own
+
+
+def test_a_condition_may_have_many_parts(world: World) -> None:
+    for word, names in ((" OR ", ["Acme"]), (" AND ", [])):
+        parts = word.join([f"Name = '{number}'" for number in range(2_000)] + ["Name = 'acme'"])
+        assert world.values(f"SELECT Name FROM Account WHERE {parts}") == names  # noqa: S608 - names of our own
+
+
+def test_a_query_may_go_along_many_relationships(world: World) -> None:
+    ways = [".".join([*steps, "Name"]) for steps in product(("CreatedBy", "LastModifiedBy"), repeat=5)]
+    assert len(world.records(f"SELECT {', '.join(ways[:16])} FROM Account")) == 4  # noqa: S608 - names of our own
+    with pytest.raises(SalesforceError, match="at most 55 relationships"):
+        world.prepared(f"SELECT {', '.join(ways)} FROM Account")  # noqa: S608 - names of our own
+
+
+def test_a_query_may_nest_but_not_for_ever(world: World) -> None:
+    def nested(depth: int) -> str:
+        return f"SELECT Name FROM Account WHERE {'(' * depth}Name = 'acme'{')' * depth}"  # noqa: S608 - our own
+
+    assert world.values(nested(20)) == ["Acme"]
+    with pytest.raises(SalesforceError, match="MALFORMED_QUERY: The query is nested too deeply"):
+        world.prepared(nested(2_000))
 
 
 def test_what_the_user_may_not_read_is_not_there(world: World) -> None:

@@ -193,11 +193,16 @@ def test_columns_are_what_a_csv_needs(world: World) -> None:
     assert row[:2] == ("Bob", EUROPE)
 
 
-def test_key_and_stamp_keyset_uses_the_index(world: World) -> None:
-    text = "SELECT Id FROM Account WHERE SystemModstamp >= 2026-11-01T10:00:00Z ORDER BY SystemModstamp, Id LIMIT 100"
-    statement = world.prepared(text)
+@pytest.mark.parametrize(
+    "where",
+    [
+        "SystemModstamp >= 2026-11-01T10:00:00Z",
+        f"SystemModstamp > 2026-11-01T10:00:00Z OR (SystemModstamp = 2026-11-01T10:00:00Z AND Id > '{ACME}')",
+    ],
+)
+def test_following_stamp_and_id_takes_no_longer_in_a_large_object(world: World, where: str) -> None:
+    order = "ORDER BY SystemModstamp, Id LIMIT 100"
+    statement = world.prepared(f"SELECT Id FROM Account WHERE {where} {order}")  # noqa: S608 - conditions of our own
     plan = world.connection.execute(f"EXPLAIN QUERY PLAN {statement.sql}", statement.params).fetchall()
-    steps = " ".join(step[3] for step in plan)
-    assert "USING" in steps
-    assert "by_Account_SystemModstamp_Id" in steps
-    assert "TEMP B-TREE" not in steps
+    (step,) = [step[3] for step in plan]
+    assert step == "SEARCH t0 USING INDEX by_Account_SystemModstamp_Id (SystemModstamp>?)"

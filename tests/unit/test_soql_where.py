@@ -146,6 +146,12 @@ CASES: list[tuple[str, set[str]]] = [
     ("(Industry = 'Energy' AND Active__c = true) OR Industry = null", {A, E}),
     ("Industry != null AND (Active__c = false OR AnnualRevenue < 0)", {Z, N}),
     ("((Name = 'Acme'))", {A}),
+    ("AnnualRevenue > 1000 OR (AnnualRevenue = 1000 AND Name = 'acme')", {A, E}),
+    ("AnnualRevenue > 1000 OR (AnnualRevenue = 1000 AND Name = 'x')", {E}),
+    ("AnnualRevenue < 1000 OR (AnnualRevenue = 1000 AND Name = 'acme')", {A, Z}),
+    ("AnnualRevenue > 1000 OR (AnnualRevenue = -5 AND Active__c = true)", {E, Z}),
+    ("AnnualRevenue > 1000 OR (Active__c = true AND AnnualRevenue = 1000) OR Industry = 'Banking'", {A, E, Z}),
+    ("CreatedDate > TODAY OR (CreatedDate = TODAY AND Name LIKE '%europe')", {E}),
     ("NOT (Active__c = true)", {E, N}),
     ("NOT(Active__c = true)", {E, N}),
     (

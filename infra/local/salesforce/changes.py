@@ -63,7 +63,7 @@ def blueprint() -> Blueprint:
 
 
 def _replicateable(name: str) -> SObject:
-    sobject = caller().schema.object(name)
+    sobject = caller().object(name)
     if not sobject.replicateable:
         message = f"entity type {sobject.name} does not support replication"
         raise SalesforceError(400, "INVALID_TYPE_FOR_OPERATION", message)

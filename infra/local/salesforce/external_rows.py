@@ -19,7 +19,7 @@ def add_external_rows(pages: Blueprint) -> None:
     def read_by(name: str, field: str, value: str) -> Response:
         by = caller()
         key = external_field(by, name, field)
-        several = matching(by, by.schema.object(name), key, value, ["Id"])
+        several = matching(by, by.object(name), key, value, ["Id"])
         if len(several) > 1:
             return _choices(by, name, [record["Id"] for record in several])
         return jsonify(row(by, name, key.name, value, request.args.get("fields")))
@@ -34,7 +34,7 @@ def add_external_rows(pages: Blueprint) -> None:
             raise SalesforceError(400, "INVALID_FIELD", message, ["Id"])
         with by.edit() as edit:
             (result,) = edit.upsert(name, [body | {key.name: value}], key=key.name)
-        return saved(result, status=201 if result.created else 200, upserted=True)
+        return saved(result, f"{by.base}/sobjects/{by.object(name).name}", upserted=True)
 
     @pages.delete("/<name>/<field>/<path:value>")
     def delete_by(name: str, field: str, value: str) -> Response:
@@ -51,9 +51,9 @@ def external_field(by: Caller, name: str, field: str) -> Field:
     """The field that a URL means by an external id; `Id` itself will do.
 
     Raises:
-        SalesforceError: INVALID_TYPE, NOT_FOUND, INVALID_FIELD.
+        SalesforceError: NOT_FOUND, INVALID_FIELD.
     """
-    found = by.schema.object(name).find(field)
+    found = by.object(name).find(field)
     if found is None:
         message = f"Provided external ID field does not exist or is not accessible: {field}"
         raise SalesforceError(404, "NOT_FOUND", message)

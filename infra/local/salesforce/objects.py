@@ -29,13 +29,14 @@ def blueprint() -> Blueprint:
     @pages.get("/<name>")
     def basics(name: str) -> Response:
         by = caller()
+        by.object(name)
         recent: list[Any] = []
         return jsonify({"objectDescribe": describe_basic(by.org, by.user, name, by.version), "recentItems": recent})
 
     @pages.get("/<name>/describe")
     def whole(name: str) -> Response:
         by = caller()
-        by.schema.object(name)
+        by.object(name)
         modified = last_modified(by.org, by.user, name)
         return _unchanged(modified) or _described(describe_object(by.org, by.user, name, by.version), modified)
 

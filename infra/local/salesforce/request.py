@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from flask import Blueprint, request
 
-from infra.local.salesforce.errors import SalesforceError
-from infra.local.salesforce.metadata import Schema
+from infra.local.salesforce.errors import SalesforceError, not_found
+from infra.local.salesforce.metadata import Schema, SObject
 from infra.local.salesforce.org import Org, OrgUser
 from infra.local.salesforce.records import Edit
 
@@ -56,6 +56,17 @@ class Caller:
     def base(self) -> str:
         """What the paths of the version's resources begin with."""
         return f"/services/data/{self.version}"
+
+    def object(self, name: str) -> SObject:
+        """The object that a path names.
+
+        Raises:
+            SalesforceError: NOT_FOUND: to a path, unlike to a query, an object that is not there is no resource.
+        """
+        found = self.schema.find(name)
+        if found is None:
+            raise not_found()
+        return found
 
     def edit(self) -> AbstractContextManager[Edit]:
         """A transaction of the user's; within a composite that is one transaction, part of that."""

@@ -31,12 +31,14 @@ def require(result: RowResult) -> None:
         raise SalesforceError(_STATUSES.get(error.code, 400), error.code, error.message, error.fields)
 
 
-def saved(result: RowResult, *, status: int, upserted: bool = False) -> Response:
-    """What says that a row was made, or made or changed."""
+def saved(result: RowResult, base: str, *, upserted: bool = False) -> Response:
+    """What says that a row was made, or, where it was upserted, made or changed; `base` is its object's path."""
     require(result)
     body: dict[str, Any] = {"id": result.id, "success": True, "errors": []}
     if upserted:
         body["created"] = result.created
     response = jsonify(body)
-    response.status_code = status
+    if result.created:
+        response.status_code = 201
+        response.headers["Location"] = f"{base}/{result.id}"
     return response

@@ -19,9 +19,9 @@ def row(by: Caller, name: str, key: str, value: str, fields: str | None) -> Reco
     """The row of an object whose id or external id is this, with the given fields, or all.
 
     Raises:
-        SalesforceError: NOT_FOUND, ENTITY_IS_DELETED, INVALID_FIELD, INVALID_TYPE, MALFORMED_ID.
+        SalesforceError: NOT_FOUND, ENTITY_IS_DELETED, INVALID_FIELD, MALFORMED_ID.
     """
-    sobject = by.schema.object(name)
+    sobject = by.object(name)
     field = sobject.field(key)
     names = [part.strip() for part in fields.split(",")] if fields else [field.name for field in sobject.fields]
     found = matching(by, sobject, field, value, names)

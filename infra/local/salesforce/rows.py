@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
+from infra.local.salesforce.errors import not_found
 from infra.local.salesforce.external_rows import add_external_rows
 from infra.local.salesforce.ids import normal_id
-from infra.local.salesforce.request import caller, json_object, resource
+from infra.local.salesforce.request import Caller, caller, json_object, resource
 from infra.local.salesforce.row_answers import require, saved
 from infra.local.salesforce.row_reading import malformed_id, row
 
@@ -25,9 +26,11 @@ def blueprint() -> Blueprint:
 def _add_rows(pages: Blueprint) -> None:
     @pages.post("/<name>")
     def create(name: str) -> Response:
-        with caller().edit() as edit:
-            (result,) = edit.insert(name, [json_object()])
-        return saved(result, status=201)
+        by = caller()
+        sobject = by.object(name)
+        with by.edit() as edit:
+            (result,) = edit.insert(sobject.name, [json_object()])
+        return saved(result, f"{by.base}/sobjects/{sobject.name}")
 
     @pages.get("/<name>/<record_id>")
     def read(name: str, record_id: str) -> Response:
@@ -35,22 +38,33 @@ def _add_rows(pages: Blueprint) -> None:
 
     @pages.patch("/<name>/<record_id>")
     def update(name: str, record_id: str) -> Response:
-        with caller().edit() as edit:
-            (result,) = edit.update(name, [json_object() | {"Id": _whole(record_id)}])
+        by = caller()
+        row_id = _row_id(by, name, record_id)
+        with by.edit() as edit:
+            (result,) = edit.update(name, [json_object() | {"Id": row_id}])
         require(result)
         return Response(status=204)
 
     @pages.delete("/<name>/<record_id>")
     def delete(name: str, record_id: str) -> Response:
-        caller().schema.object(name)
-        with caller().edit() as edit:
-            (result,) = edit.delete([_whole(record_id)])
+        by = caller()
+        row_id = _row_id(by, name, record_id)
+        with by.edit() as edit:
+            (result,) = edit.delete([row_id])
         require(result)
         return Response(status=204)
 
 
-def _whole(record_id: str) -> str:
+def _row_id(by: Caller, name: str, record_id: str) -> str:
+    """The id of an object's row that a path names.
+
+    Raises:
+        SalesforceError: MALFORMED_ID, NOT_FOUND.
+    """
+    sobject = by.object(name)
     found = normal_id(record_id)
     if found is None:
         raise malformed_id(record_id)
+    if not found.startswith(sobject.prefix):
+        raise not_found()
     return found

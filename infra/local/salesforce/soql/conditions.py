@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from infra.local.salesforce.errors import SalesforceError
 from infra.local.salesforce.metadata import Field
@@ -13,6 +14,9 @@ from infra.local.salesforce.soql.places import Misplaced, invalid_field, invalid
 from infra.local.salesforce.soql.scope import TEXT_TYPES, Resolved, Scope
 from infra.local.salesforce.soql.spans import days_of
 from infra.local.salesforce.soql.strings import PATTERN_ESCAPE
+
+#: So many tests are joined as they stand.
+_FLAT = 100
 
 #: Compiles a query of one column in IN (...): its SQL and what the column is.
 Semijoin = Callable[[syntax.Query, list[Parameter]], tuple[str, Resolved]]
@@ -42,9 +46,11 @@ class Conditions:
 
     def _sql(self, condition: syntax.Condition) -> str:
         if isinstance(condition, syntax.Both):
-            return "(" + " AND ".join([self._sql(part) for part in condition.parts]) + ")"
+            return _tree("AND", [self._sql(part) for part in condition.parts])
         if isinstance(condition, syntax.Either):
-            return "(" + " OR ".join([self._sql(part) for part in condition.parts]) + ")"
+            begins = self._beginning(condition)
+            either = _tree("OR", [self._sql(part) for part in condition.parts])
+            return f"({begins}{either})"
         if isinstance(condition, syntax.Negated):
             return _negated(self._sql(condition.part))
         target = self._target(condition.operand)
@@ -52,6 +58,15 @@ class Conditions:
             return self._test(target, condition)
         except SalesforceError as error:
             raise Misplaced(condition.operand.at, error) from None
+
+    def _beginning(self, condition: syntax.Either) -> str:
+        """Where an index can begin: `a >= 1` follows from `a > 1 OR (a = 1 AND b > 2)`, which SQLite does not see."""
+        first, *others = condition.parts
+        if not isinstance(first, syntax.Comparison) or first.operator not in {"<", ">"}:
+            return ""
+        if not all(_goes_on(first, other) for other in others):
+            return ""
+        return self._sql(replace(first, operator=f"{first.operator}=")) + " AND "
 
     def _test(self, target: Resolved, condition: syntax.Comparison | syntax.Membership | syntax.Picks) -> str:
         if isinstance(condition, syntax.Comparison):
@@ -112,7 +127,7 @@ class Conditions:
             self._parameters.extend(found)
             tests.append(f"{target.collated} IN ({', '.join('?' * len(found))})")
         tests += [self._comparison(target, "=", value) for value in values if _alone(value)]
-        return "(" + " OR ".join(tests) + ")"
+        return _tree("OR", tests)
 
     def _in_query(self, target: Resolved, query: syntax.Query, operand: syntax.Operand) -> str:
         sql, inner = self._semijoin(query, self._parameters)
@@ -136,6 +151,28 @@ class Conditions:
         choices = [choice.strip().lower() for choice in value.split(";")]
         self._parameters.extend(f";{choice};" for choice in choices)
         return "(" + " AND ".join([f"instr(lower(';' || {target.sql} || ';'), ?) > 0"] * len(choices)) + ")"
+
+
+def _tree(word: str, tests: Sequence[str]) -> str:
+    """The tests joined as a tree of few levels: SQLite takes no expression of more than a thousand."""
+    if len(tests) <= _FLAT:
+        return f"({f' {word} '.join(tests)})"
+    middle = len(tests) // 2
+    return f"({_tree(word, tests[:middle])} {word} {_tree(word, tests[middle:])})"
+
+
+def _goes_on(first: syntax.Comparison, other: syntax.Condition) -> bool:
+    """Whether the other condition wants the first one's field to have the first one's value."""
+    if not isinstance(other, syntax.Both):
+        return False
+    equals = replace(first, operator="=")
+    return any(isinstance(part, syntax.Comparison) and _same(part, equals) for part in other.parts)
+
+
+def _same(one: syntax.Comparison, other: syntax.Comparison) -> bool:
+    paths = [comparison.operand for comparison in (one, other)]
+    names = [path.names if isinstance(path, syntax.Path) else None for path in paths]
+    return names[0] is not None and names[0] == names[1] and (one.operator, one.value) == (other.operator, other.value)
 
 
 def _alone(value: syntax.Value) -> bool:

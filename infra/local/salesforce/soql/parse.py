@@ -73,19 +73,19 @@ class _ToSyntax(Transformer[Token, syntax.Query]):
         return parts[0]
 
     def query(self, parts: list[Any]) -> syntax.Query:
-        _, columns, _, source, _, alias, where, group_by, having, order_by, limit, offset, all_rows = parts
+        _, columns, _, source, alias, where, group_by, having, order_by, limit, offset, all_rows = parts
         return syntax.Query(
             columns=columns,
             source=str(source),
             at=_at(source),
-            alias=str(alias) if alias else None,
+            alias=alias,
             where=where,
-            group_by=group_by or (),
+            group_by=group_by,
             having=having,
-            order_by=order_by or (),
+            order_by=order_by,
             limit=limit,
             offset=offset,
-            all_rows=bool(all_rows),
+            all_rows=all_rows,
         )
 
     def columns(self, parts: list[syntax.Column | syntax.Query]) -> tuple[syntax.Column | syntax.Query, ...]:
@@ -107,8 +107,11 @@ class _ToSyntax(Transformer[Token, syntax.Query]):
             raise Misplaced(_at(name), malformed(f"unexpected token: '{name}'"))
         return syntax.Call(name.upper(), argument, _at(name))
 
-    def where(self, parts: list[Any]) -> syntax.Condition:
-        return _only(parts[1:])
+    def alias(self, parts: list[Any]) -> str | None:
+        return str(parts[-1]) if parts else None
+
+    def where(self, parts: list[Any]) -> syntax.Condition | None:
+        return _only(parts[1:]) if parts else None
 
     having = where
 
@@ -184,10 +187,12 @@ class _ToSyntax(Transformer[Token, syntax.Query]):
         types = {word.type for word in words if word is not None}
         return syntax.Order(operand, "DESC" in types, "LAST" in types)
 
-    def limit(self, parts: list[Token]) -> int:
-        return int(parts[1])
+    def limit(self, parts: list[Token]) -> int | None:
+        return int(parts[1]) if parts else None
 
-    def offset(self, parts: list[Token]) -> int:
+    def offset(self, parts: list[Token]) -> int | None:
+        if not parts:
+            return None
         count = int(parts[1])
         if count > MAX_OFFSET:
             error = SalesforceError(400, "NUMBER_OUTSIDE_VALID_RANGE", f"Maximum SOQL offset allowed is {MAX_OFFSET}")
@@ -195,7 +200,7 @@ class _ToSyntax(Transformer[Token, syntax.Query]):
         return count
 
     def all_rows(self, parts: Sequence[Token]) -> bool:
-        return True
+        return bool(parts)
 
 
 def _only(parts: Sequence[syntax.Condition]) -> syntax.Condition:

@@ -34,6 +34,13 @@ def prepared(text: str, catalog: Catalog) -> Compiled:
     Raises:
         SalesforceError: as `prepare` says.
     """
+    try:
+        return _prepared(text, catalog)
+    except RecursionError:
+        raise malformed("The query is nested too deeply") from None
+
+
+def _prepared(text: str, catalog: Catalog) -> Compiled:
     query = parse(text)
     if query.all_rows:
         # Only Apex knows these words; the API has queryAll.

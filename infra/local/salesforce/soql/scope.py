@@ -15,6 +15,9 @@ from infra.local.salesforce.soql.places import RELATIONSHIP_ADVICE, Misplaced, i
 #: "No more than five levels can be specified in a child-to-parent relationship" ("Relationship Query Limitations").
 MAX_LEVELS = 5
 
+#: "No more than 55 child-to-parent relationships can be specified in a query"; SQLite joins 64 tables.
+MAX_JOINS = 55
+
 #: What may be asked of a parent that may be of several objects ("Name" object).
 _NAME_FIELDS = frozenset(
     {"id", "name", "firstname", "lastname", "title", "email", "phone"}
@@ -166,6 +169,8 @@ class Scope:
         return Node((*child.names, reference.relationship), sources)
 
     def _joined(self, parent: SObject, points: str) -> Source:
+        if len(self.joins) == MAX_JOINS:
+            raise invalid_field(f"A query may go along at most {MAX_JOINS} relationships")
         source = Source(parent, self._alias(self.catalog))
         self.joins.append(f'LEFT JOIN "{parent.table}" AS "{source.alias}" ON "{source.alias}"."Id" = {points}')
         return source
