@@ -48,7 +48,8 @@ class Admission:
         return None
 
     def label(self, response: Response) -> Response:
-        """Say how much of the day's calls is used."""
+        """Say how much of the day's calls is used, and what time it is in the org."""
+        response.date = self._org.clock.now()
         if request.path.startswith(DATA.rstrip("/")):
             response.headers["Sforce-Limit-Info"] = self._org.usage.header()
         return response
