@@ -21,7 +21,7 @@ LOG = (
 
 
 class Deletion:
-    """One user's deletions in one transaction."""
+    """One user's deletions in one transaction. References that do not cascade go on naming what is deleted."""
 
     def __init__(self, full: Schema, writer: Writer, checker: Checker, *, user_id: str, now: datetime) -> None:
         self._full = full
