@@ -73,6 +73,10 @@ def change_password(connection_id: int, password_stdin: bool, oauth: IO[str] | N
     credentials = read_credentials(password_stdin=password_stdin, oauth=oauth)
     with database_connection(settings) as connection:
         stored = read_connection(connection, connection_id)
+        if stored.provider == "salesforce":
+            raise BadInput(
+                f"Connection {connection_id} is for {stored.provider!r}: `retinue connections sign-in` signs in anew."
+            )
         if oauth is not None and stored.provider != "imap":
             raise BadInput(
                 f"Connection {connection_id} is for {stored.provider!r}; only imap connections take --oauth."
