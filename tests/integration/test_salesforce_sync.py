@@ -1,0 +1,205 @@
+"""`salesforce.sync` and its companions against the sandbox org."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from retinue.testing import RetinueDatabase
+from retinue.testing.pytest import retinue_database, retinue_schema, retinue_template
+from servants.salesforce.formulas import refresh_formulas
+from servants.salesforce.reconcile import reconcile
+from tests.support.salesforce_customer import OrgCustomer, org_customer
+from tests.support.sandbox_org import USER
+
+__all__ = ["retinue_database", "retinue_schema", "retinue_template"]
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture
+def customer(retinue_database: RetinueDatabase, tmp_path: Path) -> Iterator[OrgCustomer]:
+    with org_customer(retinue_database, tmp_path) as customer:
+        yield customer
+
+
+def _ids(customer: OrgCustomer, name: str = "Account") -> list[str]:
+    return sorted(customer.expected(name))
+
+
+def test_a_first_sync_brings_the_default_objects(customer: OrgCustomer) -> None:
+    control = customer.org.control
+    for name in ("Account", "Contact", "Lead", "Opportunity", "Task", "Event"):
+        control.seed(name, 20)
+    customer.onboard()
+    customer.assert_equal(
+        "Account",
+        "Contact",
+        "Lead",
+        "Opportunity",
+        "OpportunityHistory",
+        "OpportunityFieldHistory",
+        "Task",
+        "Event",
+        "User",
+    )
+
+
+def test_changes_come_with_the_next_sync(customer: OrgCustomer) -> None:
+    control = customer.org.control
+    control.seed("Account", 50)
+    customer.onboard("Account")
+    ids = _ids(customer)
+    control.insert("Account", [{"Name": "New"}])
+    control.update("Account", [{"Id": ids[0], "Name": "Renamed"}])
+    control.delete([ids[1]])
+    control.hard_delete([ids[2]])
+    # The log covers whole minutes that are over.
+    control.clock_forward(minutes=2)
+    ran = customer.sync()
+    assert ran.result is not None
+    assert (ran.result["added"], ran.result["updated"], ran.result["deleted"]) == (1, 1, 2)
+    customer.assert_equal("Account")
+    control.undelete([ids[1]])
+    customer.sync()
+    customer.assert_equal("Account")
+
+
+def test_quiet_and_small_increments_cost_what_is_promised(customer: OrgCustomer) -> None:
+    control = customer.org.control
+    control.seed("Account", 3000)
+    customer.onboard("Account")
+    for _ in range(2):
+        control.clock_forward(minutes=1)
+        customer.sync()
+    before = customer.calls()
+    customer.sync()
+    assert customer.calls() - before <= 2
+    control.update("Account", [{"Id": one, "Name": f"Changed {one}"} for one in _ids(customer)[:100]])
+    before = customer.calls()
+    customer.sync()
+    assert customer.calls() - before <= 3
+    customer.assert_equal("Account")
+
+
+def test_a_whole_second_that_is_larger_than_a_page(customer: OrgCustomer) -> None:
+    customer.onboard("Account")
+    customer.org.control.seed("Account", 5000)
+    customer.sync()
+    customer.assert_equal("Account")
+
+
+def test_a_transaction_that_shows_late(customer: OrgCustomer) -> None:
+    control = customer.org.control
+    control.seed("Account", 10)
+    customer.onboard("Account")
+    ids = _ids(customer)
+    control.held("change").update("Account", [{"Id": ids[0], "Name": "Late"}])
+    control.held("deletion").delete([ids[1]])
+    control.held("purge").hard_delete([ids[2]])
+    for number in range(3):
+        control.clock_forward(minutes=20)
+        control.insert("Account", [{"Name": f"In time {number}"}])
+        customer.sync()
+    for name in ("change", "deletion", "purge"):
+        control.commit(name)
+    customer.sync()
+    customer.assert_equal("Account")
+
+
+def test_new_vanished_and_retyped_fields(customer: OrgCustomer) -> None:
+    control = customer.org.control
+    control.add_field("Account", "Vanishing__c", "string", length=50)
+    control.insert("Account", [{"Name": f"No. {n}", "Vanishing__c": f"kept {n}"} for n in range(5)])
+    customer.onboard("Account")
+    control.add_field("Account", "Fresh__c", "string", length=50, default="fresh")
+    control.allow(USER.username, "Account", "Vanishing__c", read=False)
+    ran = customer.sync()
+    assert [fields["field"] for name, fields in ran.anomalies if name == "salesforce_field_vanished"] == [
+        "Vanishing__c"
+    ]
+    customer.drain()
+    customer.assert_equal("Account")
+    assert sorted(row["Vanishing__c"] for row in customer.stored("Account").values()) == [f"kept {n}" for n in range(5)]
+    first = _ids(customer)[0]
+    control.update("Account", [{"Id": first, "Name": "Renamed"}])
+    customer.sync()
+    assert customer.stored("Account")[first]["Vanishing__c"].startswith("kept")
+
+
+def test_an_object_that_disappears_is_an_incident_and_the_others_go_on(customer: OrgCustomer) -> None:
+    control = customer.org.control
+    control.add_object("Invoice__c", [{"name": "Total__c", "type": "currency", "precision": 10, "scale": 2}])
+    control.insert("Invoice__c", [{"Total__c": 12.5}])
+    control.seed("Account", 5)
+    customer.onboard("Account", "Invoice__c")
+    customer.assert_equal("Account", "Invoice__c")
+    control.remove_object("Invoice__c")
+    control.insert("Account", [{"Name": "After"}])
+    ran = customer.sync()
+    assert ran.error is not None
+    assert "Invoice__c" in ran.error["message"]
+    assert len(customer.stored("Invoice__c")) == 1
+    customer.assert_equal("Account")
+
+
+def test_formulas_that_change_without_a_stamp(customer: OrgCustomer) -> None:
+    control = customer.org.control
+    control.seed("Account", 10)
+    control.add_field("Account", "Double__c", "double", precision=18, scale=0, formula="NumberOfEmployees * 2")
+    customer.onboard("Account")
+    customer.assert_equal("Account")
+    control.set_formula("Account", "Double__c", "NumberOfEmployees * 3")
+    assert customer.run(refresh_formulas).state == "completed"
+    customer.assert_equal("Account")
+
+
+def test_reconciliation_finds_what_nothing_told_of(customer: OrgCustomer) -> None:
+    control = customer.org.control
+    control.seed("Account", 30)
+    customer.onboard("Account")
+    ids = _ids(customer)
+    control.hard_delete([ids[0]])
+    control.purge_log("Account", control.clock_forward(hours=1))
+    sql = customer.database.sql
+    sql.execute("DELETE FROM records WHERE external_id = %s", (ids[1],))
+    sql.execute("UPDATE records SET version = version + 9000000 WHERE external_id = %s", (ids[2],))
+    checked = customer.run(reconcile, objects=["Account"], deep=True, mend=False)
+    assert checked.result is not None
+    assert checked.result["equal"] is False
+    assert ids[1] not in customer.stored("Account")
+    ran = customer.run(reconcile, objects=["Account"])
+    assert ran.result is not None
+    found = ran.result["objects"]["Account"]
+    assert (found["missing"], found["stale"], found["surplus"]) == (1, 1, 1)
+    customer.assert_equal("Account")
+    again = customer.run(reconcile, objects=["Account"], deep=True)
+    assert again.result is not None
+    assert again.result["equal"] is True
+
+
+def test_a_resync_brings_what_was_spoilt_and_deletes_what_is_gone(customer: OrgCustomer) -> None:
+    control = customer.org.control
+    control.seed("Account", 30)
+    customer.onboard("Account")
+    ids = _ids(customer)
+    control.hard_delete([ids[0]])
+    control.purge_log("Account", control.clock_forward(hours=1))
+    customer.database.sql.execute(
+        "UPDATE records SET payload = '{}', content_hash = 1 WHERE external_id = %s", (ids[1],)
+    )
+    assert customer.sync(resync=["Account"]).state == "completed"
+    assert ids[0] in customer.stored("Account")
+    customer.drain()
+    customer.assert_equal("Account")
+
+
+def test_a_history_by_bulk_jobs(customer: OrgCustomer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("servants.salesforce.onboarding.REST_ROWS", 100)
+    monkeypatch.setattr("servants.salesforce.onboarding.CHUNK_ROWS", 1000)
+    monkeypatch.setattr("servants.salesforce.backfill.MERGE_ROWS", 150)
+    customer.org.control.seed("Account", 2500)
+    customer.onboard("Account")
+    customer.assert_equal("Account")
