@@ -83,8 +83,19 @@ def _object(row: list[Any]) -> SalesforceObject:
 
 def select_objects(tx: Commit, connection: Connection, names: Collection[str]) -> None:
     """Sync these objects and no others; what was read of others stays, with how far they were."""
-    params = {"connection_id": connection.id, "account_id": connection.account_id, "names": sorted(set(names))}
-    tx.connection.execute(statement("select_salesforce_objects"), params)
+    select_names(tx.connection, connection.id, connection.account_id, names)
+
+
+def select_names(executor: Executor, connection_id: int, account_id: int, names: Collection[str]) -> None:
+    """Like `select_objects`, outside of a job."""
+    params = {"connection_id": connection_id, "account_id": account_id, "names": sorted(set(names))}
+    executor.execute(statement("select_salesforce_objects"), params)
+
+
+def choose_fields(executor: Executor, connection_id: int, name: str, fields: Collection[str] | None) -> None:
+    """Read only these fields of an object, or all; the next sync describes it anew."""
+    params = {"connection_id": connection_id, "name": name, "fields": None if fields is None else sorted(set(fields))}
+    executor.execute(statement("choose_salesforce_fields"), params)
 
 
 def save_state(

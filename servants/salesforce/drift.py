@@ -6,8 +6,10 @@ from collections.abc import Callable, Collection, Iterable
 
 from infra.postgres.salesforce_fields import Drift, NewField, StaleReason
 from servants.salesforce.client.values import Described, Field
+from servants.salesforce.contents import DELETED, ID, STAMPS
 
-ID = "Id"
+#: Fields without which a row is no record.
+MARKS = frozenset({ID, DELETED, *STAMPS})
 
 
 def fields_to_read(described: Described, chosen: Collection[str] | None) -> list[NewField]:
@@ -23,8 +25,8 @@ def fields_to_read(described: Described, chosen: Collection[str] | None) -> list
 
 
 def is_wanted(name: str, chosen: Collection[str] | None) -> bool:
-    """Whether a person wants it; None is all, and the Id is always read."""
-    return chosen is None or name in chosen or name == ID
+    """Whether a person wants it; None is all. What tells which row it is, and of when, is always read."""
+    return chosen is None or name in chosen or name in MARKS
 
 
 def _details(field: Field) -> dict[str, object]:
