@@ -51,6 +51,13 @@ MALFORMED = [
     ("SELECT Id FROM Account WHERE Founded__c = ^SOMEDAY", "unexpected token: 'SOMEDAY'"),
     ("SELECT Id FROM Account LIMIT ^ten", "unexpected token: 'ten'"),
     ("SELECT Id FROM Account LIMIT ^-1", None),
+    ("SELECT Id FROM Account LIMIT ^9223372036854775808", "Invalid limit: 9223372036854775808"),
+    (
+        "SELECT Id FROM Account WHERE ^CreatedDate = LAST_N_DAYS:999999999",
+        "Invalid date literal: LAST_N_DAYS:999999999",
+    ),
+    ("SELECT Id FROM Account WHERE ^CreatedDate = NEXT_N_YEARS:9999", "Invalid date literal: NEXT_N_YEARS:9999"),
+    ("SELECT Id FROM Account WHERE CreatedDate = ^0001-01-01T00:00:00+14:00", "Invalid datetime: 0001-01-01"),
     ("SELECT Id FROM Account ORDER BY ^", "unexpected token: '<EOF>'"),
     ("SELECT Id FROM Account ORDER BY Id NULLS ^", "unexpected token: '<EOF>'"),
     ("SELECT Id FROM Account LIMIT 1 ^WHERE Id = null", "unexpected token: 'WHERE'"),

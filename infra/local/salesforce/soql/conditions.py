@@ -12,7 +12,7 @@ from infra.local.salesforce.soql.literals import Parameter, edge, parameter
 from infra.local.salesforce.soql.operands import is_aggregate, resolved
 from infra.local.salesforce.soql.places import Misplaced, invalid_field, invalid_operator, malformed
 from infra.local.salesforce.soql.scope import TEXT_TYPES, Resolved, Scope
-from infra.local.salesforce.soql.spans import days_of
+from infra.local.salesforce.soql.spans import Days, days_of
 from infra.local.salesforce.soql.strings import PATTERN_ESCAPE
 
 #: So many tests are joined as they stand.
@@ -107,7 +107,7 @@ class Conditions:
         return f"{target.sql} LIKE ? ESCAPE '{PATTERN_ESCAPE}'"
 
     def _in_span(self, target: Resolved, operator: str, value: syntax.Span) -> str:
-        first, end = (edge(target.field, day) for day in days_of(value.name, value.count, self._scope.catalog.today))
+        first, end = (edge(target.field, day) for day in self._days(value))
         before, after = f"{target.sql} < ?", f"{target.sql} >= ?"
         if operator in {"<", ">="}:
             self._parameters.append(first)
@@ -118,6 +118,12 @@ class Conditions:
         self._parameters.extend((first, end))
         within = f"({after} AND {before})"
         return within if operator == "=" else _negated(within)
+
+    def _days(self, value: syntax.Span) -> Days:
+        try:
+            return days_of(value.name, value.count, self._scope.catalog.today)
+        except (ValueError, OverflowError):
+            raise malformed(f"Invalid date literal: {value.name}:{value.count}") from None
 
     def _in_list(self, target: Resolved, values: Sequence[syntax.Value]) -> str:
         plain = [value for value in values if not _alone(value)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path as File
 from typing import Any, cast
@@ -20,6 +20,9 @@ from infra.local.salesforce.soql.strings import unquoted
 MAX_CHARACTERS = 100_000
 
 MAX_OFFSET = 2_000
+
+#: What SQLite takes for a whole number.
+MAX_WHOLE = 2**63 - 1
 
 
 def parse(text: str) -> syntax.Query:
@@ -148,7 +151,7 @@ class _ToSyntax(Transformer[Token, syntax.Query]):
 
     def number(self, parts: list[Token]) -> syntax.Number:
         digits = str(parts[0])
-        whole = digits.lstrip("+-").isdigit()
+        whole = digits.lstrip("+-").isdigit() and abs(int(digits)) <= MAX_WHOLE
         return syntax.Number(int(digits) if whole else float(digits))
 
     def day(self, parts: list[Token]) -> syntax.Day:
@@ -159,8 +162,8 @@ class _ToSyntax(Transformer[Token, syntax.Query]):
 
     def moment(self, parts: list[Token]) -> syntax.Moment:
         try:
-            return syntax.Moment(datetime.fromisoformat(parts[0].upper()))
-        except ValueError:
+            return syntax.Moment(datetime.fromisoformat(parts[0].upper()).astimezone(UTC))
+        except (ValueError, OverflowError):
             raise Misplaced(_at(parts[0]), malformed(f"Invalid datetime: {parts[0]}")) from None
 
     def span(self, parts: list[Token]) -> syntax.Span:
@@ -188,7 +191,12 @@ class _ToSyntax(Transformer[Token, syntax.Query]):
         return syntax.Order(operand, "DESC" in types, "LAST" in types)
 
     def limit(self, parts: list[Token]) -> int | None:
-        return int(parts[1]) if parts else None
+        if not parts:
+            return None
+        count = int(parts[1])
+        if count > MAX_WHOLE:
+            raise Misplaced(_at(parts[1]), malformed(f"Invalid limit: {count}"))
+        return count
 
     def offset(self, parts: list[Token]) -> int | None:
         if not parts:

@@ -20,7 +20,12 @@ def unquoted(literal: str, at: int) -> tuple[str, str]:
         Misplaced: MALFORMED_QUERY, an escape sequence that there is not.
     """
     pairs = [_piece(match, literal, at) for match in _PIECE.finditer(literal[1:-1])]
-    return "".join(value for value, _ in pairs), "".join(pattern for _, pattern in pairs)
+    return _whole("".join(value for value, _ in pairs)), _whole("".join(pattern for _, pattern in pairs))
+
+
+def _whole(text: str) -> str:
+    """The text with what was written as two halves of a character put together; a half alone is none."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _piece(match: re.Match[str], literal: str, at: int) -> tuple[str, str]:
