@@ -27,7 +27,7 @@ from infra.local.salesforce.bulk_jobs import (
     wrong_state,
 )
 from infra.local.salesforce.bulk_results import Dialect, Result, ResultWriter
-from infra.local.salesforce.bulk_runner import BulkRunner, JobFailed
+from infra.local.salesforce.bulk_runner import BulkRunner, JobFailed, JobInterrupted
 from infra.local.salesforce.errors import SalesforceError
 from infra.local.salesforce.org import Org
 from infra.local.salesforce.request import Caller, caller, json_body
@@ -164,15 +164,18 @@ def _about(job: BulkJob) -> dict[str, Any]:
 class QueryWork:
     """Runs query jobs: one snapshot of the org, streamed into the job's files."""
 
-    def __init__(self, org: Org, jobs: BulkJobs) -> None:
+    def __init__(self, org: Org, jobs: BulkJobs, runner: BulkRunner) -> None:
         self._org = org
         self._jobs = jobs
+        self._runner = runner
 
     def run(self, job: BulkJob) -> None:
         """Query and write the result.
 
         Raises:
-            JobFailed: its user may not query this any more, or the storage of the day is spent.
+            JobFailed: its user may not query this any more.
+            SalesforceError: the storage of the day is spent.
+            JobInterrupted: the server ends.
         """
         try:
             user = self._org.user(job.user_id)
@@ -187,6 +190,8 @@ class QueryWork:
         self._jobs.note(job, processed=writer.rows)
 
     def _goes_on(self, job: BulkJob, done: int) -> bool:
+        if self._runner.closing:
+            raise JobInterrupted
         self._jobs.note(job, processed=done)
         return not self._jobs.job(job.id, KIND).is_over
 

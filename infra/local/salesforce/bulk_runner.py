@@ -7,7 +7,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from infra.local.salesforce.bulk_jobs import BulkJob, BulkJobs
 from infra.local.salesforce.errors import SalesforceError
@@ -22,6 +22,10 @@ class JobFailed(Exception):
     """The job cannot be done; the message becomes its `errorMessage`."""
 
 
+class JobInterrupted(Exception):
+    """The server ends; the job is taken up by the next."""
+
+
 class BulkRunner:
     """Takes each job from UploadComplete over InProgress to its end."""
 
@@ -31,7 +35,8 @@ class BulkRunner:
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="bulk")
         self._open = threading.Event()
         self._open.set()
-        self._closing = False
+        #: The server ends: long work stops where it can.
+        self.closing = False
         #: What the next jobs fail with, instead of being done.
         self.failures: deque[str] = deque()
 
@@ -51,7 +56,7 @@ class BulkRunner:
 
     def submit(self, job: BulkJob) -> None:
         """Do a job as soon as a worker is free."""
-        self._pool.submit(self._run, job.id, job.kind)
+        self._pool.submit(self._run, job.id, job.kind).add_done_callback(_tell_failure)
 
     def pause(self) -> None:
         """Let jobs wait in UploadComplete from now on."""
@@ -63,13 +68,13 @@ class BulkRunner:
 
     def close(self) -> None:
         """End the workers; jobs that wait are taken up by the next server."""
-        self._closing = True
+        self.closing = True
         self._open.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _run(self, job_id: str, kind: str) -> None:
         self._open.wait()
-        if self._closing:
+        if self.closing:
             return
         try:
             self._do(self._jobs.job(job_id, kind))
@@ -84,7 +89,10 @@ class BulkRunner:
         if job.state != "InProgress":
             return
         began = time.monotonic()
-        state, error = self._outcome(job)
+        try:
+            state, error = self._outcome(job)
+        except JobInterrupted:
+            return
         self._jobs.note(job, milliseconds=max(1, round((time.monotonic() - began) * 1000)))
         self._jobs.move(job, state, error=error)
 
@@ -93,6 +101,8 @@ class BulkRunner:
             return "Failed", self.failures.popleft()
         try:
             self._work[job.kind](job)
+        except JobInterrupted:
+            raise
         except JobFailed as error:
             return "Failed", str(error)
         except SalesforceError as error:
@@ -101,3 +111,10 @@ class BulkRunner:
             traceback.print_exc()
             return "Failed", f"InternalServerError : {type(error).__name__}"
         return "JobComplete", None
+
+
+def _tell_failure(done: Future[None]) -> None:
+    """What goes wrong outside of a job's work would be seen by nobody else."""
+    error = None if done.cancelled() else done.exception()
+    if error is not None:
+        traceback.print_exception(error)

@@ -148,7 +148,7 @@ class Control(Records):
         self.delete_at("faults")
 
     def faults_taken(self) -> dict[str, int]:
-        """How often each fault happened, by its `match`."""
+        """How often faults happened, by their kind."""
         return dict(self.get("faults")["taken"])
 
     def usage(self) -> Usage:

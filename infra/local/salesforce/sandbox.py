@@ -70,6 +70,6 @@ def _parts(org: Org, directory: Path) -> Parts:
     jobs = BulkJobs(org, directory / "bulk")
     runner = BulkRunner(jobs)
     ingest = IngestWork(org, jobs)
-    runner.serve(bulk_query.KIND, bulk_query.QueryWork(org, jobs).run, repeatable=True)
+    runner.serve(bulk_query.KIND, bulk_query.QueryWork(org, jobs, runner).run, repeatable=True)
     runner.serve(bulk_ingest.KIND, ingest.run, repeatable=False)
     return Parts(org, identity, Grants(identity), jobs, runner, ingest, directory / CLOCK)
