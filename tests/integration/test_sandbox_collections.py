@@ -205,6 +205,21 @@ def test_how_many_parts(sandbox: SandboxApp) -> None:
         assert code_of(sandbox.post("composite", {"compositeRequest": parts})) == (400, "LIMIT_EXCEEDED")
 
 
+@pytest.mark.parametrize("names", [["a", "a"], ["a", ""], ["a", None]])
+def test_each_part_needs_a_name_of_its_own(sandbox: SandboxApp, names: list[str]) -> None:
+    parts = [_part(name, "POST", "sobjects/Account", {"Name": "x"}) for name in names]
+    assert code_of(sandbox.post("composite", {"compositeRequest": parts})) == (400, "JSON_PARSER_ERROR")
+    assert sandbox.names(ALL_NAMES) == []
+
+
+def test_a_batch_may_reach_the_day_s_limit(sandbox: SandboxApp) -> None:
+    sandbox.org.usage.set_max("DailyApiRequests", 2)
+    requests = [{"method": "GET", "url": "v62.0/limits"}] * 3
+    results = sandbox.post("composite/batch", {"batchRequests": requests}).get_json()["results"]
+    assert [one["statusCode"] for one in results] == [200, 200, 403]
+    assert results[2]["result"][0]["errorCode"] == "REQUEST_LIMIT_EXCEEDED"
+
+
 def test_batch(sandbox: SandboxApp) -> None:
     requests = [
         {"method": "POST", "url": "v62.0/sobjects/Account", "richInput": {"Name": "a"}},

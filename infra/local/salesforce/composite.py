@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
+from infra.local.salesforce.admission import DATA
 from infra.local.salesforce.dispatch import Answer, Inner, answered
 from infra.local.salesforce.errors import SalesforceError
 from infra.local.salesforce.references import Failed, filled
@@ -21,6 +22,9 @@ MAX_REQUESTS = 25
 #: Of these, queries and collections together.
 MAX_QUERIES = 5
 
+_HALTED = Answer(
+    412, SalesforceError(412, "BATCH_PROCESSING_HALTED", "The batch was halted since a subrequest failed").json(), {}
+)
 _ROLLED_BACK = "The transaction was rolled back since another operation in the same transaction failed."
 
 
@@ -32,6 +36,7 @@ def blueprint() -> Blueprint:
     def composite() -> Response:
         body = json_object()
         requests = _requests(body, "compositeRequest")
+        _require_names(requests)
         _require_few_queries(requests)
         return jsonify({"compositeResponse": _composite(caller(), requests, whole=flag(body.get("allOrNone")))})
 
@@ -67,6 +72,12 @@ def _requests(body: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return requests
 
 
+def _require_names(requests: list[dict[str, Any]]) -> None:
+    names = [one.get("referenceId") for one in requests]
+    if not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
+        raise SalesforceError(400, "JSON_PARSER_ERROR", "Each subrequest needs a referenceId of its own")
+
+
 def _require_few_queries(requests: list[dict[str, Any]]) -> None:
     counted = [one for one in requests if _is_query(str(one.get("url", "")))]
     if len(counted) > MAX_QUERIES:
@@ -85,7 +96,7 @@ def _composite(by: Caller, requests: list[dict[str, Any]], *, whole: bool) -> li
     try:
         with transaction:
             for one in requests:
-                answers[str(one.get("referenceId"))] = _referring(by, one, answers)
+                answers[one["referenceId"]] = _referring(by, one, answers)
             if whole and not all(answer.succeeded for answer in answers.values()):
                 raise _Undone
     except _Undone:
@@ -103,9 +114,6 @@ def _composite(by: Caller, requests: list[dict[str, Any]], *, whole: bool) -> li
 
 def _referring(by: Caller, one: dict[str, Any], answers: dict[str, Answer]) -> Answer:
     """Perform a subrequest once what it takes from earlier ones is filled in."""
-    name = str(one.get("referenceId") or "")
-    if not name or name in answers:
-        return Answer(400, SalesforceError(400, "JSON_PARSER_ERROR", "referenceId is missing or not unique").json(), {})
     bodies = {earlier: answer.body for earlier, answer in answers.items() if answer.succeeded}
     try:
         inner = Inner(
@@ -129,12 +137,25 @@ def _batch(by: Caller, requests: list[dict[str, Any]], *, halts: bool) -> list[A
     answers: list[Answer] = []
     for one in requests:
         if halts and any(not answer.succeeded for answer in answers):
-            message = "The batch was halted since a subrequest failed"
-            answers.append(Answer(412, SalesforceError(412, "BATCH_PROCESSING_HALTED", message).json(), {}))
-            continue
-        # Each counts as a call of its own; the first is the batch's.
-        with by.org.usage.call("composite") if answers else nullcontext():
-            url = str(one.get("url", ""))
-            whole = url if url.startswith("/services/data/") else f"/services/data/{url.lstrip('/')}"
-            answers.append(answered(by, Inner(str(one.get("method", "")).upper(), whole, one.get("richInput"))))
+            answers.append(_HALTED)
+        elif answers:
+            answers.append(_counted(by, one))
+        else:
+            # Each counts as a call; the first is the batch's own.
+            answers.append(_alone(by, one))
     return answers
+
+
+def _counted(by: Caller, one: dict[str, Any]) -> Answer:
+    try:
+        with by.org.usage.call("composite"):
+            return _alone(by, one)
+    except SalesforceError as error:
+        return Answer(error.status, error.json(), {})
+
+
+def _alone(by: Caller, one: dict[str, Any]) -> Answer:
+    """Perform a subrequest of a batch, whose URL begins with the version."""
+    url = str(one.get("url", ""))
+    whole = url if url.startswith(DATA) else DATA + url.lstrip("/")
+    return answered(by, Inner(str(one.get("method", "")).upper(), whole, one.get("richInput")))
