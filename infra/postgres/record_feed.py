@@ -9,7 +9,7 @@ feed, and a dump restored elsewhere would carry IDs from another server's future
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ class FeedExpired(PermanentError):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What became of a record.
+    """What became of a record; its values are in no `repr`.
 
     Attributes:
         position: the cursor of whoever has dealt with it.
@@ -42,8 +42,8 @@ class Change:
     external_id: str
     change: Literal["added", "updated", "deleted"]
     version: int
-    before: dict[str, Any] | None
-    payload: dict[str, Any] | None
+    before: dict[str, Any] | None = field(repr=False)
+    payload: dict[str, Any] | None = field(repr=False)
 
 
 def read_changes(connection: psycopg.Connection, account_id: int, *, after: int, limit: int = 1000) -> list[Change]:

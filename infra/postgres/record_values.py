@@ -18,7 +18,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, 
 
 
 class NewRecord(NamedTuple):
-    """A record as a provider told of it.
+    """A record as a provider told of it; its values are in no `repr`.
 
     Attributes:
         external_id: what the provider calls it; for Salesforce the Id of 18 characters.
@@ -32,6 +32,9 @@ class NewRecord(NamedTuple):
     version: int | None
     payload: Mapping[str, Any] | None = None
     deleted_at: datetime | None = None
+
+    def __repr__(self) -> str:
+        return f"NewRecord({self.external_id!r}, {self.version}, deleted_at={self.deleted_at})"
 
 
 def version_of(moment: datetime) -> int:

@@ -336,3 +336,11 @@ def test_a_reader_of_an_account_sees_its_records_and_changes_alone(
 def test_sensitive_columns_are_there() -> None:
     for table, column in SENSITIVE_COLUMNS:
         assert column in metadata.tables[table].columns
+
+
+def test_a_record_and_its_changes_show_no_values_in_a_log(account: RecordAccount) -> None:
+    account.merge(record("a", 1, name="secret name"))
+    account.merge(record("a", 2, name="secret again"))
+    assert "secret" not in repr(record("a", 1, name="secret name"))
+    assert "secret" not in repr(account.feed())
+    assert account.feed()[1].before == {"name": "secret name"}
