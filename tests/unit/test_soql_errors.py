@@ -221,5 +221,13 @@ def test_what_the_user_may_not_read_is_not_there(world: World) -> None:
         world.records("SELECT NumberOfEmployees FROM Account", schema=schema)
     with pytest.raises(SalesforceError, match="Didn't understand relationship 'Owner'"):
         world.records("SELECT Id FROM Account WHERE Owner.Name = 'Ada'", schema=schema)
+    without_leads = Schema.of([one for one in OBJECTS if one.name != "Lead"])
+    subjects = [
+        world.records("SELECT Who.Type FROM Task ORDER BY Subject", schema=one) for one in (SCHEMA, without_leads)
+    ]
+    assert [[row["Who"] and row["Who"]["Type"] for row in rows] for rows in subjects] == [
+        ["Contact", "Lead", None],
+        ["Contact", None, None],
+    ]
     (record,) = world.records("SELECT Doubled__c FROM Account WHERE Name = 'Acme'", schema=schema)
     assert record["Doubled__c"] == 20

@@ -105,6 +105,8 @@ def test_two_subqueries_of_one_object(world: World) -> None:
         ("AnnualRevenue ASC NULLS LAST", ["Zeta 100%", "Acme", "acme Europe", "O'Neil_x"]),
         ("AnnualRevenue DESC", ["O'Neil_x", "acme Europe", "Acme", "Zeta 100%"]),
         ("AnnualRevenue DESC NULLS LAST", ["acme Europe", "Acme", "Zeta 100%", "O'Neil_x"]),
+        ("Parent.Active__c DESC, Id", ["Acme", "Zeta 100%", "acme Europe", "O'Neil_x"]),
+        ("Parent.Active__c DESC NULLS LAST, Id", ["acme Europe", "O'Neil_x", "Acme", "Zeta 100%"]),
         ("Owner.Name DESC, Id", ["acme Europe", "Zeta 100%", "Acme", "O'Neil_x"]),
         ("CreatedDate, Id LIMIT 2", ["O'Neil_x", "Zeta 100%"]),
         ("Id LIMIT 2 OFFSET 1", ["acme Europe", "Zeta 100%"]),

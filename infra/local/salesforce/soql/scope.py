@@ -64,10 +64,14 @@ class Resolved:
 
 @dataclass(frozen=True)
 class Node:
-    """A parent (or the object itself): its names, and the source for each object it may be of."""
+    """A parent (or the object itself): its names, and the source for each object it may be of.
+
+    `several` says that there are several such objects, though the user may see but one of them.
+    """
 
     names: tuple[str, ...]
     sources: tuple[Source, ...]
+    several: bool = False
 
     @property
     def id_sql(self) -> str:
@@ -130,11 +134,13 @@ class Scope:
 
     def of_node(self, node: Node, name: str) -> Resolved:
         """A parent's field."""
-        if len(node.sources) > 1:
+        if node.several:
             return self._of_several(node, name)
         source = node.sources[0]
         field = source.object.field(name)
-        return Resolved(self.sql(source, field), field, (*node.names, field.name), source.object.name)
+        sql, names = self.sql(source, field), (*node.names, field.name)
+        # There may be no such parent.
+        return Resolved(sql, replace(field, nillable=field.nillable or bool(node.names)), names, source.object.name)
 
     def sql(self, source: Source, field: Field) -> str:
         """The SQL that reads a field of a source."""
@@ -159,14 +165,14 @@ class Scope:
 
     def _join(self, child: Node, word: str) -> Node:
         source = child.sources[0]
-        reference = source.object.relationship(word) if len(child.sources) == 1 else None
+        reference = None if child.several else source.object.relationship(word)
         parents = [self.catalog.schema.find(name) for name in reference.reference_to] if reference else []
         visible = [parent for parent in parents if parent is not None]
         if reference is None or reference.relationship is None or not visible:
             raise _no_such_relationship(word)
         points = self.sql(source, reference)
         sources = tuple(self._joined(parent, points) for parent in visible)
-        return Node((*child.names, reference.relationship), sources)
+        return Node((*child.names, reference.relationship), sources, several=len(parents) > 1)
 
     def _joined(self, parent: SObject, points: str) -> Source:
         if len(self.joins) == MAX_JOINS:

@@ -104,7 +104,7 @@ class Selection:
 
     def _parent(self, path: tuple[str, ...]) -> Parent:
         node = self._scope.node(path)
-        shown = node.sources[0].object.name if len(node.sources) == 1 else "Name"
+        shown = "Name" if node.several else node.sources[0].object.name
         return Parent(path, self.add_hidden(node.id_sql), self.add_hidden(node.type_sql), shown)
 
     def _add(self, found: Resolved, names: tuple[str, ...]) -> None:
