@@ -11,6 +11,7 @@ from retinue.testing import RetinueDatabase
 from retinue.testing.pytest import retinue_database, retinue_schema, retinue_template
 from servants.salesforce.formulas import refresh_formulas
 from servants.salesforce.reconcile import reconcile
+from servants.salesforce.sync import sync_salesforce
 from tests.support.salesforce_customer import OrgCustomer, org_customer
 from tests.support.sandbox_org import USER
 
@@ -202,4 +203,43 @@ def test_a_history_by_bulk_jobs(customer: OrgCustomer, monkeypatch: pytest.Monke
     monkeypatch.setattr("servants.salesforce.backfill.MERGE_ROWS", 150)
     customer.org.control.seed("Account", 2500)
     customer.onboard("Account")
+    customer.assert_equal("Account")
+
+
+def test_servants_that_die_at_any_commit(customer: OrgCustomer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("servants.salesforce.org_reading.BATCH_ROWS", 40)
+    control = customer.org.control
+    control.seed("Account", 200)
+    customer.onboard("Account")
+    ids = _ids(customer)
+    control.update("Account", [{"Id": one, "Name": f"Changed {one}"} for one in ids[:120]])
+    control.delete(ids[120:130])
+    control.hard_delete(ids[130:140])
+    control.clock_forward(minutes=2)
+    for commits in range(12):
+        customer.cut_off(sync_salesforce, commits=commits)
+    for _ in range(2):
+        assert customer.sync().state == "completed"
+    customer.assert_equal("Account")
+
+
+def test_a_refused_bulk_job_is_replaced_by_queries(customer: OrgCustomer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("servants.salesforce.onboarding.REST_ROWS", 100)
+    customer.org.control.seed("Account", 500)
+    customer.org.control.error(
+        "POST .*/jobs/query", 400, "API_ERROR", "entity type Account is not supported by Bulk", times=9
+    )
+    customer.onboard("Account")
+    customer.assert_equal("Account")
+
+
+def test_rows_come_by_queries_in_parts_where_an_object_is_wide(
+    customer: OrgCustomer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("servants.salesforce.client.http.URI_AND_HEADERS", 3072 + 600)
+    control = customer.org.control
+    control.seed("Account", 30)
+    customer.onboard("Account")
+    control.update("Account", [{"Id": one, "Name": f"Changed {one}"} for one in _ids(customer)[:10]])
+    customer.sync()
     customer.assert_equal("Account")

@@ -12,6 +12,7 @@ from typing import Any
 from infra.postgres.salesforce_objects import ObjectState, list_objects
 from retinue.servant import ServantType
 from retinue.testing import Drained, Ran, RetinueDatabase, drain, run
+from scheduler.rescue import Rescue
 from servants.salesforce.backfill import backfill
 from servants.salesforce.formulas import refresh_formulas
 from servants.salesforce.reconcile import reconcile
@@ -42,6 +43,20 @@ class OrgCustomer:
         if ran.raised is not None and ran.state is None:
             raise ran.raised
         return ran
+
+    def cut_off(self, servant: ServantType[Any], *, commits: int) -> None:
+        """One attempt by a servant that dies after so many commits; its job is rescued, and put off."""
+        run(
+            servant,
+            {"connection_id": self.connection_id},
+            database=self.database,
+            account_id=1,
+            lose_lease_after=commits,
+        )
+        sql = self.database.sql
+        sql.execute("UPDATE jobs SET lease_until = now() - interval '1 second' WHERE state = 'running'")
+        Rescue(self.database.pool, queued_timeout_seconds=0, lost_seconds=60).run_once()
+        sql.execute("UPDATE jobs SET run_at = now() + interval '1 day' WHERE state = 'pending'")
 
     def drain(self, *, passing: timedelta = timedelta(0)) -> Drained:
         """Perform every due job, and all that they bring about."""
