@@ -35,8 +35,9 @@ class Batch:
 class Source(Protocol):
     """The org, as far as one object of it is concerned."""
 
-    #: Where the log of deletions is to be had; None for objects that have none.
-    log: Log | None
+    @property
+    def log(self) -> Log | None:
+        """Where the log of deletions is to be had; None for objects that have none."""
 
     def batch(self, key: Key) -> Batch:
         """What comes behind a key, live and deleted."""
