@@ -8,7 +8,7 @@ READY := .venv/.ready
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-up: $(READY) ## start the embedded stack: PostgreSQL, SQS, calendars, mail, scheduler, servants, manager
+up: $(READY) ## start the embedded stack: PostgreSQL, SQS, calendars, mail, Salesforce, scheduler, servants, manager
 	@$(BIN)/retinue up
 
 down: $(READY) ## stop it
