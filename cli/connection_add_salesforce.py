@@ -68,7 +68,8 @@ def sign_in(connection_id: int, as_json: bool, **options: Any) -> None:
     """Sign in anew over a connection to Salesforce, then test it: where all is well, its parked lanes go on."""
     from infra.postgres.connections import read_connection, update_connection
     from infra.secrets import Keyring
-    from servants.salesforce.client.sign_in import PROVIDER, SignIn
+    from servants.salesforce.client.sign_in import SignIn
+    from servants.salesforce.provider import PROVIDER
 
     settings = current_settings()
     keyring = Keyring.from_settings(settings)

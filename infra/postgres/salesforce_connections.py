@@ -26,11 +26,11 @@ FORMULAS_EVERY = timedelta(hours=6)
 #: The share of an org's daily calls that Retinue uses at most; the rest is for the customer's other tools.
 QUOTA_SHARE = 0.5
 
-#: Calls of a day in the smallest org, a Developer edition ("API Request Limits and Allocations"); the first answer's
-#: Sforce-Limit-Info replaces it.
-SMALLEST_DAY = 15_000
+#: What a day's calls are taken for until the first answer's Sforce-Limit-Info names them. The smallest org has 15,000
+#: ("API Request Limits and Allocations"), but most of them may be spent: little is lent out before that is known.
+UNKNOWN_DAY = 1_000
 
-#: Long requests that such an org allows at the same time (the same page); short ones are not limited.
+#: Long requests that the smallest org allows at the same time (the same page); short ones are not limited.
 SMALLEST_CONCURRENCY = 5
 
 
@@ -68,9 +68,9 @@ def add_salesforce_connection(
 def share_quota(connection: psycopg.Connection, connection_id: int, share: float) -> None:
     """Let Retinue use this share of the org's daily calls, 0.05 to 1; the calls of all tools together count.
 
-    The limit itself stays the one that answers name: until then the smallest org's.
+    The limit itself stays the one that answers name.
     """
     budget = Budget(per_day=MAX_COUNT, concurrent=SMALLEST_CONCURRENCY, reserve=round(1 - share, 4))
     declare_budgets(connection, connection_id, budget, source="set")
-    smallest = Observation(limit=SMALLEST_DAY, remaining=SMALLEST_DAY, window_seconds=DAY)
-    learn(connection, connection_id, [smallest], reason="the smallest org's")
+    unknown = Observation(limit=UNKNOWN_DAY, remaining=UNKNOWN_DAY, window_seconds=DAY)
+    learn(connection, connection_id, [unknown], reason="not known yet")

@@ -14,12 +14,14 @@ import psycopg
 import pytest
 import requests
 
-from infra.postgres.budgets import show_budgets
+from infra.postgres.budgets import declare_budgets, learn, show_budgets
 from infra.postgres.connections import open_connection
 from infra.secrets import Keyring
 from infra.settings import load_settings
+from retinue.limits import DAY, Observation
 from retinue.outcomes import Park
 from servants.salesforce.client.web_flow import WebFlow
+from servants.salesforce.provider import SALESFORCE
 from tests.support.command_line import CommandLine, bare_environment, retinue
 from tests.support.factories import add_servant, run_jobs, settle_one
 from tests.support.salesforce_org import key_pair
@@ -85,9 +87,22 @@ def test_a_share_of_the_day_is_kept_whatever_the_day_is(
 ) -> None:
     connection_id = add(retinue, org, tmp_path, "--quota-share", "0.8")
     day, places = show_budgets(sql, connection_id)
-    assert (day.learned_limit, places.call_limit) == (15_000, 5)
+    assert (day.learned_limit, places.call_limit) == (1_000, 5)
     assert day.reserve == pytest.approx(0.2)
     assert day.call_limit > 10_000_000
+
+
+def test_a_reserve_set_later_leaves_the_limit_to_what_is_learned(
+    retinue: CommandLine, org: SalesforceServer, sql: psycopg.Connection, tmp_path: Path
+) -> None:
+    connection_id = add(retinue, org, tmp_path)
+    declare_budgets(sql, connection_id, SALESFORCE.budget, source="declared")
+    learn(sql, connection_id, [Observation(limit=120_000, remaining=119_000, window_seconds=DAY)], reason="an answer")
+    retinue.say("connections", "budget", connection_id, "--reserve", "0.2")
+    day = show_budgets(sql, connection_id)[0]
+    assert (day.learned_limit, day.source) == (120_000, "set")
+    assert day.call_limit > 120_000
+    assert day.reserve == pytest.approx(0.2)
 
 
 def test_a_key_signs_in_and_is_told_so(
@@ -253,6 +268,12 @@ def test_a_sign_in_that_is_no_good_says_why(retinue: CommandLine, org: Salesforc
     assert said.exit_code == 1
     assert "failed  sign-in" in said.stdout
     assert "the app was removed from the customer's org" in said.stdout
+
+
+def test_an_org_takes_no_password(retinue: CommandLine, org: SalesforceServer, tmp_path: Path) -> None:
+    connection_id = add(retinue, org, tmp_path)
+    said = retinue.refusal("connections", "password", connection_id, "--password-stdin", exit_code=2, stdin="hunter2\n")
+    assert "`retinue connections sign-in` signs in anew" in said
 
 
 def test_other_connections_are_signed_in_to_otherwise(retinue: CommandLine, tmp_path: Path) -> None:

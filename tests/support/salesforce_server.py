@@ -105,6 +105,10 @@ class SalesforceServer(ThreadingHTTPServer):
         """Answer requests whose `METHOD path?query` matches: with each answer once, then with the last one."""
         self._scripts.append((re.compile(pattern), deque(answers)))
 
+    def forget(self) -> None:
+        """Drop what was scripted."""
+        self._scripts.clear()
+
     def credentials(self) -> dict[str, str]:
         """Those of a customer who has just signed in by the web flow."""
         with self._lock:

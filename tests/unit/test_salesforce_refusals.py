@@ -11,7 +11,8 @@ from retinue.errors import CredentialError, JobError, PermanentError, Permission
 from servants.salesforce.client import errors
 from servants.salesforce.client.errors import Told
 from servants.salesforce.client.grant_faults import REASONS, grant_fault
-from servants.salesforce.client.refusals import MEANINGS, fault, row_fault, told
+from servants.salesforce.client.meanings import MEANINGS
+from servants.salesforce.client.refusals import fault, is_pool, row_fault, told
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
 WHERE = "GET acme.my.salesforce.com/services/data/v62.0/query"
@@ -101,6 +102,19 @@ def test_the_two_limits_of_one_code(text: str, kind: type[JobError], wait: timed
     assert isinstance(error, RateLimited)
     assert error.reset_at == NOW + wait
     assert f"{NOW + wait:%H:%M:%S} UTC" in error.message
+
+
+def test_a_pool_of_the_bulk_api_is_no_limit_of_the_org() -> None:
+    error = refused(403, "REQUEST_LIMIT_EXCEEDED", "DailyBulkV2QueryJobs Limit exceeded.")
+    assert type(error) is errors.BulkPoolEmpty
+    assert is_pool(Told("REQUEST_LIMIT_EXCEEDED", "DailyBulkV2QueryJobs Limit exceeded."))
+    assert not is_pool(Told("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."))
+
+
+def test_what_the_bulk_api_does_not_offer_is_no_permission() -> None:
+    error = refused(400, "FUNCTIONALITY_NOT_ENABLED", "Selecting compound data not supported in Bulk Query")
+    assert type(error) is errors.BulkUnsupported
+    assert type(refused(403, "FUNCTIONALITY_NOT_ENABLED")) is errors.ObjectDenied
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ from servants.salesforce.client import errors
 from servants.salesforce.client.auth import Token, Tokens
 from servants.salesforce.client.body import Body
 from servants.salesforce.client.errors import Told
-from servants.salesforce.client.refusals import MEANINGS, fault, is_pool, told
+from servants.salesforce.client.meanings import MEANINGS
+from servants.salesforce.client.refusals import fault, is_pool, told
 from servants.web import network_fault
 
 T = TypeVar("T")
@@ -110,13 +111,13 @@ class Caller:
         limits: Limits | None = None,
         clock: Clock | None = None,
         stop_if_cancelled: Callable[[], None] = lambda: None,
-        pause: Callable[[float], None] = time.sleep,
+        pause: Callable[[float], None] | None = None,
     ) -> None:
         self._connection = connection
         self._limits = limits or Limits()
         self._clock = clock or SystemClock()
         self._stop_if_cancelled = stop_if_cancelled
-        self._pause = pause
+        self._pause = pause or self._sleep
         self._tokens = Tokens(connection, clock=self._clock)
         #: How many calls of the API were made.
         self.calls = 0
@@ -140,6 +141,13 @@ class Caller:
         self._stop_if_cancelled()
         self._pause(seconds)
         self._stop_if_cancelled()
+
+    def _sleep(self, seconds: float) -> None:
+        """In steps, so that a cancelled job waits no longer."""
+        for _ in range(int(seconds)):
+            time.sleep(1)
+            self._stop_if_cancelled()
+        time.sleep(seconds % 1)
 
     def fetch(self, request: Request) -> Any:
         """The whole answer's JSON; None where it has none (204, 304)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ from retinue.errors import PermanentError
 from servants.salesforce.client.bulk import BulkQuery
 from servants.salesforce.client.http import Caller, Limits
 from servants.salesforce.client.rest import Rest
-from servants.salesforce.client.sign_in import PROVIDER, SignIn
-from servants.salesforce.provider import SALESFORCE
+from servants.salesforce.client.sign_in import SignIn
+from servants.salesforce.provider import PROVIDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +32,11 @@ def open_client(
     limits: Limits | None = None,
     clock: Clock | None = None,
     stop_if_cancelled: Callable[[], None] = lambda: None,
-    pause: Callable[[float], None] = time.sleep,
+    pause: Callable[[float], None] | None = None,
 ) -> Iterator[Salesforce]:
     """A client for the org of this connection; nothing is sent before it is used.
 
-    `stop_if_cancelled` is called while answers come in and while it waits, and may raise.
+    `stop_if_cancelled` is called while answers come in and while it waits, and may raise. `pause` is what waits.
 
     Raises:
         PermanentError: the connection is another provider's, or its settings cannot be used.
@@ -53,6 +52,6 @@ def sign_in_of(connection: Connection) -> SignIn:
     Raises:
         PermanentError: the connection is another provider's, or lacks something.
     """
-    if connection.provider != SALESFORCE.name:
+    if connection.provider != PROVIDER:
         raise PermanentError(f"connection {connection.id} is for {connection.provider!r}, not for {PROVIDER!r}.")
     return SignIn.from_settings(connection.config, connection.credentials)

@@ -17,8 +17,6 @@ from retinue.errors import PermanentError
 from servants.hosts import is_loopback
 from servants.web import shown
 
-PROVIDER = "salesforce"
-
 LOGIN_URL = "https://login.salesforce.com"
 SANDBOX_URL = "https://test.salesforce.com"
 
