@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from retinue.errors import CredentialError, PermanentError
+from retinue.errors import PermanentError, PermissionWithdrawn
 from servants.calendar.client import DavClient
 from servants.calendar.faults import Denied, Missing, Refused, ServerFailed, resolve
 from servants.calendar.multistatus import APPLE, CALDAV, CALENDARSERVER, DAV, SERVER_FAILED, DavResponse
@@ -46,12 +46,13 @@ def find_calendars(dav: DavClient) -> list[RemoteCalendar]:
 
     Raises:
         CredentialError: the sign-in is refused, there or on the way.
+        PermissionWithdrawn: this user may read nothing at the address.
         PermanentError: no CalDAV service is there.
     """
     try:
         return _calendars_from(dav)
     except Denied as error:
-        raise CredentialError(error.message) from error
+        raise PermissionWithdrawn(f"{error.message} Check the address's path, or what the user may do.") from error
 
 
 def _calendars_from(dav: DavClient) -> list[RemoteCalendar]:

@@ -17,6 +17,7 @@ from retinue.errors import (
     JobCancelled,
     JobError,
     PermanentError,
+    PermissionWithdrawn,
     RateLimited,
     TransientError,
 )
@@ -270,8 +271,8 @@ def discover(url: str) -> None:
         find_calendars(dav)
 
 
-def test_discovery_refused_with_403_is_a_credential_error() -> None:
-    with bad_server(Reply(403)) as server, pytest.raises(CredentialError, match="answered 403"):
+def test_discovery_refused_with_403_is_a_matter_of_permission() -> None:
+    with bad_server(Reply(403)) as server, pytest.raises(PermissionWithdrawn, match=r"answered 403.*address's path"):
         discover(server.url)
 
 

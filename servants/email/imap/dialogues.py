@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable, Sequence
 from enum import Enum
 from typing import TypeVar
 
-from retinue.errors import PermanentError
+from retinue.errors import SettingsRefused
 from servants.email.imap import commands
 from servants.email.imap.commands import Command, Literal
 from servants.email.imap.faults import NoSuchMailbox, Refused, UnexpectedReply
@@ -56,7 +56,7 @@ def sign_in_to(protocol: Protocol, sign_in: SignIn) -> Dialogue[None]:
     """From the greeting to being signed in.
 
     Raises:
-        PermanentError: the server offers no way to sign in as the connection says.
+        SettingsRefused: the server offers no way to sign in as the connection says.
     """
     yield []  # the greeting
     if sign_in.tls is Tls.STARTTLS:
@@ -81,7 +81,7 @@ def _secure(protocol: Protocol, sign_in: SignIn) -> Dialogue[None]:
     if not protocol.capabilities:
         yield [commands.plain("CAPABILITY")]
     if "STARTTLS" not in protocol.capabilities:
-        raise PermanentError(f"{sign_in.place} offers no STARTTLS; set tls to 'tls' if its port encrypts at once.")
+        raise SettingsRefused(f"{sign_in.place} offers no STARTTLS; set tls to 'tls' if its port encrypts at once.")
     yield [commands.plain("STARTTLS")]
     yield Secure.NOW
     yield [commands.plain("CAPABILITY")]
@@ -91,7 +91,7 @@ def _sign_in_command(capabilities: frozenset[str], sign_in: SignIn) -> Command:
     at_once, may_login = "SASL-IR" in capabilities, "LOGINDISABLED" not in capabilities
     if sign_in.access_token is not None:
         if "AUTH=XOAUTH2" not in capabilities:
-            raise PermanentError(f"{sign_in.place} takes no access tokens (XOAUTH2); sign in with a password there.")
+            raise SettingsRefused(f"{sign_in.place} takes no access tokens (XOAUTH2); sign in with a password there.")
         return commands.authenticate_xoauth2(sign_in.username, sign_in.access_token(), at_once=at_once)
     username, password = sign_in.username, sign_in.password or ""
     if may_login and f"{username}{password}".isascii() and f"{username}{password}".isprintable():
@@ -99,7 +99,7 @@ def _sign_in_command(capabilities: frozenset[str], sign_in: SignIn) -> Command:
     if "AUTH=PLAIN" in capabilities:
         return commands.authenticate_plain(username, password, at_once=at_once)
     if not may_login:
-        raise PermanentError(f"{sign_in.place} takes no passwords; sign in with an access token there.")
+        raise SettingsRefused(f"{sign_in.place} takes no passwords; sign in with an access token there.")
     return commands.login(username, password)
 
 
