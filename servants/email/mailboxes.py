@@ -44,8 +44,11 @@ class StoredMailbox:
 
     @property
     def state(self) -> tuple[Any, ...]:
-        """What tells whether somebody moved the position meanwhile."""
-        return self.uid_validity, self.highest_modseq, self.synced_at
+        """What tells whether somebody moved the position meanwhile.
+
+        What a server tells once alone changes one of these; what it would tell again need not keep anybody waiting.
+        """
+        return self.uid_validity, self.uid_next, self.highest_modseq, self.messages
 
 
 _COLUMNS = """

@@ -14,6 +14,7 @@ from retinue.errors import SettingsRefused
 from servants.email.imap import commands
 from servants.email.imap.commands import Command, Literal
 from servants.email.imap.faults import NoSuchMailbox, Refused, UnexpectedReply
+from servants.email.imap.fetch import MAX_MESSAGES, MAX_MODSEQ
 from servants.email.imap.names import decode_name
 from servants.email.imap.protocol import Protocol, Reply
 from servants.email.imap.responses import Listing, MailboxStatus, Vanished
@@ -167,7 +168,7 @@ def _folder(name: str, listing: Listing, status: MailboxStatus | None) -> Remote
     roles = (_ROLES[attribute] for attribute in sorted(listing.attributes) if attribute in _ROLES)
     return RemoteFolder(
         name=name,
-        delimiter=listing.delimiter,
+        delimiter=None if listing.delimiter == "\0" else listing.delimiter,
         role=Role.INBOX if name == "INBOX" else next(roles, None),
         selectable=_is_selectable(listing),
         object_id=status.object_id if status else None,
@@ -194,16 +195,18 @@ def examine(protocol: Protocol, raw_name: bytes, known: Position | None) -> Dial
         if (yield from _is_listed(raw_name)):
             raise
         raise NoSuchMailbox(f"{refused.message} There is no such mailbox.") from refused
-    uid_validity = _number(reply, "UIDVALIDITY")
+    uid_validity, exists = _number(reply, "UIDVALIDITY"), reply.exists or 0
     if uid_validity is None:
         raise UnexpectedReply("it opened a mailbox without telling its UIDVALIDITY")
+    if exists > MAX_MESSAGES:
+        raise UnexpectedReply(f"it says that a mailbox holds {exists:,} messages")
     highest_modseq = None if "NOMODSEQ" in reply.codes else _number(reply, "HIGHESTMODSEQ")
     is_told = asked is not None and asked.highest_modseq > 0 and asked.uid_validity == uid_validity
     is_told = is_told and highest_modseq is not None
     return Selected(
         uid_validity=uid_validity,
         uid_next=_number(reply, "UIDNEXT"),
-        exists=reply.exists or 0,
+        exists=exists,
         highest_modseq=highest_modseq,
         vanished=all_of(reply.vanished) if is_told else None,
         changed=tuple(flag_lines(reply)) if is_told else None,
@@ -223,7 +226,8 @@ def _is_listed(raw_name: bytes) -> Dialogue[bool]:
 
 def _number(reply: Reply, code: str) -> int | None:
     text = reply.codes.get(code, "")
-    return int(text) if text.isdecimal() and text.isascii() and len(text) < 20 else None
+    number = int(text) if text.isdecimal() and text.isascii() and len(text) < 20 else None
+    return None if number is None or number > MAX_MODSEQ else number
 
 
 def search(protocol: Protocol, criteria: tuple[str, ...]) -> Dialogue[UidSet]:
