@@ -10,6 +10,7 @@ import click
 
 from cli.budgets import budget
 from cli.connection_add import add
+from cli.connection_set import change_connection
 from cli.connection_trial import try_out
 from cli.credentials import oauth_option, password_options, read_credentials
 from cli.environment import current_settings, database_connection, ring_bell
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def connections() -> None:
-    """Look at connections, add and test them."""
+    """Look at connections, add, change and test them."""
 
 
 @connections.command("list")
@@ -106,6 +107,7 @@ def reseal(as_json: bool) -> None:
 
 connections.add_command(add)
 connections.add_command(budget)
+connections.add_command(change_connection)
 
 
 def _with_import(line: ConnectionLine, found: Import | None) -> dict[str, Any]:

@@ -96,6 +96,17 @@ def check_mail_sign_in(config: Mapping[str, Any], credentials: Mapping[str, str]
     check(lambda: SignIn.from_settings(config, credentials, access_token=token))
 
 
+def check_calendar_sign_in(config: Mapping[str, Any], credentials: Mapping[str, str]) -> None:
+    """The same for a CalDAV server.
+
+    Raises:
+        BadInput: they cannot be used.
+    """
+    from servants.calendar.client import SignIn
+
+    check(lambda: SignIn.from_settings(config, credentials))
+
+
 def _place(error: Exception) -> str:
     """Where it ends to be JSON, without what stands there."""
     if isinstance(error, json.JSONDecodeError):

@@ -29,6 +29,7 @@ from servants.calendar.faults import (
     status_fault,
 )
 from servants.calendar.multistatus import DAV, Multistatus, has_precondition
+from servants.mending import lacks
 from servants.web import network_fault, shown, without_user
 
 MAX_REDIRECTS = 5
@@ -71,7 +72,7 @@ class SignIn:
         given = {"url": config.get("url"), "username": config.get("username"), "password": credentials.get("password")}
         missing = [name for name, value in given.items() if not isinstance(value, str) or not value]
         if missing:
-            raise PermanentError(f"The CalDAV connection has no {' and no '.join(missing)}; add it to the connection.")
+            raise PermanentError(lacks("The CalDAV connection", missing))
         return cls(str(given["url"]), str(given["username"]), str(given["password"]))
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from servants.calendar.discovery import PROPERTIES, RemoteCalendar, find_calenda
 from servants.calendar.faults import Missing, Refused
 from servants.calendar.reports import full_listing
 from servants.hosts import is_loopback
+from servants.mending import by_setting
 from servants.probing import ProbeReport, StepFailed, distrust, encrypted, find_address, reach, try_steps
 
 #: A person is waiting, so less patience than a sync has.
@@ -72,7 +73,10 @@ class _Trial:
         except ssl.SSLCertVerificationError as error:
             raise distrust(host, error) from error
         except OSError as error:
-            raise StepFailed(f"{host} does not speak TLS on this port ({error}); is it an http:// address?") from error
+            raise StepFailed(
+                f"{host} does not speak TLS on this port ({error}); check the address, and mend it by "
+                f"{by_setting('--url https://…')}."
+            ) from error
 
     def _signing_in(self) -> str:
         with self._client() as dav:

@@ -11,6 +11,7 @@ from typing import Any
 
 from retinue.errors import PermanentError
 from servants.hosts import is_loopback
+from servants.mending import by_setting, lacks
 
 
 class Tls(StrEnum):
@@ -81,7 +82,7 @@ class SignIn:
             given["password"] = credentials.get("password")
         missing = [name for name, value in given.items() if not isinstance(value, str) or not value]
         if missing:
-            raise PermanentError(f"The mail connection has no {' and no '.join(missing)}; add it to the connection.")
+            raise PermanentError(lacks("The mail connection", missing))
         return cls(
             str(given["host"]),
             str(given["username"]),
@@ -106,7 +107,7 @@ class SignIn:
         if self.tls is Tls.NONE and not is_loopback(self.host):
             raise PermanentError(
                 f"The mail connection to {self.host} has tls 'none', which is allowed on this machine alone; "
-                "set it to 'tls' or 'starttls'."
+                f"set it to 'tls' or 'starttls': {by_setting('--tls tls')}."
             )
         if self.port == 0:
             object.__setattr__(self, "port", DEFAULT_PORTS[self.tls])
@@ -122,7 +123,9 @@ def _tls(value: Any) -> Tls:
         return Tls.TLS if value is None else Tls(value)
     except ValueError:
         known = ", ".join(repr(mode.value) for mode in Tls)
-        raise PermanentError(f"The mail connection has tls {str(value)[:40]!r}; expected one of {known}.") from None
+        raise PermanentError(
+            f"The mail connection has tls {str(value)[:40]!r}; expected one of {known}: {by_setting('--tls tls')}."
+        ) from None
 
 
 def _port(value: Any) -> int:

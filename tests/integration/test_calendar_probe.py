@@ -112,5 +112,8 @@ def test_servers_that_are_no_good(reply: Reply, name: str, words: str) -> None:
 def test_missing_settings_are_named() -> None:
     (step,) = probe({"url": "http://host/"}, {}).steps
     assert step == ProbeStep(
-        "settings", False, "The CalDAV connection has no username and no password; add it to the connection."
+        "settings",
+        False,
+        "The CalDAV connection has no username and no password; add it by `retinue connections set ID --username …` "
+        "and `retinue connections password ID`.",
     )
