@@ -29,6 +29,7 @@ from servants.calendar.faults import (
     status_fault,
 )
 from servants.calendar.multistatus import DAV, Multistatus, has_precondition
+from servants.hosts import is_loopback
 from servants.mending import lacks
 from servants.web import network_fault, shown, without_user
 
@@ -80,6 +81,12 @@ class SignIn:
             raise PermanentError(f"{shown(self.url)!r} is no CalDAV address; expected https://host/path.")
         if without_user(self.url) != self.url:
             raise PermanentError(f"Give user name and password apart from the address {shown(self.url)!r}, not in it.")
+
+        if not self.uses_tls and not is_loopback(self.host):
+            raise PermanentError(
+                f"{shown(self.url)!r} begins with http://, which is allowed on this machine alone, for the password "
+                "would travel in the clear; give an address with https://."
+            )
 
     @property
     def host(self) -> str:

@@ -21,14 +21,9 @@ from servants.calendar.reading import read_series
 from servants.calendar.recurrences import expand
 from servants.calendar.series import CANCELLED, Expansion, Series, Window, single
 from servants.calendar.values import Attendee, Span, Unreadable
+from servants.calendar.zone_rules import check_zones
 
 MAX_PROBLEM_LENGTH = 500
-
-#: How many changes a time zone may list; a lookup goes through all of them.
-MAX_ZONE_CHANGES = 1_000
-
-#: What a time zone's rule may say. A lookup counts through all its changes, so that finer rules would take for ever.
-_ZONE_RULE_PARTS = frozenset({"FREQ", "BYMONTH", "BYDAY", "BYMONTHDAY", "INTERVAL", "COUNT", "UNTIL", "WKST"})
 
 _parsing = threading.Lock()
 
@@ -152,23 +147,13 @@ def _components(raw: str) -> list[icalendar.Component]:
         calendars = icalendar.Calendar.from_ical(raw.encode(), multiple=True)
     if not calendars:
         raise Unreadable("there is no whole calendar in the text")
-    for zone in _walk(calendars, "VTIMEZONE"):
-        _check_zone(zone)
+    check_zones(_walk(calendars, "VTIMEZONE"))
     return list(_walk(calendars, "VEVENT"))
 
 
 def _walk(calendars: Sequence[icalendar.Component], name: str) -> Iterator[icalendar.Component]:
     for calendar in calendars:
         yield from calendar.walk(name)
-
-
-def _check_zone(zone: icalendar.Component) -> None:
-    if sum(1 + len(list(values.recurrence_dates(part, "RDATE"))) for part in zone.subcomponents) > MAX_ZONE_CHANGES:
-        raise Unreadable(f"time zone {zone.get('TZID')} is written out in more than {MAX_ZONE_CHANGES} changes")
-    for part in zone.subcomponents:
-        for rule in values.each(part, "RRULE"):
-            if rule.get("FREQ") != ["YEARLY"] or not _ZONE_RULE_PARTS.issuperset(rule):
-                raise Unreadable(f"time zone {zone.get('TZID')} changes by a rule that is not yearly")
 
 
 def _collect(event: icalendar.Component, zone: ZoneInfo, read: dict[str | None, _Read], problems: list[str]) -> None:
