@@ -40,7 +40,10 @@ class NewConnection:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLine:
-    """One connection without its credentials. It is parked while a broken sign-in keeps one of its lanes paused."""
+    """One connection without its credentials. It is parked while a broken sign-in keeps one of its lanes paused.
+
+    `breaker_reason` is why its breaker, or its provider's, is not closed; None where both are.
+    """
 
     id: int
     account_id: int
@@ -54,6 +57,7 @@ class ConnectionLine:
     updated_at: datetime
     parked_at: datetime | None
     parked_reason: str | None
+    breaker_reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,11 @@ def list_connections(
     lines = rows_as(connection, ConnectionLine, "list_connections", params)
     return [
         replace(
-            line, config=redact(line.config), problem=_masked(line.problem), parked_reason=_masked(line.parked_reason)
+            line,
+            config=redact(line.config),
+            problem=_masked(line.problem),
+            parked_reason=_masked(line.parked_reason),
+            breaker_reason=_masked(line.breaker_reason),
         )
         for line in lines
     ]

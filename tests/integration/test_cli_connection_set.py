@@ -84,6 +84,7 @@ def test_an_open_breaker_closes_and_its_lanes_go_on(
     record_failure(sql, connection_scope(connection), policy, attempt=attempt, reason="nobody is there")
     assert [line.scope for line in list_breakers(sql)] == [connection_scope(connection)]
     assert sql.execute("SELECT kind FROM lane_holds").fetchall() == [("breaker",)]
+    assert "breaker open: nobody is there" in retinue.say("connections", "list")
 
     where = ("--host", dovecot.host, "--port", dovecot.port, "--tls", "none")
     report = retinue.json("connections", "set", connection, *where)
