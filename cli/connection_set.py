@@ -95,9 +95,9 @@ def _change(
     usual = {key for key, value in given.items() if key in _MAY_BE_USUAL and value == USUAL}
     config = {key: value for key, value in {**known, **given}.items() if key not in usual}
     provider.check(config, before.credentials)
-    change_settings(connection, before.id, name=before.name if name is None else name, config=config)
     if provider.is_elsewhere(known, config):
         provider.forget(connection, before.id)
+    change_settings(connection, before.id, name=before.name if name is None else name, config=config)
     return config
 
 

@@ -94,6 +94,21 @@ def test_an_open_breaker_closes_and_its_lanes_go_on(
     assert sql.execute("SELECT count(*) FROM lane_holds").fetchone() == (0,)
 
 
+def test_a_watch_of_the_server_as_it_was_is_ended(
+    retinue: CommandLine, dovecot: MailServer, sql: psycopg.Connection
+) -> None:
+    connection, other = add_imap(retinue, dovecot.user()), add_imap(retinue, dovecot.user())
+    add_servant(sql, "email.watch")
+    for identity in (connection, other):
+        run_jobs(sql, job_type="email.watch", lane=f"connection_id:{identity}")
+
+    retinue.run("connections", "set", other, "--port", 143, "--tls", "starttls")
+    retinue.run("connections", "set", connection, "--host", "127.0.0.1", "--port", 1)
+
+    asked = sql.execute("SELECT lane FROM jobs WHERE cancel_requested_at IS NOT NULL").fetchall()
+    assert asked == [(f"connection_id:{connection}",)]
+
+
 def test_settings_are_kept_though_the_test_fails(retinue: CommandLine, dovecot: MailServer) -> None:
     connection = add_imap(retinue, dovecot.user())
     said = retinue.run("connections", "set", connection, "--port", 1, "--host", "127.0.0.1")

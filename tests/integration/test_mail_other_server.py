@@ -48,9 +48,9 @@ def lead_to(other: MailAccount) -> None:
     database, identity = other.database, other.connection_id
     known = open_connection(database.sql, database.keyring, identity)
     config = {**known.config, "username": other.user.name}
-    change_settings(database.sql, identity, name=known.name, config=config)
     assert is_another_mailbox(known.config, config)
     forget_positions(database.sql, identity)
+    change_settings(database.sql, identity, name=known.name, config=config)
     credentials = {"password": other.user.password}
     update_connection(database.sql, database.keyring, identity, config=config, credentials=credentials)
 
