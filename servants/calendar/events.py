@@ -18,7 +18,7 @@ from icalendar.timezone import tzp
 
 from servants.calendar import values
 from servants.calendar.reading import read_series
-from servants.calendar.recurrences import expand
+from servants.calendar.recurrences import MAX_INSTANCES, expand
 from servants.calendar.series import CANCELLED, Expansion, Series, Window, single
 from servants.calendar.values import Attendee, Span, Unreadable
 from servants.calendar.zone_rules import check_zones
@@ -122,12 +122,17 @@ def expand_object(parsed: ParsedObject, window: Window, *, today: date) -> Expan
     Instances of a series whose master is not here, such as one meeting of it that somebody was asked to, stand alone.
     """
     if parsed.series is None:
-        alone = (single(_span(row), row.status, row=row.recurrence_id or "") for row in parsed.events)
-        return Expansion([instance for instance in alone if instance.status != CANCELLED])
+        return _alone(parsed.events)
     try:
         return expand(parsed.series, window, today=today)
     except Exception as error:  # noqa: BLE001 - rules meeting the ends of the calendar, or a zone that makes no sense
         return Expansion(recurs=True, problem=str(error) or type(error).__name__)
+
+
+def _alone(events: Sequence[EventRow]) -> Expansion:
+    every = (single(_span(row), row.status, row=row.recurrence_id or "") for row in events)
+    live = [instance for instance in every if instance.status != CANCELLED]
+    return Expansion(live[:MAX_INSTANCES], too_long=len(live) > MAX_INSTANCES)
 
 
 def _span(row: EventRow) -> Span:
@@ -171,7 +176,8 @@ def _collect(event: icalendar.Component, zone: ZoneInfo, read: dict[str | None, 
     if not row.uid:
         problems.append("an event has no UID")
     present = read.get(row.recurrence_id)
-    if any(other.uid != row.uid for other, _ in read.values()):
+    (kept, _) = next(iter(read.values()), (row, event))
+    if kept.uid != row.uid:
         problems.append(f"event {row.uid!r} shares the object of another and was left out")
     elif present is None or present[0].sequence <= row.sequence:
         read[row.recurrence_id] = row, event

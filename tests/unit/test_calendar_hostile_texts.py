@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, timedelta
+
 import pytest
 
-from servants.calendar.events import ParsedObject, parse_object
+from servants.calendar.events import ParsedObject, expand_object, parse_object
+from servants.calendar.instances import window_around
+from servants.calendar.recurrences import MAX_INSTANCES
 
 OBSERVANCE = """BEGIN:STANDARD
 DTSTART:{start}T000000
@@ -78,3 +82,15 @@ def test_the_years_of_all_zones_count_together() -> None:
 def test_a_zone_of_the_texts_own_is_not_followed_to_the_end_of_the_calendar() -> None:
     parsed = in_own_zone("", start="20900101", parts=400, event="99980101")
     assert "is followed up to 2099" in (parsed.problem or "")
+
+
+def test_instances_without_their_series_are_cut_like_those_of_a_series() -> None:
+    starts = (datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=number) for number in range(MAX_INSTANCES + 1))
+    events = "".join(
+        f"BEGIN:VEVENT\nUID:u\nRECURRENCE-ID:{start:%Y%m%dT%H%M%SZ}\nDTSTART:20261121T100000Z\nEND:VEVENT\n"
+        for start in starts
+    )
+    parsed = parse_object(f"BEGIN:VCALENDAR\n{events}END:VCALENDAR\n")
+    today = date(2026, 11, 21)
+    expansion = expand_object(parsed, window_around(today), today=today)
+    assert (len(parsed.events), len(expansion.instances), expansion.too_long) == (5_001, 5_000, True)
