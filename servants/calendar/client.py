@@ -194,8 +194,8 @@ class DavClient:
     def _check_trusted(self, url: str) -> None:
         """The password goes where the customer said, and over TLS to hosts that this server names (RFC 6764 §5)."""
         ours, theirs = urlsplit(self.sign_in.url), urlsplit(url)
-        same_plain_host = ours.scheme == theirs.scheme == "http" and ours.hostname == theirs.hostname
-        if theirs.scheme != "https" and not same_plain_host:
+        same_plain_server = ours.scheme == theirs.scheme == "http" and _place(url) == _place(self.sign_in.url)
+        if theirs.scheme != "https" and not same_plain_server:
             raise Refused(f"The server sends us to {shown(url)}; the password is not sent there without TLS.")
 
     def _chunks(self, method: str, url: str, response: requests.Response, deadline: float) -> Iterator[bytes]:
@@ -229,6 +229,15 @@ def _has_place(url: str) -> bool:
         return bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+def _place(url: str) -> tuple[str | None, int]:
+    """Host and port of a plain address; another port may be another's server."""
+    parts = urlsplit(url)
+    try:
+        return parts.hostname, parts.port or 80
+    except ValueError:
+        return None, 0
 
 
 def _beginning(chunks: Iterator[bytes]) -> bytes:
