@@ -96,8 +96,10 @@ def parse_object(raw: str, *, floating_zone: ZoneInfo | None = None) -> ParsedOb
         for event in _components(raw):
             _collect(event, zone, read, problems)
         series = _series(read, zone, problems)
-    except Exception as error:  # noqa: BLE001 - a parser meeting hostile text; the reason is kept with the object
-        problems.append(str(error) or type(error).__name__)
+    except Unreadable as error:
+        problems.append(str(error))
+    except Exception as error:  # noqa: BLE001 - a parser meeting hostile text; what it says may quote private text
+        problems.append(f"the text cannot be read as a calendar ({type(error).__name__})")
     events = tuple(row for row, _ in read.values())
     return ParsedObject(
         raw=raw,
@@ -166,7 +168,8 @@ def _collect(event: icalendar.Component, zone: ZoneInfo, read: dict[str | None, 
 
     One object holds one UID (RFC 4791 §4.1) and each instance once; the first UID and the highest SEQUENCE win.
     """
-    problems += [f"{name or 'line'}: {reason}" for name, reason in event.errors]
+    # The reasons quote the text, which may be private.
+    problems += [f"{name} cannot be read" if name else "a line cannot be read" for name, _ in event.errors]
     problems += values.unknown_zones(event)
     try:
         row = _row(event, zone)

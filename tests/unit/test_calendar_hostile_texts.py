@@ -94,3 +94,14 @@ def test_instances_without_their_series_are_cut_like_those_of_a_series() -> None
     today = date(2026, 11, 21)
     expansion = expand_object(parsed, window_around(today), today=today)
     assert (len(parsed.events), len(expansion.instances), expansion.too_long) == (5_001, 5_000, True)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['SUMMARY;X="private', "DTSTAMP:private words", "RRULE:FREQ=private", "RRULE:FREQ=DAILY;COUNT=private", "private"],
+)
+def test_a_problem_quotes_nothing_of_a_line(line: str) -> None:
+    text = f"BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:u\nDTSTART:20261121T100000Z\n{line}\nEND:VEVENT\nEND:VCALENDAR\n"
+    for problem in (parse_object(text).problem, parse_object(line).problem):
+        assert problem is not None
+        assert "private" not in problem
