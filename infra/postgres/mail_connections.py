@@ -58,8 +58,9 @@ def is_another_mailbox(before: Mapping[str, Any], after: Mapping[str, Any]) -> b
 def forget_positions(connection: psycopg.Connection, connection_id: int) -> None:
     """Have the next sync take no UID for one that it knows: it recognises what lies there by its headers.
 
-    Nothing stored is taken away before. A watch that runs is ended, for it listens to the server as it was; the next fire
-    of its schedule begins another. Called before the connection's row is changed: who settles a job locks in that order.
+    Nothing stored is taken away before. A watch that runs is ended, for it listens to the server as it was; the next
+    fire of its schedule begins another. Called before the connection's row is changed, for who settles a job locks in
+    that order.
     """
     lane = {"type": WATCH_TYPE, "lane": connection_lane(connection_id)}
     watches = [row[0] for row in connection.execute(statement("list_running_jobs_of_lane"), lane)]
