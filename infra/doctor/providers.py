@@ -37,6 +37,8 @@ def incidents(connection: psycopg.Connection, _settings: Settings) -> Iterator[C
 def _how_to_mend(line: IncidentLine) -> str:
     if line.kind == "credential":
         return f"`retinue connections password {line.connection_id}`, or mend it there."
+    if line.kind == "settings":
+        return f"`retinue connections set {line.connection_id}`; --help says what can be set."
     return f"`retinue connections test {line.connection_id}` says what to mend, and lets its jobs go on when it is."
 
 

@@ -65,7 +65,9 @@ def test_starttls_comes_before_everything_and_what_was_said_before_it_is_forgott
 
 def test_without_starttls_no_password_is_sent() -> None:
     play = Play(script({"CAPABILITY": capability("")}))
-    with pytest.raises(SettingsRefused, match="offers no STARTTLS; set tls to 'tls'"):
+    with pytest.raises(
+        SettingsRefused, match=r"offers no STARTTLS; set tls to 'tls' .*`retinue connections set ID --tls tls`"
+    ):
         play.carry_out(dialogues.sign_in_to(play.protocol, STARTTLS))
     assert play.sent == [b"CAPABILITY"]
 

@@ -20,6 +20,7 @@ from servants.email.imap.protocol import Protocol, Reply
 from servants.email.imap.responses import Listing, MailboxStatus, Vanished
 from servants.email.sign_in import SignIn, Tls
 from servants.email.values import FlagLine, Position, RemoteFolder, Role, Selected, UidSet
+from servants.mending import by_setting
 
 T = TypeVar("T")
 
@@ -82,7 +83,10 @@ def _secure(protocol: Protocol, sign_in: SignIn) -> Dialogue[None]:
     if not protocol.capabilities:
         yield [commands.plain("CAPABILITY")]
     if "STARTTLS" not in protocol.capabilities:
-        raise SettingsRefused(f"{sign_in.place} offers no STARTTLS; set tls to 'tls' if its port encrypts at once.")
+        raise SettingsRefused(
+            f"{sign_in.place} offers no STARTTLS; set tls to 'tls' if its port encrypts at once: "
+            f"{by_setting('--tls tls')}."
+        )
     yield [commands.plain("STARTTLS")]
     yield Secure.NOW
     yield [commands.plain("CAPABILITY")]

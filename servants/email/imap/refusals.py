@@ -21,6 +21,7 @@ from servants.email.imap.faults import (
 from servants.email.imap.protocol import Reply
 from servants.email.imap.responses import Status
 from servants.email.sign_in import SignIn
+from servants.mending import by_setting
 
 #: How long to stay away from a server that limits us and names no time of its own.
 LIMIT_WAIT = timedelta(minutes=5)
@@ -61,7 +62,8 @@ def refusal(said: str, status: Status, sign_in: SignIn, *, signing_in: bool, now
     if code in _FAILED or "not connected" in status.text.lower():
         return ServerFailed(f"{answer}: the server cannot do it for the moment.{words}")
     if code == "PRIVACYREQUIRED":
-        return PermanentError(f"{answer}: the server wants encryption; set tls to 'tls' or 'starttls'.{words}")
+        mended = f"set tls to 'tls' or 'starttls': {by_setting('--tls starttls')}"
+        return PermanentError(f"{answer}: the server wants encryption; {mended}.{words}")
     if status.condition == "BYE":
         return ConnectionLost(f"{said}: the server ended the connection.{words}").whole()
     if signing_in or code in _NOT_SIGNED_IN:
