@@ -52,4 +52,5 @@ def add_account(name: str, as_json: bool) -> None:
         print_json(account)
     else:
         click.echo(f"Account {account.id} ({account.name}) was added.")
-        click.echo(f"Next: retinue connections add caldav --account {account.id} --url https://… --username …")
+        click.echo(f"Next: retinue connections add imap --account {account.id} --host … --username …")
+        click.echo(f"or:   retinue connections add caldav --account {account.id} --url https://… --username …")

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from cli.credentials import check, check_mail_sign_in, oauth_option, password_options, read_credentials
+from cli.credentials import check_calendar_sign_in, check_mail_sign_in, oauth_option, password_options, read_credentials
 from cli.environment import current_settings, database_connection, ring_bell
 from cli.params import Duration, json_option
 
@@ -50,11 +50,10 @@ def add_caldav(url: str, username: str, password_stdin: bool, as_json: bool, **o
     Without a name the connection is called as its server is.
     """
     from infra.postgres.calendar_connections import add_caldav_connection
-    from servants.calendar.client import SignIn
 
     here = Installation()
     config, credentials = {"url": url, "username": username}, read_credentials(password_stdin=password_stdin)
-    check(lambda: SignIn.from_settings(config, credentials))
+    check_calendar_sign_in(config, credentials)
     name = options["name"] or urlsplit(url).hostname or "caldav"
     made = here.add(
         add_caldav_connection, options, provider="caldav", name=name, config=config, credentials=credentials

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from servants.probing import ProbeReport
 
 
-def try_out(settings: Settings, connection_id: int, *, as_json: bool) -> None:
-    """Try the connection out; exits with 1 where a step fails."""
+def try_out(settings: Settings, connection_id: int, *, as_json: bool, more: Mapping[str, object] | None = None) -> None:
+    """Try the connection out; exits with 1 where a step fails. `more` is printed with the rest of the JSON."""
     from cli.output import print_json
 
     report = _probe(settings, connection_id)
     resumed = _resume(settings, connection_id) if report.ok else []
     if as_json:
-        print_json({"connection_id": connection_id, "ok": report.ok, "steps": report.steps, "resumed": resumed})
+        found = {"connection_id": connection_id, "ok": report.ok, "steps": report.steps, "resumed": resumed}
+        print_json(found | dict(more or {}))
     else:
         _print_report(report, resumed)
     if not report.ok:

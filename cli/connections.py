@@ -11,6 +11,7 @@ import click
 from cli.budgets import budget
 from cli.connection_add import add
 from cli.connection_add_salesforce import add_salesforce, sign_in
+from cli.connection_set import change_connection
 from cli.connection_trial import try_out
 from cli.credentials import oauth_option, password_options, read_credentials
 from cli.environment import current_settings, database_connection, ring_bell
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
     from infra.postgres.connections import ConnectionLine
     from infra.postgres.imports import Import
 
+#: The providers whose connections are read in full at first.
+_READ = ("caldav", "imap")
+
 
 @click.group()
 def connections() -> None:
-    """Look at connections, add and test them."""
+    """Look at connections, add, change and test them."""
 
 
 @connections.command("list")
@@ -113,6 +117,7 @@ add.add_command(add_salesforce)
 connections.add_command(add)
 connections.add_command(sign_in)
 connections.add_command(budget)
+connections.add_command(change_connection)
 
 
 def _with_import(line: ConnectionLine, found: Import | None) -> dict[str, Any]:
@@ -125,7 +130,6 @@ def _with_import(line: ConnectionLine, found: Import | None) -> dict[str, Any]:
 def _columns(imports: Mapping[int, Import]) -> list[Column[ConnectionLine]]:
     from cli.job_views import account_words, short_moment
     from cli.output import Column, one_line
-    from infra.postgres.imports import progress_words
 
     def state(line: ConnectionLine) -> str:
         return "parked" if line.parked_at else line.state
@@ -137,7 +141,21 @@ def _columns(imports: Mapping[int, Import]) -> list[Column[ConnectionLine]]:
         Column("Name", lambda line: line.name),
         Column("User", lambda line: line.config.get("username", "") if isinstance(line.config, dict) else ""),
         Column("State", state, style=lambda line: "" if state(line) == "active" else "bold red"),
-        Column("Problem", lambda line: one_line(line.parked_reason or line.problem or "")),
-        Column("Import", lambda line: progress_words(imports.get(line.id))),
+        Column("Problem", lambda line: one_line(_problem(line))),
+        Column("Import", lambda line: _import_words(line, imports.get(line.id))),
         Column("Created (UTC)", lambda line: short_moment(line.created_at)),
     ]
+
+
+def _problem(line: ConnectionLine) -> str:
+    told = line.parked_reason or line.problem
+    return told or (f"breaker open: {line.breaker_reason}" if line.breaker_reason else "")
+
+
+def _import_words(line: ConnectionLine, found: Import | None) -> str:
+    from cli.job_views import short_moment
+    from infra.postgres.imports import progress_words
+
+    if found is None:
+        return "not begun" if line.provider in _READ else ""
+    return progress_words(found) or f"done {short_moment(found.finished_at)}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from typing import IO, Any, TypeVar
 
@@ -12,6 +14,8 @@ import click
 from cli.errors import BadInput
 
 Checked = TypeVar("Checked")
+#: Without these an access token serves until it expires, and then a person has to come.
+_NEEDED = ("refresh_token", "token_url", "client_id")
 
 
 def password_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -47,11 +51,21 @@ def read_credentials(*, password_stdin: bool, oauth: IO[str] | None = None) -> d
 
 def _read_password(from_stdin: bool) -> str:
     if not from_stdin:
-        return str(click.prompt("Password", hide_input=True))
+        return _ask()
     password = sys.stdin.readline().rstrip("\r\n")
     if not password:
         raise BadInput("There is no password on standard input.")
     return password
+
+
+def _ask() -> str:
+    with warnings.catch_warnings():
+        # It warns before it would show what is typed, or read it from where nobody types.
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            return str(click.prompt("Password", hide_input=True))
+        except getpass.GetPassWarning:
+            raise BadInput("There is no terminal to ask for the password at; give it with --password-stdin.") from None
 
 
 def _read_grant(file: IO[str]) -> dict[str, str]:
@@ -67,6 +81,9 @@ def _read_grant(file: IO[str]) -> dict[str, str]:
     wanted = given | ({"scope": " ".join(map(str, scope))} if isinstance(scope, list) else {})
     credentials = {name: wanted[name] for name in NAMES if wanted.get(name)}
     check(lambda: Grant.from_credentials(credentials))
+    missing = [name for name in _NEEDED if name not in credentials]
+    if missing:
+        raise BadInput(f"--oauth has no {' and no '.join(missing)}: the access token could not be renewed.")
     return credentials
 
 
@@ -96,6 +113,17 @@ def check_mail_sign_in(config: Mapping[str, Any], credentials: Mapping[str, str]
 
     token = (lambda: "") if is_oauth(credentials) else None
     check(lambda: SignIn.from_settings(config, credentials, access_token=token))
+
+
+def check_calendar_sign_in(config: Mapping[str, Any], credentials: Mapping[str, str]) -> None:
+    """The same for a CalDAV server.
+
+    Raises:
+        BadInput: they cannot be used.
+    """
+    from servants.calendar.client import SignIn
+
+    check(lambda: SignIn.from_settings(config, credentials))
 
 
 def _place(error: Exception) -> str:

@@ -157,6 +157,7 @@ def _print_lane(connection: Any, job_type: str, lane: str, what: str, *, as_json
 
 
 def _lane_columns() -> list[Column[LaneLine]]:
+    from cli.job_views import short_moment
     from cli.output import Column, one_line
 
     return [
@@ -166,12 +167,13 @@ def _lane_columns() -> list[Column[LaneLine]]:
         Column("Under way", lambda line: line.in_flight),
         Column("Limit", lambda line: line.lane_limit),
         Column("Weight", lambda line: f"{line.weight:g}"),
-        Column("Due", lambda line: line.due_at),
+        Column("Due (UTC)", lambda line: short_moment(line.due_at)),
         Column("Held by", lambda line: one_line("; ".join(f"{hold['kind']}: {hold['reason']}" for hold in line.holds))),
     ]
 
 
 def _type_columns() -> list[Column[TypeLine]]:
+    from cli.job_views import short_moment
     from cli.output import Column
 
     return [
@@ -181,5 +183,5 @@ def _type_columns() -> list[Column[TypeLine]]:
         Column("Lane limit", lambda line: line.lane_limit),
         Column("Type limit", lambda line: line.type_limit),
         Column("Order", lambda line: line.order_policy),
-        Column("Paused since", lambda line: line.paused_at),
+        Column("Paused since (UTC)", lambda line: short_moment(line.paused_at)),
     ]

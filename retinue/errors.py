@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import inspect
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from retinue.holds import Hold
+
+IncidentKind = Literal["credential", "permission", "settings"]
 
 
 class RetinueError(Exception):
@@ -102,9 +104,20 @@ class PermanentError(JobError):
 class CredentialError(JobError):
     """The provider refused the credentials; the lane is parked until they are mended."""
 
+    #: What sort of incident it opens.
+    incident: ClassVar[IncidentKind] = "credential"
+
 
 class PermissionWithdrawn(CredentialError):
     """The sign-in works, but the provider no longer lets it do what it is for; the lane is parked until it does."""
+
+    incident = "permission"
+
+
+class SettingsRefused(CredentialError):
+    """The provider does not work the way the connection's settings say; the lane is parked until they are mended."""
+
+    incident = "settings"
 
 
 class JobCancelled(JobError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -122,7 +123,7 @@ class Asked(Protocol):
 class BaseJob(Generic[P]):
     """What `Job` and `AsyncJob` share: one attempt's values, and how far it is."""
 
-    __slots__ = ("_services", "cancelled", "checkpoint", "done", "facts", "payload", "settled", "total")
+    __slots__ = ("_services", "began", "cancelled", "checkpoint", "done", "facts", "payload", "settled", "total")
 
     #: What makes `cancelled`.
     _cancellation: ClassVar[type[Any]]
@@ -132,6 +133,8 @@ class BaseJob(Generic[P]):
         self.facts = facts
         self.payload = payload
         self.cancelled = self._cancellation()
+        #: When the attempt began, by the monotonic clock.
+        self.began = time.monotonic()
         self.checkpoint = facts.checkpoint
         self.done: int | None = None
         self.total: int | None = None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
+from retinue.errors import IncidentKind
 from retinue.holds import Hold
 
 
@@ -59,7 +60,7 @@ class Park:
 
     message: str
     kind: str = "CredentialError"
-    incident: Literal["credential", "permission"] = "credential"
+    incident: IncidentKind = "credential"
     connection_id: int | None = None
 
 

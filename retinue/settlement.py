@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from retinue.errors import (
     BudgetExhausted,
@@ -15,7 +15,6 @@ from retinue.errors import (
     LaneBlocked,
     LeaseLost,
     PermanentError,
-    PermissionWithdrawn,
     RateLimited,
 )
 from retinue.fingerprint import fingerprint
@@ -77,9 +76,7 @@ def outcome_of(error: BaseException) -> Outcome:
     if isinstance(error, RateLimited):
         return Snooze(error.reset_at, error.message)
     if isinstance(error, CredentialError):
-        incident: Literal["credential", "permission"]
-        incident = "permission" if isinstance(error, PermissionWithdrawn) else "credential"
-        return Park(error.message, _kind(error), incident)
+        return Park(error.message, _kind(error), error.incident)
     if isinstance(error, PermanentError):
         return Fail(error.message, _kind(error))
     if isinstance(error, JobCancelled):

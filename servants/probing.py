@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from retinue.errors import JobError
+from servants.mending import by_setting
 
 #: X509_V_ERR_* of OpenSSL (x509_vfy.h) where more can be said than that the owner has to mend it.
 _NOT_YET_VALID, _EXPIRED, _SELF_SIGNED, _SELF_SIGNED_CHAIN, _NO_ISSUER, _NO_ISSUER_AT_ALL = 9, 10, 18, 19, 20, 21
@@ -66,7 +67,10 @@ def find_address(host: str, port: int) -> str:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise StepFailed(f"The name {host} cannot be resolved ({reason_of(error)}); check how it is spelt.") from error
+        raise StepFailed(
+            f"The name {host} cannot be resolved ({reason_of(error)}); "
+            f"check how it is spelt, and mend it by {by_setting()}."
+        ) from error
     return f"{host} is {found[0][4][0]}."
 
 
@@ -77,7 +81,7 @@ def reach(host: str, port: int, *, seconds: float) -> str:
     except OSError as error:
         raise StepFailed(
             f"{host} does not accept connections on port {port} ({reason_of(error)}); "
-            "check the port, and whether a firewall stands between."
+            f"check the port, which {by_setting()} changes, and whether a firewall stands between."
         ) from error
     return f"{host} accepts connections on port {port}."
 

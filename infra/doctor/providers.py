@@ -9,7 +9,7 @@ import psycopg
 
 from infra.doctor.check import Check, ok, warning
 from infra.postgres.breakers import list_breakers
-from infra.postgres.incidents import list_incidents
+from infra.postgres.incidents import IncidentLine, list_incidents
 from infra.redaction import mask_text
 from infra.words import moment
 
@@ -27,11 +27,19 @@ def incidents(connection: psycopg.Connection, _settings: Settings) -> Iterator[C
             f"Incident {line.id}: {line.provider} {line.connection_name} of {line.account_name}, since "
             f"{moment(line.opened_at)}: {mask_text(line.reason)}"
         )
-        yield warning("incidents", sentence, f"`retinue connections password {line.connection_id}`, or mend it there.")
+        yield warning("incidents", sentence, _how_to_mend(line))
     if len(found) > _SHOWN:
         yield warning("incidents", f"{len(found) - _SHOWN} or more others are open.", "`retinue incidents list`")
     if not found:
         yield ok("incidents", "No incident is open.")
+
+
+def _how_to_mend(line: IncidentLine) -> str:
+    if line.kind == "credential":
+        return f"`retinue connections password {line.connection_id}`, or mend it there."
+    if line.kind == "settings":
+        return f"`retinue connections set {line.connection_id}`; --help says what can be set."
+    return f"`retinue connections test {line.connection_id}` says what to mend, and lets its jobs go on when it is."
 
 
 def breakers(connection: psycopg.Connection, _settings: Settings) -> Iterator[Check]:

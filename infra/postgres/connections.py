@@ -12,6 +12,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from infra.postgres.accounts import check_name
+from infra.postgres.breakers import close_by_hand, connection_scope
 from infra.postgres.holds import connection_lane, release_holds
 from infra.postgres.incidents import lock_incidents, request_probe, resolve_incidents
 from infra.postgres.rows import rows_as
@@ -39,7 +40,10 @@ class NewConnection:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLine:
-    """One connection without its credentials. It is parked while a broken sign-in keeps one of its lanes paused."""
+    """One connection without its credentials. It is parked while a broken sign-in keeps one of its lanes paused.
+
+    `breaker_reason` is why its breaker, or its provider's, is not closed; None where both are.
+    """
 
     id: int
     account_id: int
@@ -53,6 +57,7 @@ class ConnectionLine:
     updated_at: datetime
     parked_at: datetime | None
     parked_reason: str | None
+    breaker_reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +96,7 @@ def add_connection(connection: psycopg.Connection, keyring: Keyring, new: NewCon
         "credentials": _seal(keyring, identity, new.credentials),
     }
     if connection.execute(statement("add_connection"), params).fetchone() is None:
-        raise NotAllowed(
-            f"Account {new.account_id} has a {new.provider} connection named {new.name!r} already: choose another name."
-        )
+        raise _name_taken(new.account_id, new.provider, new.name)
     return int(identity)
 
 
@@ -110,7 +113,11 @@ def list_connections(
     lines = rows_as(connection, ConnectionLine, "list_connections", params)
     return [
         replace(
-            line, config=redact(line.config), problem=_masked(line.problem), parked_reason=_masked(line.parked_reason)
+            line,
+            config=redact(line.config),
+            problem=_masked(line.problem),
+            parked_reason=_masked(line.parked_reason),
+            breaker_reason=_masked(line.breaker_reason),
         )
         for line in lines
     ]
@@ -163,6 +170,29 @@ def update_connection(
     request_probe(connection, connection_id)
 
 
+def change_settings(
+    connection: psycopg.Connection, connection_id: int, *, name: str, config: Mapping[str, Any]
+) -> None:
+    """Give a connection another name and `config`, its credentials kept; an open incident is probed with them.
+
+    The caller rings the bell.
+
+    Raises:
+        InvalidName: the name is empty, too long, or cannot be shown.
+        NotAllowed: the account has another connection of this name at this provider.
+        NotFound: there is no such connection.
+    """
+    check_name(name)
+    known = read_connection(connection, connection_id)
+    lock_incidents(connection, connection_id)
+    params = {"id": connection_id, "name": name, "config": Jsonb(dict(config))}
+    try:
+        connection.execute(statement("change_connection"), params)
+    except psycopg.errors.UniqueViolation:
+        raise _name_taken(known.account_id, known.provider, name) from None
+    request_probe(connection, connection_id)
+
+
 def find_connection(connection: psycopg.Connection, account_id: int, provider: str, name: str) -> int | None:
     """The ID of the account's connection of this name, if there is one."""
     params = {"account_id": account_id, "provider": provider, "name": name}
@@ -171,10 +201,15 @@ def find_connection(connection: psycopg.Connection, account_id: int, provider: s
 
 
 def mark_active(connection: psycopg.Connection, connection_id: int) -> list[str]:
-    """Note that the connection works: resolve its incidents, resume its parked lanes; returns the types that go on."""
+    """Note that the connection works: resolve its incidents, close its breaker, resume its lanes; the types that go on.
+
+    The caller rings the bell.
+    """
     lock_incidents(connection, connection_id)
     connection.execute(statement("mark_connection_active"), {"id": connection_id})
-    lanes = resolve_incidents(connection, connection_id, by="a test of the connection")
+    # Before any lane is locked, as where a breaker opens.
+    lanes = close_by_hand(connection, connection_scope(connection_id))
+    lanes += resolve_incidents(connection, connection_id, by="a test of the connection")
     lanes += release_holds(connection, PARKED, lane=connection_lane(connection_id))
     return sorted({job_type for job_type, _ in lanes})
 
@@ -185,6 +220,13 @@ def _seal(keyring: Keyring, connection_id: int, credentials: Mapping[str, str]) 
 
 def _no_connection(connection_id: int) -> NotFound:
     return NotFound(f"There is no connection {connection_id}. `retinue connections list` shows all.")
+
+
+def _name_taken(account_id: int, provider: str, name: str) -> NotAllowed:
+    article = "an" if provider.startswith(("a", "e", "i", "o", "u")) else "a"
+    return NotAllowed(
+        f"Account {account_id} has {article} {provider} connection named {name!r} already: choose another name."
+    )
 
 
 def _masked(text: str | None) -> str | None:

@@ -3,8 +3,9 @@
 client         one server: requests, redirects, limits, errors
 multistatus    the server's XML, read as it arrives
 discovery      from an address to its calendars
+addresses      how paths are written, and which are too long
 reports        what changed in a calendar, and the bodies of its events
-events         iCalendar text as typed rows; `values` and `zones` are its words
+events         iCalendar text as typed rows; `values` and `zones` are its words, `zone_rules` refuses zones
 reading        the same text as a series, which `series` describes
 rules          one recurrence rule, and in `occurrences` the times it gives
 recurrences    what takes place of a series

@@ -29,6 +29,8 @@ from servants.calendar.faults import (
     status_fault,
 )
 from servants.calendar.multistatus import DAV, Multistatus, has_precondition
+from servants.hosts import is_loopback
+from servants.mending import lacks
 from servants.web import network_fault, shown, without_user
 
 MAX_REDIRECTS = 5
@@ -71,7 +73,7 @@ class SignIn:
         given = {"url": config.get("url"), "username": config.get("username"), "password": credentials.get("password")}
         missing = [name for name, value in given.items() if not isinstance(value, str) or not value]
         if missing:
-            raise PermanentError(f"The CalDAV connection has no {' and no '.join(missing)}; add it to the connection.")
+            raise PermanentError(lacks("The CalDAV connection", missing))
         return cls(str(given["url"]), str(given["username"]), str(given["password"]))
 
     def __post_init__(self) -> None:
@@ -79,6 +81,12 @@ class SignIn:
             raise PermanentError(f"{shown(self.url)!r} is no CalDAV address; expected https://host/path.")
         if without_user(self.url) != self.url:
             raise PermanentError(f"Give user name and password apart from the address {shown(self.url)!r}, not in it.")
+
+        if not self.uses_tls and not is_loopback(self.host):
+            raise PermanentError(
+                f"{shown(self.url)!r} begins with http://, which is allowed on this machine alone, for the password "
+                "would travel in the clear; give an address with https://."
+            )
 
     @property
     def host(self) -> str:
@@ -186,8 +194,8 @@ class DavClient:
     def _check_trusted(self, url: str) -> None:
         """The password goes where the customer said, and over TLS to hosts that this server names (RFC 6764 §5)."""
         ours, theirs = urlsplit(self.sign_in.url), urlsplit(url)
-        same_plain_host = ours.scheme == theirs.scheme == "http" and ours.hostname == theirs.hostname
-        if theirs.scheme != "https" and not same_plain_host:
+        same_plain_server = ours.scheme == theirs.scheme == "http" and _place(url) == _place(self.sign_in.url)
+        if theirs.scheme != "https" and not same_plain_server:
             raise Refused(f"The server sends us to {shown(url)}; the password is not sent there without TLS.")
 
     def _chunks(self, method: str, url: str, response: requests.Response, deadline: float) -> Iterator[bytes]:
@@ -221,6 +229,15 @@ def _has_place(url: str) -> bool:
         return bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+def _place(url: str) -> tuple[str | None, int]:
+    """Host and port of a plain address; another port may be another's server."""
+    parts = urlsplit(url)
+    try:
+        return parts.hostname, parts.port or 80
+    except ValueError:
+        return None, 0
 
 
 def _beginning(chunks: Iterator[bytes]) -> bytes:

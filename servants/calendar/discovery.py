@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from retinue.errors import CredentialError, PermanentError
+from infra.postgres.texts import storable
+from retinue.errors import PermanentError, PermissionWithdrawn
 from servants.calendar.client import DavClient
 from servants.calendar.faults import Denied, Missing, Refused, ServerFailed, resolve
 from servants.calendar.multistatus import APPLE, CALDAV, CALENDARSERVER, DAV, SERVER_FAILED, DavResponse
@@ -46,12 +47,13 @@ def find_calendars(dav: DavClient) -> list[RemoteCalendar]:
 
     Raises:
         CredentialError: the sign-in is refused, there or on the way.
+        PermissionWithdrawn: this user may read nothing at the address.
         PermanentError: no CalDAV service is there.
     """
     try:
         return _calendars_from(dav)
     except Denied as error:
-        raise CredentialError(error.message) from error
+        raise PermissionWithdrawn(f"{error.message} Check the address's path, or what the user may do.") from error
 
 
 def _calendars_from(dav: DavClient) -> list[RemoteCalendar]:
@@ -121,13 +123,18 @@ def _calendar(url: str, response: DavResponse) -> RemoteCalendar:
     url = url if url.endswith("/") else f"{url}/"
     return RemoteCalendar(
         url=url,
-        name=response.text(f"{DAV}displayname") or unquote(urlsplit(url).path).rstrip("/").rpartition("/")[2],
+        # A path may have any byte in it, escaped.
+        name=response.text(f"{DAV}displayname") or storable(unquote(_last_segment(url))),
         color=response.text(f"{APPLE}calendar-color"),
         timezone=_zone_name(response.text(f"{CALDAV}calendar-timezone")),
         sync_token=response.text(f"{DAV}sync-token"),
         ctag=response.text(f"{CALENDARSERVER}getctag"),
         can_sync=reports is not None and f"{DAV}sync-collection" in reports.elements,
     )
+
+
+def _last_segment(url: str) -> str:
+    return urlsplit(url).path.rstrip("/").rpartition("/")[2]
 
 
 def _zone_name(definition: str | None) -> str | None:

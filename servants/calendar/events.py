@@ -18,17 +18,12 @@ from icalendar.timezone import tzp
 
 from servants.calendar import values
 from servants.calendar.reading import read_series
-from servants.calendar.recurrences import expand
+from servants.calendar.recurrences import MAX_INSTANCES, expand
 from servants.calendar.series import CANCELLED, Expansion, Series, Window, single
 from servants.calendar.values import Attendee, Span, Unreadable
+from servants.calendar.zone_rules import check_zones
 
 MAX_PROBLEM_LENGTH = 500
-
-#: How many changes a time zone may list; a lookup goes through all of them.
-MAX_ZONE_CHANGES = 1_000
-
-#: What a time zone's rule may say. A lookup counts through all its changes, so that finer rules would take for ever.
-_ZONE_RULE_PARTS = frozenset({"FREQ", "BYMONTH", "BYDAY", "BYMONTHDAY", "INTERVAL", "COUNT", "UNTIL", "WKST"})
 
 _parsing = threading.Lock()
 
@@ -101,8 +96,10 @@ def parse_object(raw: str, *, floating_zone: ZoneInfo | None = None) -> ParsedOb
         for event in _components(raw):
             _collect(event, zone, read, problems)
         series = _series(read, zone, problems)
-    except Exception as error:  # noqa: BLE001 - a parser meeting hostile text; the reason is kept with the object
-        problems.append(str(error) or type(error).__name__)
+    except Unreadable as error:
+        problems.append(str(error))
+    except Exception as error:  # noqa: BLE001 - a parser meeting hostile text; what it says may quote private text
+        problems.append(f"the text cannot be read as a calendar ({type(error).__name__})")
     events = tuple(row for row, _ in read.values())
     return ParsedObject(
         raw=raw,
@@ -127,12 +124,17 @@ def expand_object(parsed: ParsedObject, window: Window, *, today: date) -> Expan
     Instances of a series whose master is not here, such as one meeting of it that somebody was asked to, stand alone.
     """
     if parsed.series is None:
-        alone = (single(_span(row), row.status, row=row.recurrence_id or "") for row in parsed.events)
-        return Expansion([instance for instance in alone if instance.status != CANCELLED])
+        return _alone(parsed.events)
     try:
         return expand(parsed.series, window, today=today)
     except Exception as error:  # noqa: BLE001 - rules meeting the ends of the calendar, or a zone that makes no sense
         return Expansion(recurs=True, problem=str(error) or type(error).__name__)
+
+
+def _alone(events: Sequence[EventRow]) -> Expansion:
+    every = (single(_span(row), row.status, row=row.recurrence_id or "") for row in events)
+    live = [instance for instance in every if instance.status != CANCELLED]
+    return Expansion(live[:MAX_INSTANCES], too_long=len(live) > MAX_INSTANCES)
 
 
 def _span(row: EventRow) -> Span:
@@ -152,8 +154,7 @@ def _components(raw: str) -> list[icalendar.Component]:
         calendars = icalendar.Calendar.from_ical(raw.encode(), multiple=True)
     if not calendars:
         raise Unreadable("there is no whole calendar in the text")
-    for zone in _walk(calendars, "VTIMEZONE"):
-        _check_zone(zone)
+    check_zones(_walk(calendars, "VTIMEZONE"))
     return list(_walk(calendars, "VEVENT"))
 
 
@@ -162,21 +163,13 @@ def _walk(calendars: Sequence[icalendar.Component], name: str) -> Iterator[icale
         yield from calendar.walk(name)
 
 
-def _check_zone(zone: icalendar.Component) -> None:
-    if sum(1 + len(list(values.recurrence_dates(part, "RDATE"))) for part in zone.subcomponents) > MAX_ZONE_CHANGES:
-        raise Unreadable(f"time zone {zone.get('TZID')} is written out in more than {MAX_ZONE_CHANGES} changes")
-    for part in zone.subcomponents:
-        for rule in values.each(part, "RRULE"):
-            if rule.get("FREQ") != ["YEARLY"] or not _ZONE_RULE_PARTS.issuperset(rule):
-                raise Unreadable(f"time zone {zone.get('TZID')} changes by a rule that is not yearly")
-
-
 def _collect(event: icalendar.Component, zone: ZoneInfo, read: dict[str | None, _Read], problems: list[str]) -> None:
     """Add the event's row and what is wrong with it.
 
     One object holds one UID (RFC 4791 §4.1) and each instance once; the first UID and the highest SEQUENCE win.
     """
-    problems += [f"{name or 'line'}: {reason}" for name, reason in event.errors]
+    # The reasons quote the text, which may be private.
+    problems += [f"{name} cannot be read" if name else "a line cannot be read" for name, _ in event.errors]
     problems += values.unknown_zones(event)
     try:
         row = _row(event, zone)
@@ -186,7 +179,8 @@ def _collect(event: icalendar.Component, zone: ZoneInfo, read: dict[str | None, 
     if not row.uid:
         problems.append("an event has no UID")
     present = read.get(row.recurrence_id)
-    if any(other.uid != row.uid for other, _ in read.values()):
+    (kept, _) = next(iter(read.values()), (row, event))
+    if kept.uid != row.uid:
         problems.append(f"event {row.uid!r} shares the object of another and was left out")
     elif present is None or present[0].sequence <= row.sequence:
         read[row.recurrence_id] = row, event

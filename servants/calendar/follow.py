@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from infra.logs import get_logger
 from retinue import Job
 from servants.calendar import store
+from servants.calendar.addresses import MAX_BYTES, SHOWN_LENGTH
 from servants.calendar.client import DavClient
 from servants.calendar.discovery import RemoteCalendar
 from servants.calendar.event_store import rewrite
@@ -162,12 +163,14 @@ class Follower:
 
     def _follow(self, token: str) -> None:
         for changes in changes_since(self._run.dav, self._pair.remote, token):
+            self._tell_left_out(changes)
             self._apply(changes, plan(changes, self._known(changes.etags.keys() | changes.removed)), keep_token=True)
 
     def _relist(self, *, believe_empty: bool) -> None:
         known = self._known()
         listed = self._listed_in_pages(known) if self._pair.remote.can_sync else None
         changes = listed or list_etags(self._run.dav, self._pair.remote)
+        self._tell_left_out(changes)
         actions: Sequence[Action] = plan(changes, known, believe_empty=believe_empty)
         if listed is not None:
             # All else was written page by page; a member without etag would be fetched again.
@@ -183,11 +186,13 @@ class Follower:
         Deletions wait for the end of the listing, and so does the token.
         """
         listed: dict[str, str] = {}
+        left_out: set[str] = set()
         token = None
         try:
             for page in changes_since(self._run.dav, self._pair.remote, ""):
                 self._apply(page, plan(Changes(page.etags), known))
                 listed |= page.etags
+                left_out |= page.left_out
                 known |= page.etags
                 for href in page.removed:
                     listed.pop(href, None)
@@ -195,7 +200,7 @@ class Follower:
         except _CANNOT_LIST as error:
             log.info("sync_collection_failed", calendar=self._pair.row.id, reason=error.message)
             return None
-        return Changes(listed, sync_token=token, complete=True)
+        return Changes(listed, sync_token=token, complete=True, left_out=frozenset(left_out))
 
     def _known(self, hrefs: Iterable[str] | None = None) -> dict[str, str]:
         with self._job.commit() as tx:
@@ -234,9 +239,16 @@ class Follower:
         bodies = fetch(self._run.dav, self._pair.remote.url, hrefs) if hrefs else Bodies()
         self._waiting |= bool(bodies.waiting)
         for href, reason in bodies.unreadable.items():
-            self._run.counts["unreadable"] += 1
-            self._job.anomaly("event_unreadable", calendar=self._pair.row.id, href=href, reason=reason)
+            self._tell_unreadable(href, reason)
         return bodies.found
+
+    def _tell_left_out(self, changes: Changes) -> None:
+        for href in sorted(changes.left_out):
+            self._tell_unreadable(href[:SHOWN_LENGTH], f"its path is longer than {MAX_BYTES:,} bytes")
+
+    def _tell_unreadable(self, href: str, reason: str) -> None:
+        self._run.counts["unreadable"] += 1
+        self._job.anomaly("event_unreadable", calendar=self._pair.row.id, href=href, reason=reason)
 
     def _read(self, text: str, *, told: str | None = None) -> tuple[ParsedObject, Expansion]:
         """An object's text and what takes place of it; a series that is too long is told about at the href `told`."""

@@ -24,6 +24,12 @@ NOT_FOUND = 404
 SERVER_FAILED = 500
 INSUFFICIENT_STORAGE = 507
 
+#: How many elements one response may have; each is an object in memory, however small it is on the wire.
+MAX_ELEMENTS = 10_000
+
+#: How much is parsed before what came of it is looked at.
+_PIECE_BYTES = 16 * 1024
+
 _PARSER_OPTIONS = {"resolve_entities": False, "no_network": True, "huge_tree": False, "load_dtd": False}
 
 
@@ -61,20 +67,23 @@ class Multistatus:
 
     Raises while iterating:
         UnexpectedReply: it is no XML, no multistatus, has a document type, or ends too early.
-        ReplyTooLarge: one value is beyond libxml2's limit of 10 million characters.
+        ReplyTooLarge: one value is beyond libxml2's limit of 10 million characters, or one response has more than
+            `MAX_ELEMENTS` elements.
     """
 
     def __init__(self, chunks: Iterable[bytes], *, source: str) -> None:
         self.sync_token: str | None = None
         self._chunks = chunks
         self._source = source
+        self._elements = 0
 
     def __iter__(self) -> Iterator[DavResponse]:
         parser = etree.XMLPullParser(events=("start", "end"), **_PARSER_OPTIONS)
         try:
             for chunk in self._chunks:
-                parser.feed(chunk)
-                yield from self._complete(parser)
+                for start in range(0, len(chunk), _PIECE_BYTES):
+                    parser.feed(chunk[start : start + _PIECE_BYTES])
+                    yield from self._complete(parser)
             parser.close()
         except etree.XMLSyntaxError as error:
             raise self._syntax_fault(error) from None
@@ -83,6 +92,9 @@ class Multistatus:
     def _complete(self, parser: Any) -> Iterator[DavResponse]:
         """The responses that have arrived whole; each is taken out of the tree, so that the tree stays small."""
         for event, element in parser.read_events():
+            self._elements += event == "start"
+            if self._elements > MAX_ELEMENTS:
+                raise ReplyTooLarge(f"{self._source}: more than {MAX_ELEMENTS:,} elements in one response.")
             parent = element.getparent()
             if parent is None and event == "start":
                 self._check_root(element)
@@ -92,6 +104,7 @@ class Multistatus:
                 elif element.tag == f"{DAV}sync-token":
                     self.sync_token = (element.text or "").strip() or None
                 parent.remove(element)
+                self._elements = 0
 
     def _check_root(self, root: Any) -> None:
         name = etree.QName(root).localname

@@ -13,7 +13,7 @@ from servants.calendar.client import DavClient, Limits, SignIn
 from servants.calendar.discovery import PROPERTIES, RemoteCalendar, find_calendars
 from servants.calendar.faults import Missing, Refused
 from servants.calendar.reports import full_listing
-from servants.hosts import is_loopback
+from servants.mending import by_setting
 from servants.probing import ProbeReport, StepFailed, distrust, encrypted, find_address, reach, try_steps
 
 #: A person is waiting, so less patience than a sync has.
@@ -60,7 +60,7 @@ class _Trial:
     def _encryption(self) -> str:
         host = self._sign_in.host
         if not self._sign_in.uses_tls:
-            return "Not encrypted." if is_loopback(host) else "NOT ENCRYPTED: the password travels in the clear."
+            return "Not encrypted; the server is on this machine."
         address = (host, self._sign_in.port)
         try:
             trust = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
@@ -72,7 +72,10 @@ class _Trial:
         except ssl.SSLCertVerificationError as error:
             raise distrust(host, error) from error
         except OSError as error:
-            raise StepFailed(f"{host} does not speak TLS on this port ({error}); is it an http:// address?") from error
+            raise StepFailed(
+                f"{host} does not speak TLS on this port ({error}); check the address, and mend it by "
+                f"{by_setting('--url https://…')}."
+            ) from error
 
     def _signing_in(self) -> str:
         with self._client() as dav:

@@ -35,7 +35,7 @@ from servants.calendar.series import (
     written,
 )
 from servants.calendar.values import moment_text
-from servants.calendar.zones import utc
+from servants.calendar.zones import utc, wall_clock
 
 #: The most instances that one series has in the database.
 MAX_INSTANCES = 5_000
@@ -120,7 +120,7 @@ class _Follower:
         """What the series' clock shows when the day begins in UTC."""
         if self._series.all_day:
             return midnight(day)
-        return midnight(day).replace(tzinfo=UTC).astimezone(self._series.zone).replace(tzinfo=None)
+        return wall_clock(midnight(day).replace(tzinfo=UTC), self._series.zone)
 
     def _excluded_moments(self) -> set[datetime]:
         series = self._series

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
+from servants.calendar.addresses import is_too_long, one_form
 from servants.calendar.client import DavClient
 from servants.calendar.discovery import RemoteCalendar
 from servants.calendar.faults import ListingStuck, ReplyTooLarge, TooMuchAsked, resolve
@@ -59,13 +60,15 @@ MAX_STALE_PAGES = 3
 class Changes:
     """Members that are new or different, with their etags (empty where the server gives none), and those that are gone.
 
-    `complete` says that `etags` lists every member, so that what it lacks is gone.
+    `complete` says that `etags` lists every member, so that what it lacks is gone. `left_out` has the members whose
+    path is too long to be held.
     """
 
     etags: Mapping[str, str]
     removed: frozenset[str] = frozenset()
     sync_token: str | None = None
     complete: bool = False
+    left_out: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +132,13 @@ def full_listing(dav: DavClient, calendar: RemoteCalendar) -> Changes:
     if not calendar.can_sync:
         return list_etags(dav, calendar)
     etags: dict[str, str] = {}
+    left_out: set[str] = set()
     token = None
     for page in changes_since(dav, calendar, ""):
         etags.update(page.etags)
+        left_out |= page.left_out
         token = page.sync_token
-    return Changes(etags, sync_token=token, complete=True)
+    return Changes(etags, sync_token=token, complete=True, left_out=frozenset(left_out))
 
 
 def list_etags(dav: DavClient, calendar: RemoteCalendar) -> Changes:
@@ -149,14 +154,17 @@ def list_etags(dav: DavClient, calendar: RemoteCalendar) -> Changes:
             if href is not None:
                 etags[href] = response.text(f"{DAV}getetag") or ""
             cut |= response.status == INSUFFICIENT_STORAGE
-    return Changes(etags, sync_token=calendar.sync_token if calendar.can_sync else None, complete=not cut)
+    token = calendar.sync_token if calendar.can_sync else None
+    etags, left_out = _sorted_out(etags)
+    return Changes(etags, sync_token=token, complete=not cut, left_out=left_out)
 
 
 def members_between(dav: DavClient, calendar: RemoteCalendar, first: date, end: date) -> Changes:
     """The members with an instance from `first` to before `end`, in UTC (RFC 4791 §7.8, §9.9)."""
     with dav.report(calendar.url, _BETWEEN.format(first=first, end=end), depth=1) as reply:
         members = {_member(calendar.url, response): response.text(f"{DAV}getetag") or "" for response in reply}
-    return Changes({href: etag for href, etag in members.items() if href is not None})
+    etags, left_out = _sorted_out({href: etag for href, etag in members.items() if href is not None})
+    return Changes(etags, left_out=left_out)
 
 
 def fetch(dav: DavClient, calendar_url: str, hrefs: Sequence[str]) -> Bodies:
@@ -210,17 +218,18 @@ def _sync_collection(dav: DavClient, url: str, token: str, limit: int | None) ->
             else:
                 # A member that the server cannot tell about is there all the same.
                 etags[href] = response.text(f"{DAV}getetag") or ""
-    return Changes(etags, frozenset(removed), reply.sync_token), truncated
+    etags, left_out = _sorted_out(etags)
+    return Changes(etags, frozenset(removed), reply.sync_token, left_out=left_out), truncated
 
 
 def _multiget(dav: DavClient, url: str, hrefs: Sequence[str]) -> Bodies:
     # Servers differ in how they escape an href, even from one report to the next.
-    wanted = {unquote(href): href for href in hrefs}
+    wanted = {one_form(href): href for href in hrefs}
     bodies = Bodies()
     elements = "".join(f"<D:href>{escape(href)}</D:href>" for href in hrefs)
     with dav.report(url, _MULTIGET.format(hrefs=elements)) as reply:
         for response in reply:
-            href = wanted.pop(unquote(_path(url, response)), None)
+            href = wanted.pop(_path(url, response), None)
             if href is not None:
                 _sort_in(bodies, href, response)
     bodies.unreadable.update(dict.fromkeys(wanted.values(), "the server left it out of its reply"))
@@ -241,8 +250,14 @@ def _sort_in(bodies: Bodies, href: str, response: DavResponse) -> None:
 def _member(url: str, response: DavResponse) -> str | None:
     """The path of a member of the collection; None for the collection itself and for collections in it."""
     path = _path(url, response)
-    return None if path.endswith("/") or unquote(path) == unquote(urlsplit(url).path).rstrip("/") else path
+    return None if path.endswith("/") or path == one_form(urlsplit(url).path).rstrip("/") else path
 
 
 def _path(url: str, response: DavResponse) -> str:
-    return urlsplit(resolve(url, response.href)).path
+    return one_form(urlsplit(resolve(url, response.href)).path)
+
+
+def _sorted_out(etags: dict[str, str]) -> tuple[dict[str, str], frozenset[str]]:
+    """The etags of members that can be held, and the paths of the others."""
+    left_out = frozenset(filter(is_too_long, etags))
+    return {href: etag for href, etag in etags.items() if href not in left_out}, left_out

@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 
 from servants.calendar.rules import Rule
 from servants.calendar.values import Span
-from servants.calendar.zones import utc
+from servants.calendar.zones import utc, wall_clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def on_wall(value: Moment, series: Series) -> datetime:
         return datetime.combine(value, series.start.time())
     if series.all_day:
         return midnight(value.date())
-    return value.astimezone(series.zone).replace(tzinfo=None) if value.tzinfo else value
+    return wall_clock(value, series.zone) if value.tzinfo else value
 
 
 def moment_of(start: datetime, series: Series) -> datetime:

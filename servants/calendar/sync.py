@@ -28,6 +28,7 @@ from retinue import (
 from retinue.breaker import Breaker
 from retinue.provider import declare_provider
 from servants.calendar import store
+from servants.calendar.addresses import MAX_BYTES, SHOWN_LENGTH, is_too_long
 from servants.calendar.client import DavClient, SignIn
 from servants.calendar.discovery import RemoteCalendar, find_calendars
 from servants.calendar.faults import ServerFailed, SuspiciousEmptiness, UnexpectedReply
@@ -103,7 +104,7 @@ class ConnectionSync:
         Raises:
             TransientError: some calendar could not be brought in step; the others are.
         """
-        pairs = self._save_calendars(find_calendars(self._dav))
+        pairs = self._save_calendars([remote for remote in find_calendars(self._dav) if self._can_be_held(remote)])
         self._run.counts["calendars"] = len(pairs)
         self._bring_all(pairs)
         with self._job.commit() as tx:
@@ -115,6 +116,14 @@ class ConnectionSync:
         if self._troubles:
             raise self._troubles[0]
         return dict(self._run.counts)
+
+    def _can_be_held(self, remote: RemoteCalendar) -> bool:
+        if not is_too_long(remote.url):
+            return True
+        self._run.counts["unreadable"] += 1
+        reason = f"its address is longer than {MAX_BYTES:,} bytes"
+        self._job.anomaly("calendar_unreadable", calendar=shown(remote.url)[:SHOWN_LENGTH], reason=reason)
+        return False
 
     def _bring_all(self, pairs: Sequence[Pair]) -> None:
         """What takes place about now comes first, in every calendar."""

@@ -11,6 +11,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
+#: The last year in which a zone that a text defines is looked up: a lookup counts through the years up to it.
+LAST_YEAR = 2099
+
 #: The offset that each zone has all through a week, by the week's number; None where it changes.
 _weeks: WeakKeyDictionary[tzinfo, dict[int, timedelta | None]] = WeakKeyDictionary()
 
@@ -20,12 +23,32 @@ def utc(value: datetime, zone: tzinfo) -> datetime:
 
     A time that the clocks skip is counted with the offset before the gap, one that they show twice is the first
     (RFC 5545 §3.3.5).
+
+    Raises:
+        OverflowError: it is beyond the calendar, or beyond `LAST_YEAR` in a zone that a text defines.
     """
     aware = value if value.tzinfo else value.replace(tzinfo=zone)
     if isinstance(aware.tzinfo, ZoneInfo | timezone):
         return aware.astimezone(UTC)
+    _check_year(aware)
     offset = _steady_offset(aware)
     return _without_gap(aware) if offset is None else (aware.replace(tzinfo=UTC) - offset)
+
+
+def wall_clock(moment: datetime, zone: tzinfo) -> datetime:
+    """What the clock on a wall in `zone` shows at a moment, without a zone of its own.
+
+    Raises:
+        OverflowError: see `utc`.
+    """
+    if not isinstance(zone, ZoneInfo | timezone):
+        _check_year(moment)
+    return moment.astimezone(zone).replace(tzinfo=None)
+
+
+def _check_year(moment: datetime) -> None:
+    if moment.year > LAST_YEAR:
+        raise OverflowError(f"a time zone that the text defines is followed up to {LAST_YEAR}")
 
 
 def _without_gap(aware: datetime) -> datetime:

@@ -8,7 +8,7 @@ from typing import TypedDict, Unpack
 
 from retinue.async_job import AsyncConnection
 from retinue.connection import Call, Connection
-from retinue.errors import CredentialError, PermanentError, PermissionWithdrawn
+from retinue.errors import CredentialError, PermanentError, PermissionWithdrawn, SettingsRefused
 from servants.email.imap.limits import Limits
 from servants.email.imap.session import ImapSession
 from servants.email.oauth import AccessTokens, is_oauth
@@ -58,7 +58,7 @@ def _opened(stack: ExitStack, connection: Connection, calls: _Calls, options: Se
     calls.spared = (CredentialError,)
     try:
         return opened(sign_in_of(connection, token))
-    except PermissionWithdrawn:
+    except (PermissionWithdrawn, SettingsRefused):
         raise
     except CredentialError:
         calls.spared = ()

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from retinue.async_job import AsyncConnection
-from retinue.errors import CredentialError, PermissionWithdrawn
+from retinue.errors import CredentialError, PermissionWithdrawn, SettingsRefused
 from servants.email.connecting import sign_in_of
 from servants.email.imap.aio import AsyncImapSession
 from servants.email.imap.limits import Limits
@@ -44,7 +44,7 @@ async def _opened(stack: AsyncExitStack, connection: AsyncConnection, limits: Li
     token = await tokens.token()
     try:
         return await opened(sign_in_of(connection, token))
-    except PermissionWithdrawn:
+    except (PermissionWithdrawn, SettingsRefused):
         raise
     except CredentialError:
         return await opened(sign_in_of(connection, await tokens.after(token)))

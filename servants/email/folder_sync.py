@@ -21,6 +21,10 @@ log = get_logger(__name__)
 SAMPLE = 5
 
 
+#: The longest name of a folder, with those that it lies in, in bytes: PostgreSQL's index takes 2,700.
+LONGEST_NAME = 2000
+
+
 @dataclass(frozen=True, slots=True)
 class Folders:
     """The mailboxes as they are listed, how many placements went with those that went, and, where the listing is too
@@ -41,7 +45,7 @@ class FolderSync:
 
     def run(self, *, believe_absence: bool) -> Folders:
         """List, and save what changed; a suspicious listing takes nothing away, unless `believe_absence` is set."""
-        remotes = self._server.session.folders()
+        remotes = self._listed()
         with self._job.commit() as tx:
             rows = mailboxes.load_mailboxes(tx, self._connection)
         todo = self._verified(plan_folders(remotes, rows))
@@ -52,6 +56,15 @@ class FolderSync:
             saved = {row.name: row for row in mailboxes.load_mailboxes(tx, self._connection)}
         listed = {remote.name: remote for remote in remotes}
         return Folders(tuple(Pair(remote, saved[name]) for name, remote in listed.items()), gone, doubted)
+
+    def _listed(self) -> list[RemoteFolder]:
+        """The folders, without those whose names cannot be kept."""
+        remotes = self._server.session.folders()
+        kept = [remote for remote in remotes if _is_storable(remote.name)]
+        if len(kept) < len(remotes):
+            reason = f"{len(remotes) - len(kept)} folders have names longer than {LONGEST_NAME:,} bytes, or NUL in them"
+            self._job.anomaly("mailbox_unreadable", mailbox=None, reason=reason)
+        return kept
 
     def _save(self, tx: Commit, todo: FolderPlan) -> int:
         """Write the plan; how many placements went."""
@@ -89,3 +102,7 @@ class FolderSync:
         except REFUSALS:
             return {}
         return {line.uid: identity(line.header, line.size if exact else 0) for line in headers}
+
+
+def _is_storable(name: str) -> bool:
+    return "\0" not in name and len(name.encode(errors="replace")) <= LONGEST_NAME

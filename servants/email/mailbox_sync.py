@@ -17,6 +17,7 @@ from typing import Any
 
 from infra.logs import get_logger
 from retinue.connection import Connection
+from retinue.errors import TransientError
 from retinue.job import Commit, Job
 from servants.email import mailboxes, placements
 from servants.email.deadline import Deadline
@@ -136,6 +137,8 @@ class MailboxSync:
     def _renumbered(self, row: StoredMailbox, selected: Selected) -> StoredMailbox:
         with self._job.commit() as tx:
             self._hold(tx, row)
+            if row.uid_validity == mailboxes.FORGOTTEN and not mailboxes.has_settings(tx, self._connection):
+                raise TransientError("The connection was given other settings meanwhile; the next run goes by them.")
             gone = placements.renumber_mailbox(tx, self._connection, row.id, uid_validity=selected.uid_validity)
             renewed = _there(mailboxes.load_mailbox(tx, row.id))
         log.info("mailbox_renumbered", mailbox=row.id, placements=gone)

@@ -16,6 +16,10 @@ from retinue.connection import Connection
 from retinue.job import Commit
 from servants.email.values import RemoteFolder, Selected, UidSet
 
+#: In place of a UIDVALIDITY, which is never 0 (RFC 9051 §9, `nz-number`): the connection leads to another server or
+#: user since, so our UIDs mean nothing. `infra.postgres.mail_connections` writes it.
+FORGOTTEN = 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredMailbox:
@@ -44,8 +48,11 @@ class StoredMailbox:
 
     @property
     def state(self) -> tuple[Any, ...]:
-        """What tells whether somebody moved the position meanwhile."""
-        return self.uid_validity, self.highest_modseq, self.synced_at
+        """What tells whether somebody moved the position meanwhile.
+
+        What a server tells once alone changes one of these; what it would tell again need not keep anybody waiting.
+        """
+        return self.uid_validity, self.uid_next, self.highest_modseq, self.messages
 
 
 _COLUMNS = """
@@ -165,6 +172,12 @@ def begin_anew(tx: Commit, mailbox_id: int, *, uid_validity: int) -> None:
     statement = "UPDATE mailboxes SET uid_validity = %s, highest_modseq = NULL WHERE id = %s"
     tx.execute(statement, (uid_validity, mailbox_id))
     tx.execute("UPDATE placements SET modseq = NULL WHERE mailbox_id = %s AND modseq IS NOT NULL", (mailbox_id,))
+
+
+def has_settings(tx: Commit, connection: Connection) -> bool:
+    """Whether the connection leads where it did when the job opened it."""
+    row = tx.execute("SELECT config FROM connections WHERE id = %s", (connection.id,)).fetchone()
+    return row is not None and row[0] == connection.config
 
 
 def mark_synced(tx: Commit, ids: Iterable[int]) -> None:

@@ -18,6 +18,7 @@ from servants.email.oauth import Grant, is_oauth
 from servants.email.providers import advice_for
 from servants.email.sign_in import SignIn, Tls, trusting
 from servants.email.values import RemoteFolder
+from servants.mending import by_setting
 from servants.probing import ProbeReport, StepFailed, distrust, encrypted, find_address, reach, reason_of, try_steps
 
 #: A person is waiting, so less patience than a sync has.
@@ -152,6 +153,7 @@ class _Trial:
 
 
 _OTHER_PORT = {
-    Tls.TLS: "Is it a port for STARTTLS (usually 143)? Then set tls to 'starttls'; the port for TLS is usually 993.",
-    Tls.STARTTLS: "If the port encrypts at once (usually 993), set tls to 'tls'.",
+    Tls.TLS: "Is it a port for STARTTLS (usually 143)? Then set tls to 'starttls': "
+    f"{by_setting('--tls starttls')}. The port for TLS is usually 993: {by_setting('--port 993')}.",
+    Tls.STARTTLS: f"If the port encrypts at once (usually 993), set tls to 'tls': {by_setting('--tls tls')}.",
 }

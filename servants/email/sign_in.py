@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import Any
 
 from retinue.errors import PermanentError
-from servants.hosts import is_loopback
+from servants.hosts import is_address, is_loopback
+from servants.mending import by_setting, lacks
 
 
 class Tls(StrEnum):
@@ -81,7 +82,7 @@ class SignIn:
             given["password"] = credentials.get("password")
         missing = [name for name, value in given.items() if not isinstance(value, str) or not value]
         if missing:
-            raise PermanentError(f"The mail connection has no {' and no '.join(missing)}; add it to the connection.")
+            raise PermanentError(lacks("The mail connection", missing))
         return cls(
             str(given["host"]),
             str(given["username"]),
@@ -94,9 +95,8 @@ class SignIn:
 
     def __post_init__(self) -> None:
         if not _is_host(self.host):
-            raise PermanentError(
-                f"{self.host[:100]!r} is no host name; give the server's name alone, as in mail.example."
-            )
+            advice = "give the port with --port" if _names_port(self.host) else "as in mail.example"
+            raise PermanentError(f"{self.host[:100]!r} is no host name; give the server's name alone, {advice}.")
         if (self.password is None) == (self.access_token is None):
             raise PermanentError("The mail connection needs either a password or an access token.")
         if not 0 <= self.port < 65536:
@@ -106,7 +106,7 @@ class SignIn:
         if self.tls is Tls.NONE and not is_loopback(self.host):
             raise PermanentError(
                 f"The mail connection to {self.host} has tls 'none', which is allowed on this machine alone; "
-                "set it to 'tls' or 'starttls'."
+                f"set it to 'tls' or 'starttls': {by_setting('--tls tls')}."
             )
         if self.port == 0:
             object.__setattr__(self, "port", DEFAULT_PORTS[self.tls])
@@ -122,7 +122,9 @@ def _tls(value: Any) -> Tls:
         return Tls.TLS if value is None else Tls(value)
     except ValueError:
         known = ", ".join(repr(mode.value) for mode in Tls)
-        raise PermanentError(f"The mail connection has tls {str(value)[:40]!r}; expected one of {known}.") from None
+        raise PermanentError(
+            f"The mail connection has tls {str(value)[:40]!r}; expected one of {known}: {by_setting('--tls tls')}."
+        ) from None
 
 
 def _port(value: Any) -> int:
@@ -148,4 +150,11 @@ def _trust(ca_file: Any) -> ssl.SSLContext | None:
 
 def _is_host(text: str) -> bool:
     """Whether it can be a host's name or address: nothing of an URL, nothing that cannot be seen."""
-    return bool(text) and len(text) <= 255 and text.isprintable() and not any(char in " /@\\[]" for char in text)
+    plain = bool(text) and len(text) <= 255 and text.isprintable() and not any(char in " /@\\[]" for char in text)
+    return plain and (":" not in text or is_address(text))
+
+
+def _names_port(text: str) -> bool:
+    """Whether it is a host with a port after it: `mail.example:993`, `[::1]:993`."""
+    host, colon, port = text.rpartition(":")
+    return bool(colon) and port.isdecimal() and _is_host(host.removeprefix("[").removesuffix("]"))

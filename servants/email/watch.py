@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import NoReturn
 
@@ -64,6 +64,9 @@ _SHORT_IDLES = {"outlook.com": 9 * 60.0, "office365.com": 9 * 60.0}
 
 #: Between two tries to connect; the first comes soon, for a server that was restarted is soon there again.
 RECONNECT = Exponential(base=4, cap=300, floor=1)
+
+#: After so many failures in a row the job goes back.
+MOST_FAILURES = 5
 
 
 class EmailWatch(Payload):
@@ -121,13 +124,13 @@ class Watch:
             # It says goodbye to the server, which takes half a second at most.
             watching.cancel()
             await asyncio.wait({watching})
-        if not watching.cancelled():
-            watching.result()
+        ended = None if watching.cancelled() else watching.result()
         if self._job.cancelled.is_set():
             return Cancelled(self._job.cancelled.reason)
-        return Snooze(datetime.now(UTC), "the watch goes on")
+        return ended or Snooze(datetime.now(UTC), "the watch goes on")
 
-    async def _watch(self) -> NoReturn:
+    async def _watch(self) -> Snooze:
+        """Watch until the server cannot be reached: whether anybody may still try is decided where jobs begin."""
         failures = 0
         while True:
             began = monotonic()
@@ -139,6 +142,8 @@ class Watch:
                 failures = 1 if monotonic() - began > RECONNECT.cap else failures + 1
                 delay = RECONNECT.delay(failures)
                 log.info("watch_interrupted", connection=self._connection.id, delay=delay, error=str(error))
+                if failures == MOST_FAILURES:
+                    return Snooze(datetime.now(UTC) + timedelta(seconds=delay), str(error))
             await asyncio.sleep(delay)
 
     async def _follow(self, session: AsyncImapSession) -> NoReturn:

@@ -103,7 +103,7 @@ class Gate:
         params = {"connection_id": connection_id, "account_id": job.account_id, "probe_wait": PROBE_WAIT}
         rows = self._database.fetch("open_gate", params)
         if not rows:
-            raise PermanentError(f"account {job.account_id} has no connection {connection_id}")
+            raise PermanentError(_no_connection(job.account_id, connection_id))
         opened, budgets, obstacles = Opened(*rows[0][:6]), rows[0][6], rows[0][7]
         passage = Passage(opened.id, find_provider(opened.provider), Attempt(job.id, job.attempt))
         self._pass([_obstacle(row) for row in obstacles], passage)
@@ -277,6 +277,12 @@ def _told(error: BaseException) -> str:
         return storable(str(error) or type(error).__name__)
     except Exception:  # noqa: BLE001 - one that cannot be shown opens a breaker like any other
         return type(error).__name__
+
+
+def _no_connection(account_id: int | None, connection_id: int) -> str:
+    if account_id is None:
+        return f"the job has no account, so it may not use connection {connection_id}: enqueue it with an account"
+    return f"account {account_id} has no connection {connection_id}"
 
 
 def _obstacle(row: list[Any]) -> Obstacle:

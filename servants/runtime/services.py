@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -90,7 +91,8 @@ class FencedCommit:
             params = {"id": self._job.id, "attempt": self._job.attempt, "checkpoint": self._checkpoint}
             self.connection.execute(statement("save_checkpoint"), params)
         if self._completed is not None:
-            settled = settle_jobs(self.connection, [(self._completed, None)], shard=shard)
+            ran = time.monotonic() - self._job.began
+            settled = settle_jobs(self.connection, [(self._completed, ran)], shard=shard)
             self.lanes_woken |= settled.lanes_woken
 
     @property

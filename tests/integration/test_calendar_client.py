@@ -17,6 +17,7 @@ from retinue.errors import (
     JobCancelled,
     JobError,
     PermanentError,
+    PermissionWithdrawn,
     RateLimited,
     TransientError,
 )
@@ -171,7 +172,7 @@ def test_nobody_listening_is_transient() -> None:
 
 def test_a_name_that_does_not_exist_is_transient() -> None:
     with pytest.raises(TransientError, match="the connection failed"):
-        ask("http://nowhere.invalid/")
+        ask("https://nowhere.invalid/")
 
 
 def test_plain_http_where_tls_is_expected_is_transient() -> None:
@@ -208,7 +209,7 @@ def test_a_server_that_hangs_up_is_transient() -> None:
         ("http://[::1", "is no CalDAV address"),
         ("http://host:99999/", "is no CalDAV address"),
         ("https://ann:secret@host/", "apart from the address 'https://host/'"),
-        ("http://exa mple/", "this address cannot be used"),
+        ("https://exa mple/", "this address cannot be used"),
     ],
 )
 def test_an_address_that_cannot_be_used_is_permanent(url: str, words: str) -> None:
@@ -256,7 +257,7 @@ def test_a_password_beyond_latin_1_is_sent_as_utf_8() -> None:
 
 
 def test_the_password_is_in_no_repr() -> None:
-    assert PASSWORD not in repr(SignIn("http://host/", "ann", PASSWORD))
+    assert PASSWORD not in repr(SignIn("https://host/", "ann", PASSWORD))
 
 
 @pytest.mark.parametrize("status", [403, 409, 412])
@@ -270,8 +271,8 @@ def discover(url: str) -> None:
         find_calendars(dav)
 
 
-def test_discovery_refused_with_403_is_a_credential_error() -> None:
-    with bad_server(Reply(403)) as server, pytest.raises(CredentialError, match="answered 403"):
+def test_discovery_refused_with_403_is_a_matter_of_permission() -> None:
+    with bad_server(Reply(403)) as server, pytest.raises(PermissionWithdrawn, match=r"answered 403.*address's path"):
         discover(server.url)
 
 

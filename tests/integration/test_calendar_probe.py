@@ -68,8 +68,9 @@ def test_a_user_without_calendars(hand: Hand) -> None:
     ("url", "name", "words"),
     [
         ("host", "settings", "is no CalDAV address"),
-        ("http://nowhere.invalid/", "name", "cannot be resolved"),
-        (f"http://{'x' * 70}.example/", "name", "cannot be resolved"),
+        ("http://dav.example/", "settings", "allowed on this machine alone"),
+        ("https://nowhere.invalid/", "name", "cannot be resolved"),
+        (f"https://{'x' * 70}.example/", "name", "cannot be resolved"),
     ],
 )
 def test_addresses_that_lead_nowhere(url: str, name: str, words: str) -> None:
@@ -110,7 +111,10 @@ def test_servers_that_are_no_good(reply: Reply, name: str, words: str) -> None:
 
 
 def test_missing_settings_are_named() -> None:
-    (step,) = probe({"url": "http://host/"}, {}).steps
+    (step,) = probe({"url": "https://host/"}, {}).steps
     assert step == ProbeStep(
-        "settings", False, "The CalDAV connection has no username and no password; add it to the connection."
+        "settings",
+        False,
+        "The CalDAV connection has no username and no password; add it by `retinue connections set ID --username …` "
+        "and `retinue connections password ID`.",
     )

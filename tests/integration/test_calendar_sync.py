@@ -329,7 +329,7 @@ def test_an_unreadable_event_is_kept_with_its_problem_and_stops_nothing(
     hand.put("work/b.ics", ics("b"))
     assert account.sync()["created"] == 2
     assert sql.execute("SELECT uid, problem FROM calendar_objects ORDER BY uid").fetchall() == [
-        ("a", "SEQUENCE: Expected int, got: first"),
+        ("a", "SEQUENCE cannot be read"),
         ("b", None),
     ]
 

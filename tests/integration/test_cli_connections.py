@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 
+import cli
 from infra.postgres.connections import open_connection
 from infra.secrets import Keyring
 from infra.settings import load_settings
@@ -19,7 +24,7 @@ __all__ = ["bare_environment", "retinue"]
 
 KEYS = {
     "id", "account_id", "account_name", "provider", "name", "config", "state", "problem", "created_at", "updated_at",
-    "parked_at", "parked_reason", "import",
+    "parked_at", "parked_reason", "breaker_reason", "import",
 }  # fmt: skip
 
 EVENT = """BEGIN:VCALENDAR
@@ -78,6 +83,7 @@ def test_the_password_is_asked_for_and_shown_nowhere(retinue: CommandLine) -> No
     [
         (["--account", "Nobody"], 1, "There is no account 'Nobody'"),
         (["--url", "dav.example"], 2, "is no CalDAV address"),
+        (["--url", "http://dav.example/"], 2, "'http://dav.example/' begins with http://, which is allowed on this"),
         (["--url", "https://ada:hunter2@dav.example/"], 2, "apart from the address 'https://dav.example/'"),
         (["--username", ""], 2, "no username"),
         (["--every", "0s"], 2, "An interval is 1 second"),
@@ -111,6 +117,31 @@ def test_a_name_is_there_once(retinue: CommandLine) -> None:
 
     said = retinue.refusal(*add, "--password-stdin", exit_code=1, stdin="x\n")
     assert "has a caldav connection named 'dav.example' already" in said
+
+
+def test_a_provider_that_begins_with_a_vowel(retinue: CommandLine) -> None:
+    retinue.say("accounts", "add", "Ada")
+    add = ("connections", "add", "imap", "--account", "Ada", "--host", "mail.example", "--username", "ada")
+    retinue.say(*add, "--password-stdin", stdin="x\n")
+    said = retinue.refusal(*add, "--password-stdin", exit_code=1, stdin="x\n")
+    assert "has an imap connection named 'ada' already" in said
+
+
+def test_without_a_terminal_the_option_is_named(retinue: CommandLine) -> None:
+    add = ("connections", "add", "imap", "--account", "Ada", "--host", "mail.example", "--username", "ada")
+    # In a session of its own it has no terminal, whoever runs the tests.
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-P", "-m", "cli.main", *add],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])},
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "Error: There is no terminal to ask for the password at; give it with --password-stdin.\n"
 
 
 def test_a_good_connection_has_its_parked_lane_resumed(
@@ -207,10 +238,12 @@ def test_there_is_no_such_connection(retinue: CommandLine) -> None:
 
 def test_accounts(retinue: CommandLine) -> None:
     assert "No accounts." in retinue.say("accounts", "list")
+    said = retinue.say("accounts", "add", "Kestrel Freight")
+    assert re.findall(r"retinue connections add (\w+) --account \d+", said) == ["imap", "caldav"]
     made = retinue.json("accounts", "add", "Marlowe Dental Group")
     assert set(made) == {"id", "name", "created_at"}
     assert "Marlowe Dental Group" in retinue.say("accounts", "list")
-    (line,) = retinue.json("accounts", "list")["accounts"]
+    line = retinue.json("accounts", "list")["accounts"][-1]
     assert line["connections"] == line["schedules"] == 0
     again = retinue.refusal("accounts", "add", "Marlowe Dental Group", exit_code=1)
     assert again == f"Error: There is an account named 'Marlowe Dental Group' already: {made['id']}.\n"

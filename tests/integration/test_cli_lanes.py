@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import psycopg
 import pytest
 
@@ -31,6 +33,7 @@ def test_a_lane_is_paused_and_resumed(retinue: CommandLine, sql: psycopg.Connect
     assert [(hold["kind"], hold["reason"]) for hold in line["holds"]] == [("pause", "the customer asked")]
     assert dispatch.run_once().done == 0
     assert retinue.json("lanes", "list", "--held")["lanes"] == [line | {"due_at": _due(retinue)}]
+    assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +pause: ", retinue.say("lanes", "list", "--held"))
     assert "Lane account:1 of system.echo is resumed." in retinue.say("lanes", "resume", ECHO, "account:1")
     assert dispatch.run_once().done == 1
     assert "was not paused" in retinue.say("lanes", "resume", ECHO, "account:1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,7 @@ def test_it_is_told_in_words_and_the_password_is_not(retinue: CommandLine) -> No
     ("arguments", "words"),
     [
         (["--host", "imaps://mail.example"], "is no host name"),
+        (["--host", "imap.example.com:993"], "give the port with --port"),
         (["--tls", "none"], "allowed on this machine alone"),
         (["--port", "0"], "is not in the range 1<=x<=65535"),
         (["--username", ""], "has no username"),
@@ -158,6 +160,11 @@ def test_tokens_are_read_from_a_file_or_standard_input(
             "https://",
         ),
         ("{}", "has no access_token and no refresh_token"),
+        ('{"access_token": "secret-token"}', "has no refresh_token and no token_url and no client_id"),
+        (
+            '{"access_token": "secret-token", "token_url": "https://x/", "client_id": "c"}',
+            "--oauth has no refresh_token:",
+        ),
     ],
 )
 def test_tokens_that_cannot_be_used_are_refused(retinue: CommandLine, given: str, words: str) -> None:
@@ -231,7 +238,7 @@ def test_the_list_shows_how_far_the_first_reading_is(
     retinue: CommandLine, dovecot: MailServer, sql: psycopg.Connection
 ) -> None:
     connection = add(retinue, dovecot, dovecot.user(), "x")
-    assert "recent weeks first" not in retinue.say("connections", "list")
+    assert "not begun" in retinue.say("connections", "list")
     begin_import(sql, connection_id=connection, account_id=1, kind=Kind.EMAIL, total=200)
     add_done(sql, connection, Kind.EMAIL, 30)
     assert "15 %, recent weeks first" in retinue.say("connections", "list")
@@ -245,5 +252,7 @@ def test_the_list_shows_how_far_the_first_reading_is(
     }  # fmt: skip
 
     finish_import(sql, connection, Kind.EMAIL)
-    assert "%" not in retinue.say("connections", "list")
+    told = retinue.say("connections", "list")
+    assert "%" not in told
+    assert re.search(r"done \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", told)
     assert retinue.json("connections", "list")["connections"][0]["import"]["percent"] == 100

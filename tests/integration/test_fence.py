@@ -92,6 +92,7 @@ def test_effects_checkpoint_and_completion_land_together(sql: psycopg.Connection
         assert state_of(sql, held.id) == ("running", "claim")
     assert echoes(sql) == ["once"]
     assert history_of(sql, held.id, "state, result, checkpoint") == ("completed", {"ok": True}, {"page": 2})
+    assert history_of(sql, held.id, "run_seconds > 0") == (True,)
     assert job.settled
     assert_consistent(sql)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from retinue.errors import PermanentError
+from retinue.errors import SettingsRefused
 from servants.email.imap.faults import CertificateRefused, TlsFailed, UnexpectedReply
 from servants.email.imap.session import ImapSession
 from servants.email.sign_in import Tls, trusting
@@ -67,7 +67,7 @@ def test_a_server_without_tls_where_it_should_begin_at_once() -> None:
 
 
 def test_a_server_without_starttls_gets_no_password() -> None:
-    with bad_imap_server() as server, pytest.raises(PermanentError, match="offers no STARTTLS"):
+    with bad_imap_server() as server, pytest.raises(SettingsRefused, match="offers no STARTTLS"):
         ImapSession.open(sign_in(server.port, tls=Tls.STARTTLS), limits=QUICK).__enter__()
     assert server.names == ["CAPABILITY"]
 

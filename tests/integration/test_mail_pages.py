@@ -89,6 +89,23 @@ def test_what_a_sync_saw_meanwhile_is_not_undone_by_a_page(
     assert account.differences() == []
 
 
+def test_syncs_that_find_nothing_keep_no_page_waiting(account: MailAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page may take longer than it is from one sync to the next."""
+    account.sync()
+    real, fetches = ImapSession.messages, []
+
+    def fetching(session: ImapSession, uids: UidSet, **more: Any) -> Iterator[Any]:
+        fetched = list(real(session, uids, **more))
+        fetches.append(uids)
+        account.sync()
+        return iter(fetched)
+
+    monkeypatch.setattr(ImapSession, "messages", fetching)
+    assert bring(account).state == "completed"
+    assert len(fetches) == 1
+    assert account.differences() == []
+
+
 def test_a_page_that_lands_while_a_sync_fetches_is_followed(
     account: MailAccount, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:

@@ -166,7 +166,10 @@ def test_an_authority_that_this_machine_does_not_know(tmp_path: Path) -> None:
 def test_tls_on_the_wrong_port(dovecot: MailServer) -> None:
     user = dovecot.user()
     plain = failed_step(tried(of(dovecot, user, tls="tls")))
-    assert (plain.name, "Then set tls to 'starttls'" in plain.message) == ("encryption", True)
+    assert (
+        plain.name,
+        "Then set tls to 'starttls': `retinue connections set ID --tls starttls`." in plain.message,
+    ) == ("encryption", True)
     encrypted = failed_step(tried(of(dovecot, user, tls="starttls", port=dovecot.tls_port), patience=0.5))
     assert (encrypted.name, "set tls to 'tls'" in encrypted.message) == ("encryption", True)
 

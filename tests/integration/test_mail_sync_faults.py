@@ -137,6 +137,23 @@ def test_a_folder_that_may_not_be_read_is_reported(account: MailAccount, monkeyp
     assert (account.sync()["unreadable"], account.anomalies) == (1, ["mailbox_unreadable"])
 
 
+def test_folders_whose_names_cannot_be_kept_do_not_stop_the_others(
+    account: MailAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.append(letter(1))
+    account.create("/".join(f"{at:0200}" for at in range(16)))
+    real = ImapSession.folders
+
+    def folders(session: ImapSession) -> list[RemoteFolder]:
+        listed = real(session)
+        return [*listed, dataclasses.replace(listed[0], name="Foo\0Bar")]
+
+    monkeypatch.setattr(ImapSession, "folders", folders)
+    account.sync()
+    assert placed(account) == [1]
+    assert account.anomalies == ["mailbox_unreadable"]
+
+
 def test_a_folder_that_goes_while_a_run_goes_on(account: MailAccount, monkeypatch: pytest.MonkeyPatch) -> None:
     account.create("A")
     account.append(letter(1), mailbox="A")

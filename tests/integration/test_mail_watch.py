@@ -164,6 +164,19 @@ def test_a_server_that_stays_away_opens_the_breaker(
     house.wait_for("(SELECT state = 'pending' AND failures = 0 FROM jobs WHERE id = %s)", job)
 
 
+def test_a_watch_that_cannot_connect_goes_back(
+    house: House, logs: LogLines, inbox: Inbox, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a job that begins asks whether the connection is to be left alone."""
+    monkeypatch.setattr(watching, "RECONNECT", Exponential(base=0.1, cap=0.1, floor=0.05))
+    monkeypatch.setattr(watching, "MOST_FAILURES", 2)
+    _, job = start(house, logs, inbox, inbox.connect(port=wire.port))
+    wire.cut()
+    house.wait_for("EXISTS (SELECT FROM job_events WHERE job_id = %s AND to_state = 'pending')", job)
+    assert row_of(house.sql, job, "failures") == (0,)
+    assert len(logs.all("watch_interrupted")) == 2
+
+
 def test_idle_is_begun_again_before_the_server_loses_patience(
     house: House, logs: LogLines, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,7 @@ _READ: tuple[tuple[str, str, str | None], ...] = (
         "Hello, you.\n\nBye.",
     ),
     ("list_in_list", "<ol><li>one<ul><li>a<li>b</ul><li>two</ol>", "  1. one\n    • a\n    • b\n  2. two"),
+    ("long_attributes", f'<p title="{"x>" * 9000}">Hello.</p><p>{"y" * 9000}', "Hello.\n\n" + "y" * 9000),
     ("hidden", '<div style="display:none">preheader</div><p>Hello.</p>', "Hello."),
     ("comment", "<p>Hel<!-- x -->lo.</p>", "Hello."),
     ("conditional", "<!--[if mso]><p>Outlook</p><![endif]--><p>Hello.</p>", "Hello."),
@@ -49,7 +50,7 @@ _READ: tuple[tuple[str, str, str | None], ...] = (
 
 _CELL = "<table><tr><td>"
 _HOSTILE = {
-    "deep_divs": "<div>" * 20_000 + "Hello." + "</div>" * 20_000,
+    "deep_divs": "<div>" * 14_000 + "Hello." + "</div>" * 14_000,
     "deep_tables": _CELL * 5_000 + "Hello.",
     "deep_lists": "<ul><li>" * 5_000 + "Hello.",
     "many_elements": "<b>x</b>" * 60_000,
@@ -58,6 +59,10 @@ _HOSTILE = {
     "open_brackets": "<" * 200_000,
     "open_comments": "<!--" * 50_000,
     "entities": "&" * 200_000,
+    "attributes_of_one_tag": "<p " + " ".join(f"a{at}" for at in range(40_000)) + ">Hello.",
+    "attributes_behind_quotes": "<p " + " ".join(f"a{at}='>'" for at in range(40_000)) + ">Hello.",
+    "attributes_behind_an_equals_sign": '<p ="> ' + " ".join(f"a{at}" for at in range(40_000)) + ">Hi.",
+    "attributes_of_many_pages": "".join(f"<html a{at}=1>" for at in range(14_000)) + "Hello.",
     "attributes": "<p " + 'a="b" ' * 20_000 + ">Hello.",
     "entity_bomb": '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><p>&b;</p>',
     "style_of_junk": '<p style="' + "display:;:;" * 5_000 + '">Hello.',
@@ -68,7 +73,7 @@ _HOSTILE = {
     "style_of_many_digits": f'<p style="margin-top:{"9" * 500}em">Hello.',
     "blanks": "<p>" + " " * 500_000 + "x</p>",
     "no_break_spaces": "<p>x" + "&nbsp;" * 60_000 + "y</p>",
-    "open_words": "".join(f"<b id={at}>" for at in range(20_000)) + "<p>Hello.</p>" * 15_000,
+    "open_words": "".join(f"<b id={at}>" for at in range(9_000)) + "<p>Hello.</p>" * 5_000,
     "ends_of_nothing": "<span>" * 15_000 + "</x>" * 100_000,
     "lists_in_lists": "<ul><li>Hello.</li>" * 15_000,
     "lists_around_lines": "<ol>" * 500 + "<br>Hello." * 30_000,

@@ -53,6 +53,18 @@ def nested_unended(depth: int) -> bytes:
 
 
 _USUAL = (
+    MailCase(
+        "parts_that_name_no_boundary",
+        raw(
+            "Content-Type: multipart/mixed; boundary=A",
+            "",
+            *("--A", "X: y", "Content-Type: multipart/x", "") * 400,
+            f"--{' ' * 28_000}",
+            "foo",
+        ),
+        {},
+        ANYTHING,
+    ),
     MailCase("parts_one", mail("Content-Type: text/plain", body="Hello."), _TEXT),
     MailCase("parts_mixed", multipart("mixed", _PLAIN, _PDF), _BOTH),
     MailCase("parts_mixed_line_feeds", multipart("mixed", _PLAIN, _PDF).replace(b"\r\n", b"\n"), _BOTH),

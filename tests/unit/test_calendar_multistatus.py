@@ -99,3 +99,15 @@ def test_a_status_that_is_none_is_no_fault_of_the_job(code: str) -> None:
     )
     (response,) = Multistatus([text.encode()], source="REPORT https://host/")
     assert response.status == 200
+
+
+def test_a_response_of_too_many_elements_is_refused_before_it_has_arrived() -> None:
+    opening = b'<multistatus xmlns="DAV:"><response><propstat><prop><x>'
+    with pytest.raises(ReplyTooLarge, match="more than 10,000 elements in one response"):
+        read(opening + b"<a/>" * 10_000)
+
+
+def test_any_number_of_responses_is_read() -> None:
+    response = b"<response><href>/a</href><propstat><prop><getetag>1</getetag></prop></propstat></response>"
+    found, _ = read(b'<multistatus xmlns="DAV:">' + response * 5_000 + b"</multistatus>")
+    assert len(found) == 5_000

@@ -35,7 +35,7 @@ def test_the_tree_is_shallow() -> None:
 
 def test_what_a_handler_raises_is_a_job_error() -> None:
     names = {"TransientError", "JobTimeout", "RateLimited", "PermanentError", "CredentialError", "JobCancelled"}
-    names |= {"LaneBlocked", "BudgetExhausted", "PermissionWithdrawn"}
+    names |= {"LaneBlocked", "BudgetExhausted", "PermissionWithdrawn", "SettingsRefused"}
     assert {error.__name__ for error in CLASSES if issubclass(error, JobError)} == names | {"JobError"}
 
 

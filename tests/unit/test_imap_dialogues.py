@@ -148,6 +148,20 @@ def test_a_mailbox_without_uidvalidity_cannot_be_followed() -> None:
         play.carry_out(dialogues.examine(play.protocol, b"x", None))
 
 
+@pytest.mark.parametrize("number", [2**63, 10**18 * 9999])
+def test_numbers_that_count_nothing_are_not_believed(number: int) -> None:
+    opened = f"* 3 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT {number}] x\r\n* OK [HIGHESTMODSEQ {number}] x\r\n"
+    play = able("CONDSTORE", {"EXAMINE": f"{opened}<tag> OK\r\n"})
+    selected = play.carry_out(dialogues.examine(play.protocol, b"x", None))
+    assert (selected.uid_validity, selected.uid_next, selected.highest_modseq) == (7, None, None)
+
+
+def test_a_mailbox_of_more_messages_than_there_can_be_is_not_opened() -> None:
+    play = able("", {"EXAMINE": f"* {2**31} EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n<tag> OK\r\n"})
+    with pytest.raises(UnexpectedReply, match="2,147,483,648 messages"):
+        play.carry_out(dialogues.examine(play.protocol, b"x", None))
+
+
 @pytest.mark.parametrize(("code", "kind"), [("NONEXISTENT", NoSuchMailbox), ("NOPERM", Denied)])
 def test_a_mailbox_that_cannot_be_opened(code: str, kind: type[PermanentError]) -> None:
     play = able("", {"EXAMINE": f"<tag> NO [{code}] no\r\n"})

@@ -51,7 +51,7 @@ def fault(line: bytes, *, signing_in: bool = False, sign_in: SignIn = ANN) -> Jo
         (b"R1 NO [CONTACTADMIN] Ask them", CredentialError, "Ask them"),
         (b"R1 BAD Unknown command", CredentialError, "refused"),
         (b"R1 NO [AUTHORIZATIONFAILED] Disabled", PermissionWithdrawn, "may not use IMAP"),
-        (b"R1 NO [PRIVACYREQUIRED] No", PermanentError, "starttls"),
+        (b"R1 NO [PRIVACYREQUIRED] No", PermanentError, "`retinue connections set ID --tls starttls`"),
         (b"R1 NO [UNAVAILABLE] Temporary authentication failure.", ServerFailed, "for the moment"),
         (b"R1 BAD User is authenticated but not connected.", ServerFailed, "for the moment"),
         (b"R1 NO [LIMIT] Rate limit hit", RateLimited, "no more until 12:05:00 UTC"),
@@ -115,11 +115,18 @@ def test_a_refused_token_is_told_from_a_refused_password() -> None:
         ("AGFubgBodW50ZXIy is wrong", "… is wrong"),
         ("dXNlcj1hbm4BYXV0aD1CZWFyZXIgeWEyOS5hMEFmSDZTTQEB", "…"),
         ("a\x07b\u202ec", "a b c"),
-        ("y" * 30 + " " + "x." * 300, "y" * 30 + " " + ("x." * 300)[:169]),
+        ("y" * 30 + " " + "x," * 300, "y" * 30 + " " + ("x," * 300)[:169]),
+        ("Hunter2 is wrong", "… is wrong"),
+        ("token ya29.a0AfB_byC-1x_Qw3rTy-uIoP_aSdFgH-jKlZxC_vBnM", "token …"),
     ],
 )
 def test_what_the_server_says_is_quoted_short_and_without_secrets(text: str, shown: str) -> None:
     assert quoted(text, ANN) == f" The server says: {shown!r}"
+
+
+def test_a_token_is_not_told_either() -> None:
+    ann = SignIn("mail.example", "ann", access_token=lambda: "ya29.short")
+    assert quoted("YA29.short is too old", ann) == " The server says: '… is too old'"
 
 
 def test_a_password_that_needs_quoting_is_found_in_its_quotes() -> None:

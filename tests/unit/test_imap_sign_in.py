@@ -38,6 +38,11 @@ def test_other_ports_and_kinds_of_encryption(config: dict[str, Any], port: int, 
     assert (sign_in.port, sign_in.tls) == (port, tls)
 
 
+def test_addresses_are_hosts() -> None:
+    for host in ("2001:db8::1", "fe80::1%eth0", "192.0.2.1"):
+        assert SignIn(host, "ann", password="x").host == host
+
+
 def test_an_address_with_colons_is_shown_in_brackets() -> None:
     assert SignIn("::1", "ann", password="x").place == "[::1]:993"
 
@@ -63,6 +68,9 @@ def test_no_secret_shows() -> None:
         ({**CONFIG, "host": "a\r\nb"}, CREDENTIALS, "is no host name"),
         ({**CONFIG, "host": "ann@mail.example"}, CREDENTIALS, "is no host name"),
         ({**CONFIG, "host": "[::1]"}, CREDENTIALS, "is no host name"),
+        ({**CONFIG, "host": "mail.example:993"}, CREDENTIALS, "name alone, give the port with --port"),
+        ({**CONFIG, "host": "[::1]:993"}, CREDENTIALS, "name alone, give the port with --port"),
+        ({**CONFIG, "host": "mail.example:imaps"}, CREDENTIALS, "name alone, as in mail.example"),
         ({**CONFIG, "port": 0}, CREDENTIALS, "has port '0'; expected a number from 1 to 65535"),
         ({**CONFIG, "port": 65536}, CREDENTIALS, "has port '65536'"),
         ({**CONFIG, "port": "imaps"}, CREDENTIALS, "has port 'imaps'"),

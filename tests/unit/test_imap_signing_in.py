@@ -6,7 +6,7 @@ from base64 import b64encode
 
 import pytest
 
-from retinue.errors import CredentialError, PermanentError
+from retinue.errors import CredentialError, SettingsRefused
 from servants.email.imap import dialogues
 from servants.email.imap.faults import UnexpectedReply
 from servants.email.sign_in import SignIn, Tls
@@ -65,7 +65,9 @@ def test_starttls_comes_before_everything_and_what_was_said_before_it_is_forgott
 
 def test_without_starttls_no_password_is_sent() -> None:
     play = Play(script({"CAPABILITY": capability("")}))
-    with pytest.raises(PermanentError, match="offers no STARTTLS; set tls to 'tls'"):
+    with pytest.raises(
+        SettingsRefused, match=r"offers no STARTTLS; set tls to 'tls' .*`retinue connections set ID --tls tls`"
+    ):
         play.carry_out(dialogues.sign_in_to(play.protocol, STARTTLS))
     assert play.sent == [b"CAPABILITY"]
 
@@ -122,7 +124,7 @@ def test_where_login_is_disabled_plain_is_used() -> None:
     ],
 )
 def test_a_server_that_takes_another_kind_of_sign_in_is_told_of(sign_in: SignIn, advice: str) -> None:
-    with pytest.raises(PermanentError, match=advice):
+    with pytest.raises(SettingsRefused, match=advice):
         signed_in({"CAPABILITY": capability("LOGINDISABLED AUTH=OAUTHBEARER")}, sign_in)
 
 

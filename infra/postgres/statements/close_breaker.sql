@@ -8,5 +8,10 @@ SET state = 'closed',
     probe_job_id = NULL,
     probe_attempt = NULL,
     updated_at = now()
-WHERE scope = %(scope)s AND state = 'half_open' AND probe_job_id = %(job_id)s AND probe_attempt = %(attempt)s
+WHERE scope = %(scope)s
+    AND state <> 'closed'
+    AND (
+        %(job_id)s::bigint IS NULL
+        OR (state = 'half_open' AND probe_job_id = %(job_id)s::bigint AND probe_attempt = %(attempt)s::integer)
+    )
 RETURNING scope

@@ -10,15 +10,17 @@ from collections.abc import Generator, Iterable, Sequence
 from enum import Enum
 from typing import TypeVar
 
-from retinue.errors import PermanentError
+from retinue.errors import SettingsRefused
 from servants.email.imap import commands
 from servants.email.imap.commands import Command, Literal
 from servants.email.imap.faults import NoSuchMailbox, Refused, UnexpectedReply
+from servants.email.imap.fetch import MAX_MESSAGES, MAX_MODSEQ
 from servants.email.imap.names import decode_name
 from servants.email.imap.protocol import Protocol, Reply
 from servants.email.imap.responses import Listing, MailboxStatus, Vanished
 from servants.email.sign_in import SignIn, Tls
 from servants.email.values import FlagLine, Position, RemoteFolder, Role, Selected, UidSet
+from servants.mending import by_setting
 
 T = TypeVar("T")
 
@@ -56,7 +58,7 @@ def sign_in_to(protocol: Protocol, sign_in: SignIn) -> Dialogue[None]:
     """From the greeting to being signed in.
 
     Raises:
-        PermanentError: the server offers no way to sign in as the connection says.
+        SettingsRefused: the server offers no way to sign in as the connection says.
     """
     yield []  # the greeting
     if sign_in.tls is Tls.STARTTLS:
@@ -81,7 +83,10 @@ def _secure(protocol: Protocol, sign_in: SignIn) -> Dialogue[None]:
     if not protocol.capabilities:
         yield [commands.plain("CAPABILITY")]
     if "STARTTLS" not in protocol.capabilities:
-        raise PermanentError(f"{sign_in.place} offers no STARTTLS; set tls to 'tls' if its port encrypts at once.")
+        raise SettingsRefused(
+            f"{sign_in.place} offers no STARTTLS; set tls to 'tls' if its port encrypts at once: "
+            f"{by_setting('--tls tls')}."
+        )
     yield [commands.plain("STARTTLS")]
     yield Secure.NOW
     yield [commands.plain("CAPABILITY")]
@@ -91,7 +96,7 @@ def _sign_in_command(capabilities: frozenset[str], sign_in: SignIn) -> Command:
     at_once, may_login = "SASL-IR" in capabilities, "LOGINDISABLED" not in capabilities
     if sign_in.access_token is not None:
         if "AUTH=XOAUTH2" not in capabilities:
-            raise PermanentError(f"{sign_in.place} takes no access tokens (XOAUTH2); sign in with a password there.")
+            raise SettingsRefused(f"{sign_in.place} takes no access tokens (XOAUTH2); sign in with a password there.")
         return commands.authenticate_xoauth2(sign_in.username, sign_in.access_token(), at_once=at_once)
     username, password = sign_in.username, sign_in.password or ""
     if may_login and f"{username}{password}".isascii() and f"{username}{password}".isprintable():
@@ -99,7 +104,7 @@ def _sign_in_command(capabilities: frozenset[str], sign_in: SignIn) -> Command:
     if "AUTH=PLAIN" in capabilities:
         return commands.authenticate_plain(username, password, at_once=at_once)
     if not may_login:
-        raise PermanentError(f"{sign_in.place} takes no passwords; sign in with an access token there.")
+        raise SettingsRefused(f"{sign_in.place} takes no passwords; sign in with an access token there.")
     return commands.login(username, password)
 
 
@@ -167,7 +172,7 @@ def _folder(name: str, listing: Listing, status: MailboxStatus | None) -> Remote
     roles = (_ROLES[attribute] for attribute in sorted(listing.attributes) if attribute in _ROLES)
     return RemoteFolder(
         name=name,
-        delimiter=listing.delimiter,
+        delimiter=None if listing.delimiter == "\0" else listing.delimiter,
         role=Role.INBOX if name == "INBOX" else next(roles, None),
         selectable=_is_selectable(listing),
         object_id=status.object_id if status else None,
@@ -194,16 +199,18 @@ def examine(protocol: Protocol, raw_name: bytes, known: Position | None) -> Dial
         if (yield from _is_listed(raw_name)):
             raise
         raise NoSuchMailbox(f"{refused.message} There is no such mailbox.") from refused
-    uid_validity = _number(reply, "UIDVALIDITY")
+    uid_validity, exists = _number(reply, "UIDVALIDITY"), reply.exists or 0
     if uid_validity is None:
         raise UnexpectedReply("it opened a mailbox without telling its UIDVALIDITY")
+    if exists > MAX_MESSAGES:
+        raise UnexpectedReply(f"it says that a mailbox holds {exists:,} messages")
     highest_modseq = None if "NOMODSEQ" in reply.codes else _number(reply, "HIGHESTMODSEQ")
     is_told = asked is not None and asked.highest_modseq > 0 and asked.uid_validity == uid_validity
     is_told = is_told and highest_modseq is not None
     return Selected(
         uid_validity=uid_validity,
         uid_next=_number(reply, "UIDNEXT"),
-        exists=reply.exists or 0,
+        exists=exists,
         highest_modseq=highest_modseq,
         vanished=all_of(reply.vanished) if is_told else None,
         changed=tuple(flag_lines(reply)) if is_told else None,
@@ -223,7 +230,8 @@ def _is_listed(raw_name: bytes) -> Dialogue[bool]:
 
 def _number(reply: Reply, code: str) -> int | None:
     text = reply.codes.get(code, "")
-    return int(text) if text.isdecimal() and text.isascii() and len(text) < 20 else None
+    number = int(text) if text.isdecimal() and text.isascii() and len(text) < 20 else None
+    return None if number is None or number > MAX_MODSEQ else number
 
 
 def search(protocol: Protocol, criteria: tuple[str, ...]) -> Dialogue[UidSet]:

@@ -12,6 +12,7 @@ from typing import Self
 
 from retinue.errors import PermanentError, TransientError
 from servants.email.sign_in import SignIn, Tls
+from servants.mending import by_setting
 
 
 class Trouble(TransientError):
@@ -95,7 +96,7 @@ def network_trouble(error: OSError | ValueError, sign_in: SignIn) -> Trouble:
     if isinstance(error, TimeoutError):
         return NoAnswer()
     if isinstance(error, ValueError | socket.gaierror):
-        return Unreachable("the host name is not known; check it")
+        return Unreachable(f"the host name is not known; check it, and mend it by {by_setting('--host NAME')}")
     return ConnectionLost(f"the connection failed ({error.strerror or type(error).__name__})")
 
 
@@ -111,5 +112,8 @@ def _untrusted(error: ssl.SSLCertVerificationError) -> str:
 
 def _tls_advice(error: ssl.SSLError, sign_in: SignIn) -> str:
     if sign_in.tls is Tls.TLS and error.reason in ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG"):
-        return f"; nothing speaks TLS at port {sign_in.port} at once: try tls 'starttls', or port 993"
+        return (
+            f"; nothing speaks TLS at port {sign_in.port} at once: try tls 'starttls', or port 993, "
+            f"by {by_setting('--tls starttls')} or {by_setting('--port 993')}"
+        )
     return ""

@@ -17,6 +17,9 @@ from servants.email.imap.tokens import Tokens, Value
 #: RFC 7162 §7: a mod-sequence has 63 bits.
 MAX_MODSEQ = 2**63 - 1
 
+#: More messages than this are in no mailbox: sequence numbers are counted by 32 bits, of which PostgreSQL keeps 31.
+MAX_MESSAGES = 2**31 - 1
+
 #: RFC 9051 §9: a UID has 32 bits.
 MAX_UID = 2**32 - 1
 

@@ -10,7 +10,7 @@ from typing import BinaryIO, cast
 from servants.email.imap import commands
 from servants.email.imap.commands import UID_SET_CHARACTERS, Command
 from servants.email.imap.dialogues import Dialogue
-from servants.email.imap.faults import REFUSALS, ReplyTooLarge
+from servants.email.imap.faults import REFUSALS, Refused, ReplyTooLarge
 from servants.email.imap.limits import Limits
 from servants.email.imap.protocol import Reply
 from servants.email.imap.responses import Fetch
@@ -33,6 +33,9 @@ _SPOOL_BYTES = 2 * 1024 * 1024
 
 #: So many refusals in a row, before anything came, are the mailbox's and no message's.
 _GIVE_UP_AFTER = 5
+
+#: Of a larger message nothing is read: providers take none of a tenth of this.
+_LARGEST_BYTES = 2 * 1024 * 1024 * 1024
 
 #: All headers of one reply.
 _HEADERS_BYTES = 32 * 1024 * 1024
@@ -124,8 +127,11 @@ def fetch_in_pieces(uid: int, size: int, piece_bytes: int) -> Dialogue[BinaryIO 
     """One message of about `size` bytes, at its beginning; None where it is gone.
 
     Raises:
+        Refused: it is larger than any is read.
         ReplyTooLarge: it is far larger than the server said.
     """
+    if size > _LARGEST_BYTES:
+        raise Refused(f"a message of {size:,} bytes is not read: no more than {_LARGEST_BYTES:,} are.")
     # Never larger in memory than a piece; the receiver closes it.
     body = cast(BinaryIO, SpooledTemporaryFile(max_size=_SPOOL_BYTES))  # noqa: SIM115
     try:

@@ -21,6 +21,7 @@ from servants.email.imap.faults import (
 from servants.email.imap.protocol import Reply
 from servants.email.imap.responses import Status
 from servants.email.sign_in import SignIn
+from servants.mending import by_setting
 
 #: How long to stay away from a server that limits us and names no time of its own.
 LIMIT_WAIT = timedelta(minutes=5)
@@ -34,7 +35,7 @@ LONGEST_WAIT = timedelta(days=1)
 _TOO_MANY = re.compile(r"too many|maximum number of|throttl|rate limit|bandwidth limit|command limit", re.IGNORECASE)
 _BACKOFF = re.compile(r"Backoff Time: (\d{1,12}) milliseconds", re.IGNORECASE)
 #: What looks like a token.
-_ENCODED = re.compile(r"[A-Za-z0-9+/=]{40,}")
+_ENCODED = re.compile(r"[A-Za-z0-9+/=_.~-]{40,}")
 _QUOTED_CHARACTERS = 200
 
 _FAILED = frozenset({"UNAVAILABLE", "INUSE", "SERVERBUG"})
@@ -61,7 +62,8 @@ def refusal(said: str, status: Status, sign_in: SignIn, *, signing_in: bool, now
     if code in _FAILED or "not connected" in status.text.lower():
         return ServerFailed(f"{answer}: the server cannot do it for the moment.{words}")
     if code == "PRIVACYREQUIRED":
-        return PermanentError(f"{answer}: the server wants encryption; set tls to 'tls' or 'starttls'.{words}")
+        mended = f"set tls to 'tls' or 'starttls': {by_setting('--tls starttls')}"
+        return PermanentError(f"{answer}: the server wants encryption; {mended}.{words}")
     if status.condition == "BYE":
         return ConnectionLost(f"{said}: the server ended the connection.{words}").whole()
     if signing_in or code in _NOT_SIGNED_IN:
@@ -96,14 +98,16 @@ def _limit(status: Status, now: datetime) -> datetime | None:
 def quoted(text: str, sign_in: SignIn) -> str:
     """What the server said, for the end of a sentence: short, printable, without the user's secrets."""
     for secret in _secrets(sign_in):
-        text = text.replace(secret, "…")
+        text = re.sub(re.escape(secret), "…", text, flags=re.IGNORECASE)
     text = _ENCODED.sub("…", text)
     text = "".join(char if char.isprintable() else " " for char in text).strip()[:_QUOTED_CHARACTERS]
     return f" The server says: {text!r}" if text else ""
 
 
 def _secrets(sign_in: SignIn) -> list[str]:
-    """The password as a server that repeats our command would write it."""
+    """The token, or the password as a server that repeats our command would write it."""
+    if sign_in.access_token is not None:
+        return [token] if (token := sign_in.access_token()) else []
     if not sign_in.password:
         return []
     plain = b64encode(f"\0{sign_in.username}\0{sign_in.password}".encode()).decode()

@@ -145,7 +145,7 @@ def _odd(entry: bytes) -> tuple[str, bytes] | None:
     if "@" in address and _BARE.fullmatch(address):
         return _raw(address), name.encode("latin-1", "replace")
     decoded = decode_words(entry, Notes())
-    if bare := _BARE.search(decoded):
+    if "@" in decoded and (bare := _BARE.search(decoded)):
         return bare[0], decoded[: bare.start()].encode()
     return None
 

@@ -4,7 +4,8 @@ The document comes from anybody, and its reader does as browsers do, for whom a 
 What such documents are made of is taken from them before they are read:
 
 - An unclosed <b> is opened anew in every block that follows. <span> looks the same in text, and is not.
-- Each end tag is looked for in all that is open. So is nothing beyond `MOST_TAGS`.
+- Each attribute is compared with all before it in its tag, and those of every <html> and <body> are one tag's.
+- Each end tag is looked for in all that is open.
 - Each line is indented by as many lists as it lies in.
 """
 
@@ -16,13 +17,24 @@ from servants.email.mime.notes import Notes
 
 #: The longest document that is read, in characters; more of one is cut off.
 LONGEST = 1024 * 1024
-#: More tags are not read. Twice as many take four times as long: half a second, at the worst.
-MOST_TAGS = 30_000
+#: More tags are not read. Twice as many take four times as long: a second, at the worst.
+MOST_TAGS = 15_000
+#: A tag with longer attributes, in characters, loses them: what an element looks like fits into fewer.
+LONGEST_ATTRIBUTES = 1000
+#: A document without so many characters cannot hold attributes that cost anything.
+_ATTRIBUTES_COUNT_FROM = 8 * 1024
 #: In a document with more than this many lists times tags, nothing is indented.
 MOST_INDENTED = 4_000_000
 
 #: What HTML calls formatting elements (https://html.spec.whatwg.org/multipage/parsing.html#formatting).
 _FORMATTING = re.compile(r"<(/?)(?:[abisu]|big|code|em|font|nobr|small|strike|strong|tt)(?=[\s/>])", re.IGNORECASE)
+#: A start tag with its attributes, as the tokenizer of HTML reads it: a `>` in quotes after `=` does not end it. Where
+#: the tokenizer is within a comment or a script this may match too much, and what is cut away was hidden anyway.
+_START_TAG = re.compile(
+    r"""<([a-z][^ \t\n\f\r/>]*+)((?:[^>=]++|=[ \t\n\f\r]*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z))?+)*+)(?:>|\Z)""",
+    re.IGNORECASE,
+)
+_MERGED = ("html", "body")
 _LIST = re.compile(r"<(/?)[uo]l(?=[\s/>])", re.IGNORECASE)
 _HIDING = ("display:none", "display: none", "visibility:hidden", "visibility: hidden", "mso-hide:all", "mso-hide: all")
 #: What no reader sees, or what is no text.
@@ -56,9 +68,16 @@ def _harmless(document: str, notes: Notes) -> str:
     if tags > MOST_TAGS:
         notes.add(f"HTML has more than {MOST_TAGS:,} tags and was cut")
         document = "<".join(document.split("<", MOST_TAGS)[:MOST_TAGS])
+    if len(document) > _ATTRIBUTES_COUNT_FROM:
+        document = _START_TAG.sub(_with_few_attributes, document)
     if len(_LIST.findall(document)) * tags > MOST_INDENTED:
         document = _LIST.sub(r"<\1div", document)
     return _FORMATTING.sub(r"<\1span", document)
+
+
+def _with_few_attributes(tag: re.Match[str]) -> str:
+    keeps = len(tag[2]) <= LONGEST_ATTRIBUTES and tag[1].lower() not in _MERGED
+    return tag[0] if keeps else f"<{tag[1]}>"
 
 
 def _tidied(text: str) -> str:

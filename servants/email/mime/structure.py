@@ -15,11 +15,13 @@ from servants.email.mime.source import Slice, Source
 #: Multiparts within one another, and parts in all, beyond which no more are told apart.
 DEEPEST = 128
 MOST_PARTS = 1000
+#: Multiparts without a boundary for which one is looked for: each costs a search.
+MOST_GUESSES = 20
 #: Where a delimiter is looked for that no boundary names, in bytes.
 _SAMPLE = 64 * 1024
 
 #: A line that looks like a delimiter, before what looks like the header of a part.
-_LIKELY = re.compile(rb"^--([^\r\n]{1,200}?)[ \t]*\r?\n(?=content-[a-z-]{2,40}:|\r?\n)", re.IGNORECASE | re.MULTILINE)
+_LIKELY = re.compile(rb"^--([^\r\n]{1,200}+)\r?\n(?=content-[a-z-]{2,40}:|\r?\n)", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -79,7 +81,7 @@ class _Walk:
         self._open: list[_Open] = []
         self._delimiters: dict[bytes, tuple[int, bool]] = {}
         self._leaf: Part | None = None
-        self._parts = 0
+        self._parts = self._guesses = 0
 
     def run(self) -> Structure:
         root, known = self._start(None, 0)
@@ -122,11 +124,18 @@ class _Walk:
         boundary = (part.content.token("boundary") or b"").rstrip()
         if not boundary:
             self._notes.add("a multipart names no boundary")
-            likely = _LIKELY.search(self._source.peek(part.body.start, _SAMPLE))
-            boundary = likely[1] if likely else b""
+            boundary = self._guessed_boundary(part)
         if not boundary:
             part.media_type = "text/plain"
         return b"--" + boundary if boundary else None
+
+    def _guessed_boundary(self, part: Part) -> bytes:
+        """What looks like one below, for the first few multiparts that name none; else nothing."""
+        self._guesses += 1
+        if self._guesses > MOST_GUESSES:
+            return b""
+        likely = _LIKELY.search(self._source.peek(part.body.start, _SAMPLE))
+        return likely[1].rstrip() if likely else b""
 
     def _know_delimiters(self) -> None:
         """The lines that delimit an open multipart; of two with one boundary the inner counts."""

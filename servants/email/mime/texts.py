@@ -56,6 +56,7 @@ class Reader:
     def __init__(self, source: Source, root: Part, notes: Notes) -> None:
         self._source, self._root, self._notes = source, root, notes
         self._texts = self._numbers_of_texts()
+        self._read = 0  # characters of text so far
 
     def text(self) -> Text:
         """The text, which a message of several parts may hold in several."""
@@ -101,10 +102,14 @@ class Reader:
 
     def _piece(self, leaf: Part) -> _Piece:
         source = _KINDS[leaf.media_type]
+        if self._read > LONGEST_TEXT:
+            self._notes.add(_CUT)
+            return _Piece("", source)
         data, is_cut = self._beginning(leaf)
         charset = leaf.content.text("charset", self._notes) or (meta_charset(data) if source == _HTML else None)
         read = decode_beginning if is_cut else decode
         text = clean_text(read(data, charset, self._notes))
+        self._read += len(text)
         if source == _HTML:
             return _Piece(html_to_text(text, self._notes), source)
         return _Piece(_reflowed(text, leaf.content), source)

@@ -1,0 +1,1 @@
+SELECT id FROM jobs WHERE type = %(type)s AND lane = %(lane)s AND state = 'running'
