@@ -20,7 +20,7 @@ from retinue import Completed, Exponential, Job, Outcome, Payload, Snooze, minut
 from retinue.clock import SystemClock
 from retinue.connection import Connection
 from retinue.job import Commit
-from servants.email.deadline import Deadline
+from servants.deadline import Deadline
 from servants.salesforce.client.bulk import BulkJob, check_total
 from servants.salesforce.client.errors import (
     BulkJobFailed,

@@ -16,7 +16,7 @@ from infra.postgres.salesforce_objects import ObjectState, note_formulas
 from retinue import Completed, Exponential, Job, Outcome, Payload, Snooze, minutes, seconds, servant
 from retinue.clock import SystemClock
 from retinue.connection import Connection
-from servants.email.deadline import Deadline
+from servants.deadline import Deadline
 from servants.salesforce.client.errors import FieldMissing, ObjectDenied, ObjectMissing
 from servants.salesforce.client.session import Salesforce, open_client
 from servants.salesforce.comparison import refresh

@@ -24,7 +24,7 @@ from retinue import Completed, Exponential, Job, Outcome, Payload, Snooze, minut
 from retinue.clock import SystemClock
 from retinue.connection import Connection
 from retinue.job import Commit
-from servants.email.deadline import Deadline
+from servants.deadline import Deadline
 from servants.salesforce.client.errors import FieldMissing, ObjectDenied, ObjectMissing
 from servants.salesforce.client.session import Salesforce, open_client
 from servants.salesforce.comparison import Comparison, Report

@@ -31,7 +31,7 @@ from retinue import (
 from retinue.clock import SystemClock
 from retinue.connection import Connection
 from retinue.errors import PermissionWithdrawn
-from servants.email.deadline import Deadline
+from servants.deadline import Deadline
 from servants.salesforce import objects, onboarding
 from servants.salesforce.client.errors import FieldMissing
 from servants.salesforce.client.session import Salesforce, open_client

@@ -202,7 +202,7 @@ def test_long_work_goes_on_in_the_next_run(account: MailAccount, monkeypatch: py
     account.append(*map(letter, range(9)))
     monkeypatch.setattr("servants.email.pages.PAGE_MESSAGES", 2)
     looks = iter(range(1000))
-    monkeypatch.setattr("servants.email.deadline.Deadline.passed", property(lambda _: next(looks) % 4 == 3))
+    monkeypatch.setattr("servants.deadline.Deadline.passed", property(lambda _: next(looks) % 4 == 3))
 
     first = account.attempt()
 
