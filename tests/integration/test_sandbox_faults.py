@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 from waitress.server import create_server
+from waitress.wasyncore import close_all
 
 from infra.local.salesforce.faults import Fault, Faults, FaultyApp
 
@@ -34,13 +35,16 @@ def pauses() -> list[float]:
 
 @pytest.fixture
 def url(faults: Faults, pauses: list[float]) -> Iterator[str]:
-    server = create_server(FaultyApp(answering, faults, pause=pauses.append), host="127.0.0.1", port=0)
+    sockets: dict[int, Any] = {}
+    server = create_server(FaultyApp(answering, faults, pause=pauses.append), map=sockets, host="127.0.0.1", port=0)
     server.logger.disabled = True
     thread = threading.Thread(target=server.run)
     thread.start()
     yield f"http://127.0.0.1:{server.effective_port}"
-    server.close()
+    server.trigger.pull_trigger(lambda: close_all(sockets))  # by the thread that selects on them
     thread.join(timeout=10)
+    server.task_dispatcher.shutdown()
+    assert not thread.is_alive()
 
 
 def test_only_so_many_requests_that_match_go_wrong(url: str, faults: Faults) -> None:
