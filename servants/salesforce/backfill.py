@@ -96,13 +96,13 @@ class Progress:
 
 @servant(
     "salesforce.backfill",
-    # What it does keeps a core busy: more at once in one process would only wait for one another.
-    slots=2,
+    # Two keep a core and the database busy, while the org works on what the third has asked it for.
+    slots=3,
     timeout=minutes(10),
     grace=seconds(150),
     retry=Exponential(base=5, cap=3600, attempts=10),
     lane="connection_id",
-    lane_limit=2,
+    lane_limit=3,
 )
 def backfill(job: Job[Backfill]) -> Outcome:
     """Bring the rows of the range."""

@@ -31,11 +31,21 @@ class Dialect:
     line_ending: str
 
     def text(self, rows: Iterable[Sequence[Any]]) -> str:
-        buffer = io.StringIO()
-        csv.writer(buffer, delimiter=self.delimiter, lineterminator=self.line_ending, quoting=csv.QUOTE_ALL).writerows(
-            rows
-        )
-        return buffer.getvalue()
+        """Null is nothing. Much faster than csv.writer, which looks at each character."""
+        end = f'"{self.line_ending}'
+        return "".join([f'"{self._cells(row)}{end}' for row in rows])
+
+    def _cells(self, row: Sequence[Any]) -> str:
+        cells = [one if type(one) is str else _shown(one) for one in row]
+        between = f'"{self.delimiter}"'
+        line = between.join(cells)
+        if line.count('"') > 2 * (len(cells) - 1):
+            line = between.join([one.replace('"', '""') for one in cells])
+        return line
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else str(value)
 
 
 class ResultWriter:
