@@ -3,7 +3,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check bench wheel lock proof-calendars proof-faults proof-retention proof-budget proof-chaos proof-limit proof-mail proof-mailbox proof-order proof-records proof-watch proof-weights
+.PHONY: help up down test check bench wheel lock proof-calendars proof-faults proof-retention proof-budget proof-chaos proof-limit proof-load proof-mail proof-mailbox proof-order proof-records proof-tokens proof-watch proof-weights
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,12 @@ proof-mailbox: $(READY) ## first reading of 100,000 messages beside imaplib, and
 
 proof-records: $(READY) ## records merged beside a bare COPY of the same 200,000; ROWS=1000000 for others; takes a minute
 	ROWS=$(or $(ROWS),200000) $(BIN)/python -m pytest tests/integration/test_records_at_scale.py -m proof -s $(PYTEST)
+
+proof-load: $(READY) ## first reading of 1,000,000 Salesforce rows beside a bare COPY and merge; ROWS=50000; takes minutes
+	ROWS=$(or $(ROWS),1000000) $(BIN)/python -m pytest tests/integration/test_salesforce_at_scale.py -m proof -s $(PYTEST)
+
+proof-tokens: $(READY) ## two processes renew one rotating token 200 times, their order forced; takes a minute
+	$(BIN)/python -m pytest tests/integration/test_salesforce_tokens.py -m proof -s $(PYTEST)
 
 proof-watch: $(READY) ## how soon new mail is stored with 500 mailboxes watched, as root; MAILBOXES=50 MAILS=20; takes minutes
 	MAILBOXES=$(or $(MAILBOXES),500) MAILS=$(or $(MAILS),20) $(BIN)/python -m pytest tests/faults/test_mail_push.py -m proof -s $(PYTEST)

@@ -140,17 +140,23 @@ def test_two_processes_renew_one_rotating_token_again_and_again(
 ) -> None:
     """In half of the tries the second comes while the first still asks; in the others with the token from before it."""
     draw = random.Random(20261121)  # noqa: S311 - an order of events, no secret
+    waited = 0
     for number in range(tries):
         first, second = draw.sample(two, 2)
         assert (first.take("open"), second.take("open")) == ("opened", "opened")
         org.server.end_sessions()
         if draw.random() < 0.5:
             asked_and_waited_for(org, first, second)
+            waited += 1
         else:
             assert (first.take("call"), second.take("call")) == ("called", "called")
         assert len(org.server.grants) == number + 1
         assert not org.server.family_revoked
     assert len({grant["refresh_token"] for grant in org.server.grants}) == tries
+    print(  # noqa: T201 - what the proof is run for
+        f"\n{tries} tries of two processes with one rotating token, {waited} with the second at the door of the first: "
+        f"{len(org.server.grants)} renewals, no token used twice, no family revoked."
+    )
 
 
 def asked_and_waited_for(org: Org, first: Renewer, second: Renewer) -> None:
