@@ -122,12 +122,23 @@ def _value(value: Any) -> Any:
 def org_customer(database: RetinueDatabase, directory: Path) -> Iterator[OrgCustomer]:
     """A new org and its connection."""
     with sandbox_org(directory) as org:
-        config = {"login_url": org.url, "client_id": APP.client_id, "username": USER.username, "api_version": "61.0"}
-        credentials = {
-            "access_token": org.control.sign_in(USER.username),
-            "instance_url": org.url,
-            "refresh_token": "kept for the day that the session ends",
-        }
-        account_id = database.account()
-        connection_id = database.connection(account_id, "salesforce", config=config, credentials=credentials)
-        yield OrgCustomer(database, org, connection_id)
+        yield connected(database, org)
+
+
+def connected(database: RetinueDatabase, org: SandboxOrg, *, url: str = "") -> OrgCustomer:
+    """A new account with a connection to an org, at another address than its own where one is given."""
+    config, credentials = settings_of(org, url=url)
+    connection_id = database.connection(database.account(), "salesforce", config=config, credentials=credentials)
+    return OrgCustomer(database, org, connection_id)
+
+
+def settings_of(org: SandboxOrg, *, url: str = "") -> tuple[dict[str, str], dict[str, str]]:
+    """Configuration and credentials of a connection that is signed in."""
+    where = url or org.url
+    config = {"login_url": where, "client_id": APP.client_id, "username": USER.username, "api_version": "61.0"}
+    credentials = {
+        "access_token": org.control.sign_in(USER.username),
+        "instance_url": where,
+        "refresh_token": "kept for the day that the session ends",
+    }
+    return config, credentials
