@@ -27,7 +27,7 @@ from infra.supervisor.render import Place, render_supervisord
 _LOG_LINES = 15
 
 #: How long the engine gets until it is ready, once everything below it is.
-READY_SECONDS = 30
+READY_SECONDS = 60
 
 #: How long a server of the ground tier gets until it answers.
 SERVER_SECONDS = 30
