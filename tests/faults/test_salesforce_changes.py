@@ -26,13 +26,13 @@ __all__ = ["retinue_database", "retinue_schema", "retinue_template"]
 
 FIRST_SEED = int(os.environ.get("SEED") or 1)
 SEEDS = int(os.environ.get("SEEDS") or 50)
-CHANGES = int(os.environ.get("CHANGES") or 600)
+CHANGES = int(os.environ.get("CHANGES") or 400)
 
 #: Rows of a page, by seed; the last is what a servant asks for.
 PAGES = (7, 40, 200, 2000)
 
-#: Accounts from before: most of them change in one second, and that is more than the largest page.
-ACCOUNTS = 2500
+#: Accounts from before beside a page of them: most of all change in one second, and that is more than the page.
+MORE_ACCOUNTS = 500
 
 TIMES = {"RETINUE_LEASE_SECONDS": "2", "RETINUE_HEARTBEAT_SECONDS": "0.5", "RETINUE_QUEUED_TIMEOUT_SECONDS": "2"}
 
@@ -76,7 +76,7 @@ def test_many_changes(
     began, page_rows = time.monotonic(), PAGES[seed % len(PAGES)]
     set_pages(monkeypatch, page_rows)
     with (
-        changing_org(tmp_path, seed=seed, accounts=ACCOUNTS) as world,
+        changing_org(tmp_path, seed=seed, accounts=page_rows + MORE_ACCOUNTS) as world,
         killed_sync(retinue_database, world, seed) as sync,
         org_fleet(killed_fleet, world.org, OBJECTS, draw=drawn(seed, "fleet"), page_rows=page_rows) as others,
     ):
