@@ -92,11 +92,11 @@ def check(sign_in: Callable[[], object]) -> None:
     Raises:
         BadInput: they cannot be used.
     """
-    from retinue.errors import PermanentError
+    from retinue.errors import CredentialError
 
     try:
         sign_in()
-    except PermanentError as error:
+    except CredentialError as error:
         # Without its cause: what was given may stand there.
         raise BadInput(error.message) from None
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from infra.postgres.connect import Database
-from retinue.errors import CredentialError, JobCancelled, PermanentError
+from retinue.errors import CredentialError, JobCancelled, SettingsRefused
 from servants.calendar.faults import SuspiciousEmptiness
 from tests.support.calendar_job import CalendarAccount, calendar_account
 from tests.support.radicale_server import Hand, RadicaleServer, run_radicale
@@ -351,5 +351,5 @@ def test_a_wrong_password_is_a_credential_error(database: Database, hand: Hand) 
 def test_a_connection_without_password_says_so(database: Database, hand: Hand) -> None:
     account = calendar_account(database, url=hand.base_url, username=hand.username, password="x")
     dict.clear(account.connection_value.credentials)  # type: ignore[arg-type]  # a dict in this double
-    with pytest.raises(PermanentError, match="The CalDAV connection has no password"):
+    with pytest.raises(SettingsRefused, match="The CalDAV connection has no password"):
         account.sync()
