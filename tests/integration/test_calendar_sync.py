@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -14,24 +13,10 @@ import pytest
 from infra.postgres.connect import Database
 from retinue.errors import CredentialError, JobCancelled, SettingsRefused
 from servants.calendar.faults import SuspiciousEmptiness
-from tests.support.calendar_job import CalendarAccount, calendar_account
-from tests.support.radicale_server import Hand, RadicaleServer, run_radicale
+from tests.support.calendar_job import CalendarAccount, account, calendar_account
+from tests.support.radicale_server import Hand, hand, radicale, run_radicale
 
-
-@pytest.fixture(scope="module")
-def radicale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RadicaleServer]:
-    with run_radicale(tmp_path_factory.mktemp("radicale")) as server:
-        yield server
-
-
-@pytest.fixture
-def hand(radicale: RadicaleServer) -> Hand:
-    return radicale.hand()
-
-
-@pytest.fixture
-def account(database: Database, hand: Hand) -> CalendarAccount:
-    return calendar_account(database, url=hand.base_url, username=hand.username, password=hand.password)
+__all__ = ["account", "hand", "radicale"]
 
 
 def ics(uid: str, *, summary: str = "Meeting", extra: str = "", more: str = "") -> str:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 import requests
 
 from infra.local.caldav_server import HOST
@@ -142,6 +143,27 @@ def run_radicale(data_dir: Path, *, token_age_seconds: int | None = None) -> Ite
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def radicale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RadicaleServer]:
+    """A server for all tests of a file."""
+    with run_radicale(tmp_path_factory.mktemp("radicale")) as server:
+        yield server
+
+
+@pytest.fixture
+def hand(radicale: RadicaleServer) -> Hand:
+    """A user without calendars."""
+    return radicale.hand()
+
+
+@pytest.fixture(name="hand")
+def hand_with_calendar(radicale: RadicaleServer) -> Hand:
+    """A user who has one calendar, `work`."""
+    hand = radicale.hand()
+    hand.make_calendar("work")
+    return hand
 
 
 def free_port() -> int:
