@@ -29,6 +29,7 @@ from servants.calendar.faults import (
     status_fault,
 )
 from servants.calendar.multistatus import DAV, Multistatus, has_precondition
+from servants.head_in_time import HeadInTime
 from servants.hosts import is_loopback
 from servants.mending import lacks
 from servants.web import network_fault, shown, without_user
@@ -133,6 +134,8 @@ class DavClient:
         self._limits = limits or Limits()
         self._clock = clock or SystemClock()
         self._session = _Session()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HeadInTime(self._limits.reply_seconds))
         # Bytes, because requests would encode text as Latin-1 and fail on the rest of Unicode.
         self._session.auth = HTTPBasicAuth(sign_in.username.encode(), sign_in.password.encode())
         self._session.headers.update({"Content-Type": "application/xml; charset=utf-8", "User-Agent": "Retinue"})

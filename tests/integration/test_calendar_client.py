@@ -139,6 +139,12 @@ def test_a_server_that_drips_meets_the_deadline() -> None:
             list(reply)
 
 
+def test_headers_that_drip_meet_the_deadline() -> None:
+    error = failure(Reply(then="drip head"), limits=Limits(read_seconds=5, reply_seconds=0.3))
+    assert isinstance(error, TransientError)
+    assert "no answer within the time allowed" in error.message
+
+
 def test_a_reply_beyond_the_limit_is_not_read_to_its_end() -> None:
     body = multistatus(*(response(f"/{number}") for number in range(10_000))).body
     error = failure(Reply(body=body), limits=Limits(reply_bytes=100_000))
