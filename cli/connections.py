@@ -10,6 +10,7 @@ import click
 
 from cli.budgets import budget
 from cli.connection_add import add
+from cli.connection_remove import remove
 from cli.connection_set import change_connection
 from cli.connection_trial import try_out
 from cli.credentials import oauth_option, password_options, read_credentials
@@ -28,7 +29,7 @@ _READ = ("caldav", "imap")
 
 @click.group()
 def connections() -> None:
-    """Look at connections, add, change and test them."""
+    """Look at connections, add, change, test and remove them."""
 
 
 @connections.command("list")
@@ -111,6 +112,7 @@ def reseal(as_json: bool) -> None:
 connections.add_command(add)
 connections.add_command(budget)
 connections.add_command(change_connection)
+connections.add_command(remove)
 
 
 def _with_import(line: ConnectionLine, found: Import | None) -> dict[str, Any]:
