@@ -123,6 +123,21 @@ def test_no_table_with_a_connection_id_is_forgotten(sql: psycopg.Connection) -> 
     assert declared - partitioned <= found
 
 
+def test_no_row_that_goes_has_a_whole_table_looked_through(sql: psycopg.Connection) -> None:
+    """A row's deletion looks for those that refer to it: by an index, but in tables that are all but empty."""
+    query = """
+        SELECT child.relname
+        FROM pg_constraint AS reference
+        JOIN pg_class AS child ON child.oid = reference.conrelid
+        JOIN pg_class AS parent ON parent.oid = reference.confrelid
+        WHERE reference.contype = 'f' AND parent.relname = ANY(%s) AND NOT EXISTS (
+            SELECT FROM pg_index WHERE indrelid = child.oid AND indkey[0] = reference.conkey[1] AND indpred IS NULL
+        )
+    """
+    names = [table.name for table in data_tables(sql)]
+    assert sql.execute(query, (names,)).fetchall() == [("displaced_messages",)]
+
+
 def test_tables_that_come_later_are_emptied(database: Database, sql: psycopg.Connection) -> None:
     mail, other = mail_account(database), mail_account(database)
     sql.execute("CREATE TABLE things (id bigint PRIMARY KEY, connection_id bigint) PARTITION BY RANGE (id)")
