@@ -11,6 +11,7 @@ import click
 from cli.budgets import budget
 from cli.connection_add import add
 from cli.connection_add_salesforce import add_salesforce, sign_in
+from cli.connection_remove import remove
 from cli.connection_set import change_connection
 from cli.connection_trial import try_out
 from cli.credentials import oauth_option, password_options, read_credentials
@@ -29,7 +30,7 @@ _READ = ("caldav", "imap")
 
 @click.group()
 def connections() -> None:
-    """Look at connections, add, change and test them."""
+    """Look at connections, add, change, test and remove them."""
 
 
 @connections.command("list")
@@ -118,6 +119,7 @@ connections.add_command(add)
 connections.add_command(sign_in)
 connections.add_command(budget)
 connections.add_command(change_connection)
+connections.add_command(remove)
 
 
 def _with_import(line: ConnectionLine, found: Import | None) -> dict[str, Any]:

@@ -93,11 +93,11 @@ def check(sign_in: Callable[[], Checked]) -> Checked:
     Raises:
         BadInput: they cannot be used.
     """
-    from retinue.errors import PermanentError
+    from retinue.errors import CredentialError
 
     try:
         return sign_in()
-    except PermanentError as error:
+    except CredentialError as error:
         # Without its cause: what was given may stand there.
         raise BadInput(error.message) from None
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from retinue.errors import PermanentError
+from retinue.errors import SettingsRefused
 from servants.salesforce.client.sign_in import LOGIN_URL, SignIn
 
 CONFIG = {"client_id": "app", "username": "ada@customer.example"}
@@ -46,10 +46,10 @@ def test_secrets_do_not_show() -> None:
     ],
 )
 def test_what_cannot_be_used(config: dict[str, Any], credentials: dict[str, str], words: str) -> None:
-    with pytest.raises(PermanentError, match=words):
+    with pytest.raises(SettingsRefused, match=words):
         SignIn.from_settings(CONFIG | config, TOKENS | credentials)
 
 
 def test_rows_may_hold_anything() -> None:
-    with pytest.raises(PermanentError, match="has no client_id"):
+    with pytest.raises(SettingsRefused, match="has no client_id"):
         SignIn.from_settings([], None)  # type: ignore[arg-type] # what a row may hold

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from retinue.errors import PermanentError
+from retinue.errors import SettingsRefused
 from servants.hosts import is_loopback
 from servants.web import shown
 
@@ -59,7 +59,7 @@ class SignIn:
         `client_secret` where the app has one; `access_token`, `instance_url` and `expires_at` are kept by renewals.
 
         Raises:
-            PermanentError: something is missing or cannot be used.
+            SettingsRefused: something is missing or cannot be used.
         """
         # Rows may hold whatever JSON somebody wrote into them.
         parts: list[Any] = [config, credentials]
@@ -84,13 +84,13 @@ class SignIn:
         if self.instance_url:
             check_address(self.instance_url, "instance_url")
         if not self.client_id:
-            raise PermanentError("The Salesforce connection has no client_id: give the app's consumer key.")
+            raise SettingsRefused("The Salesforce connection has no client_id: give the app's consumer key.")
         if not _VERSION.fullmatch(self.api_version):
-            raise PermanentError(f"The api_version {self.api_version[:20]!r} is none: write it as {API_VERSION}.")
+            raise SettingsRefused(f"The api_version {self.api_version[:20]!r} is none: write it as {API_VERSION}.")
         if not self.private_key and not self.refresh_token:
-            raise PermanentError(f"The Salesforce connection has no private_key and no refresh_token. {SIGN_IN_ANEW}")
+            raise SettingsRefused(f"The Salesforce connection has no private_key and no refresh_token. {SIGN_IN_ANEW}")
         if self.private_key and not self.username:
-            raise PermanentError("A private_key signs in as somebody: give the username.")
+            raise SettingsRefused("A private_key signs in as somebody: give the username.")
 
     @property
     def flow(self) -> Flow:
@@ -114,23 +114,23 @@ def check_address(url: str, name: str) -> None:
     """Refuse an address that secrets may not be sent to: over TLS, or to this very machine.
 
     Raises:
-        PermanentError: it is one.
+        SettingsRefused: it is one.
     """
     try:
         parts = urlsplit(url)
         named = bool(parts.hostname) and parts.port != 0 and parts.username is None
     except ValueError:
-        raise PermanentError(f"The {name} of the Salesforce connection cannot be read.") from None
+        raise SettingsRefused(f"The {name} of the Salesforce connection cannot be read.") from None
     safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
     if not named or not safe or parts.path.strip("/") or parts.query or parts.fragment:
-        raise PermanentError(f"The {name} {shown(url)!r} is none: it begins with https:// and names a host alone.")
+        raise SettingsRefused(f"The {name} {shown(url)!r} is none: it begins with https:// and names a host alone.")
 
 
 def _text(settings: Mapping[str, Any], name: str, *, lines: bool = False) -> str:
     value = settings.get(name) or ""
     plain = value.replace("\n", "").replace("\r", "") if lines and isinstance(value, str) else value
     if not isinstance(plain, str) or not plain.isprintable():
-        raise PermanentError(f"The {name} of the Salesforce connection is no plain text. {SIGN_IN_ANEW}")
+        raise SettingsRefused(f"The {name} of the Salesforce connection is no plain text. {SIGN_IN_ANEW}")
     return str(value)
 
 
