@@ -8,8 +8,9 @@ most those again that came after the last one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from infra.logs import get_logger
@@ -21,7 +22,7 @@ from retinue.clock import SystemClock
 from retinue.connection import Connection
 from retinue.job import Commit
 from servants.deadline import Deadline
-from servants.salesforce.client.bulk import BulkJob, check_total
+from servants.salesforce.bulk_reading import LOOK_AGAIN, READY_SECONDS, parts_of
 from servants.salesforce.client.errors import (
     BulkJobFailed,
     BulkJobGone,
@@ -29,23 +30,22 @@ from servants.salesforce.client.errors import (
     BulkPoolEmpty,
     BulkUnsupported,
     FieldMissing,
+    RequestRefused,
     RowsMissing,
 )
 from servants.salesforce.client.session import Salesforce, open_client
 from servants.salesforce.describe import Describer, ObjectGone
 from servants.salesforce.id_ranges import IdRange
+from servants.salesforce.increment import BulkPart
 from servants.salesforce.object_rows import FieldsChanged, OrgObject, load_object, share
 from servants.salesforce.org_reading import OrgReader, drop
-from servants.salesforce.storing import MERGE_ROWS, batches, merge, now_of
+from servants.salesforce.position import BulkPlace
+from servants.salesforce.storing import MERGE_ROWS, merge, now_of
 
 log = get_logger(__name__)
 
 #: After so many seconds the job goes on in another attempt, so that it never passes its time limit.
 WORK_SECONDS = 240.0
-
-#: How long a Bulk job is waited for, in seconds, and when it is looked at again.
-READY_SECONDS = 120.0
-LOOK_AGAIN = timedelta(seconds=30)
 
 #: How often a Bulk job may come to nothing before the range is read by queries.
 BULK_TRIES = 3
@@ -83,11 +83,22 @@ class Progress:
     counted: int = 0
 
     @property
-    def observed(self) -> datetime:
-        """When the Bulk job was made."""
-        if self.observed_at is None:
+    def place(self) -> BulkPlace:
+        """Where the results of the Bulk job are stored up to."""
+        if self.job_id is None or self.observed_at is None:
             raise ValueError("no Bulk job was made")
-        return datetime.fromisoformat(self.observed_at)
+        return BulkPlace(
+            job_id=self.job_id,
+            observed_at=self.observed_at,
+            generation=self.generation,
+            locator=self.locator,
+            skip=self.skip,
+            done=self.done,
+        )
+
+    def at(self, place: BulkPlace) -> Progress:
+        """Behind a part of those results."""
+        return replace(self, locator=place.locator, skip=place.skip, done=place.done)
 
     def anew(self, *, generation: int, by_query: bool, failures: int) -> Progress:
         """From the beginning; rows are counted once."""
@@ -163,7 +174,7 @@ class _Range:
                 return self._bulk()
             except BulkJobSlow as slow:
                 return Snooze(SystemClock().now() + LOOK_AGAIN, slow.message)
-            except (BulkUnsupported, BulkPoolEmpty) as refusal:
+            except (BulkUnsupported, BulkPoolEmpty, RequestRefused) as refusal:
                 self._restart(by_query=True, reason=refusal.message)
             except (BulkJobGone, BulkJobFailed, RowsMissing) as failure:
                 return self._failed(failure.message)
@@ -187,13 +198,13 @@ class _Range:
 
     def _bulk(self) -> Outcome:
         ready = self._client.bulk.wait(self._bulk_job(), seconds=READY_SECONDS)
-        while True:
-            is_last = self._page(ready)
-            if is_last:
-                break
-            if self._deadline.passed:
-                return Snooze(SystemClock().now(), "there is more to bring than one attempt may take time for")
-        check_total(ready, self._progress.done)
+        begin = self._progress.place
+        with closing(parts_of(self._client, self._reader, ready, begin, rows=MERGE_ROWS)) as parts:
+            for part in parts:
+                self._part(part)
+                if self._deadline.passed and not (part.rows or part.is_last):
+                    return Snooze(SystemClock().now(), "there is more to bring than one attempt may take time for")
+                self._job.stop_if_cancelled()
         drop(self._client, ready.id)
         return _completed(self._job, self._progress, {"rows": self._progress.done, "bulk": True})
 
@@ -208,22 +219,14 @@ class _Range:
             return made.id
         return self._progress.job_id
 
-    def _page(self, ready: BulkJob) -> bool:
-        """Store one page of results; whether it is the last."""
-        going = self._progress
-        with self._client.bulk.page(ready.id, locator=going.locator) as page:
-            place = 0
-            for some in batches(self._reader.lines_of(page), MERGE_ROWS):
-                place += len(some)
-                if place > going.skip:
-                    # What an earlier attempt stored of the page comes again, and is skipped by whole batches.
-                    self._store(some, replace(self._progress, skip=place), observed_at=going.observed)
-                self._job.stop_if_cancelled()
-            done = replace(self._progress, locator=page.next, skip=0, done=going.done + page.came)
+    def _part(self, part: BulkPart) -> None:
+        after = self._progress.at(part.behind)
+        if part.rows:
+            self._store(part.rows, after, observed_at=part.behind.observed)
+            return
         with self._job.commit() as tx:
-            tx.checkpoint(asdict(done))
-        self._progress = done
-        return done.locator is None
+            tx.checkpoint(asdict(after))
+        self._progress = after
 
     # by queries
 

@@ -3,7 +3,8 @@
     describe ─▶ [ batch ─▶ commit: rows and key ]… ─▶ not full: commit, settled ─▶ something was new: log of deletions
                     │ the first one is full
                     └─▶ log of deletions first, and the pass begins anew: a load of any size is settled by the pass that
-                        reads it, and not read again by the next
+                        reads it, and not read again by the next. One of very many rows is read by a Bulk job; where
+                        that comes to nothing, by queries after all.
 
 So an object that did not change costs a description and one query, and one with some changes the log besides. Why
 nothing is lost is told in docs/salesforce.md.
@@ -11,7 +12,8 @@ nothing is lost is told in docs/salesforce.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -19,7 +21,7 @@ from typing import Protocol
 from infra.postgres.record_values import NewRecord
 from infra.postgres.records import Merged
 from servants.salesforce.deletes import Log, read_log
-from servants.salesforce.position import Position
+from servants.salesforce.position import BulkPlace, Position
 from servants.salesforce.soql import Key
 
 
@@ -32,12 +34,49 @@ class Batch:
     is_full: bool
 
 
+@dataclass(frozen=True, slots=True)
+class BulkPart:
+    """Some rows that a Bulk job found, and the place behind them."""
+
+    rows: Sequence[NewRecord]
+    behind: BulkPlace
+    is_last: bool = False
+
+
+class BulkRefused(Exception):
+    """The Bulk API does not offer this, or its job came to nothing: queries will do."""
+
+
+class BulkWaits(Exception):
+    """The Bulk job is not ready yet: come back later."""
+
+
+class BulkSource(Protocol):
+    """The Bulk API, as far as one object is concerned. Its methods raise BulkRefused, `parts` also BulkWaits."""
+
+    def is_worth(self, since: datetime) -> bool:
+        """Whether so many rows changed since then that it should read them."""
+
+    def begin(self, since: datetime, *, observed_at: datetime) -> BulkPlace:
+        """Have it look for all that changed since then, live and deleted."""
+
+    def parts(self, place: BulkPlace) -> Generator[BulkPart]:
+        """What it found behind a place."""
+
+    def end(self, place: BulkPlace) -> None:
+        """Let it forget the job."""
+
+
 class Source(Protocol):
     """The org, as far as one object of it is concerned."""
 
     @property
     def log(self) -> Log | None:
         """Where the log of deletions is to be had; None for objects that have none."""
+
+    @property
+    def bulk(self) -> BulkSource | None:
+        """Where very much is to be had at once; None for objects that are not offered there."""
 
     def batch(self, key: Key) -> Batch:
         """What comes behind a key, live and deleted."""
@@ -57,12 +96,16 @@ class Sink(Protocol):
 
 @dataclass(slots=True)
 class Followed:
-    """What following an object came to. `is_done` says that the pass came to its end."""
+    """What following an object came to.
+
+    `is_done` says that the pass came to its end, `is_waiting` that it waits for a Bulk job.
+    """
 
     position: Position
     merged: Merged = field(default_factory=Merged)
     rows: int = 0
     is_done: bool = False
+    is_waiting: bool = False
 
 
 class Follower:
@@ -82,15 +125,85 @@ class Follower:
         """
         is_fresh = self.followed.position.under_way is None
         self.followed.position = self.followed.position.begin()
-        self._batch()
-        if not self.followed.is_done and is_fresh and self._source.log is not None:
-            self.read_log()
-            self.followed.position = self.followed.position.begin_anew()
-        while not self.followed.is_done and self._may_go_on():
+        if self._place is None:
+            self._batch()
+            if is_fresh and not self.followed.is_done:
+                self._prepare()
+        if self._place is not None:
+            self._read_bulk(self._place)
+        while not (self.followed.is_done or self.followed.is_waiting) and self._may_go_on():
             self._batch()
         if self.followed.is_done and self.followed.position.owes_log:
             self.read_log()
         return self.followed
+
+    def _prepare(self) -> None:
+        """There is more than a batch: find out what will be settled at its end, and how it is read best."""
+        if self._source.log is None:
+            # Rows come in the order of their stamps, or it would not be known what is settled by them.
+            return
+        self.read_log()
+        self.followed.position = self.followed.position.begin_anew()
+        bulk = self._source.bulk
+        if bulk is not None and bulk.is_worth(self.followed.position.settled):
+            self._begin_bulk(bulk)
+
+    @property
+    def _place(self) -> BulkPlace | None:
+        going = self.followed.position.under_way
+        return None if going is None else going.bulk
+
+    # by a Bulk job
+
+    def _begin_bulk(self, bulk: BulkSource) -> None:
+        observed_at = self._sink.moment()
+        try:
+            place = bulk.begin(self.followed.position.settled, observed_at=observed_at)
+        except BulkRefused:
+            return
+        # Kept before it is waited for: another attempt goes on with it.
+        self._keep([], self.followed.position.by_bulk(place), observed_at=observed_at)
+
+    def _read_bulk(self, place: BulkPlace) -> None:
+        bulk = self._source.bulk
+        try:
+            if bulk is None:
+                raise BulkRefused
+            self._store_bulk(bulk, place)
+        except BulkRefused:
+            self._keep([], self.followed.position.by_queries(), observed_at=self._sink.moment())
+        except BulkWaits:
+            self.followed.is_waiting = True
+            return
+        if bulk is not None and self._place is None:
+            bulk.end(place)
+
+    def _store_bulk(self, bulk: BulkSource, place: BulkPlace) -> None:
+        """Store the parts, each in a commit, until the last one or until it is time to stop."""
+        with closing(bulk.parts(place)) as parts:
+            for part in parts:
+                self._part(part, observed_at=place.observed)
+                if part.is_last or not self._may_go_on():
+                    self.followed.is_done = part.is_last
+                    return
+
+    def _part(self, part: BulkPart, *, observed_at: datetime) -> None:
+        followed = self.followed
+        before = followed.position
+
+        def advance(merged: Merged) -> Position:
+            stored = before.stored(part.behind, saw=merged.changed > 0)
+            followed.position = self._ended(stored) if part.is_last else stored
+            return followed.position
+
+        followed.merged += self._sink.keep(part.rows, advance, observed_at=observed_at)
+        followed.rows += len(part.rows)
+
+    def _keep(self, rows: Sequence[NewRecord], position: Position, *, observed_at: datetime) -> None:
+        self.followed.merged += self._sink.keep(rows, lambda _: position, observed_at=observed_at)
+        self.followed.position = position
+
+    # by queries
 
     def _batch(self) -> None:
         """Read and store a batch."""
@@ -121,8 +234,7 @@ class Follower:
         observed_at = self._sink.moment()
         read = read_log(log, self.followed.position)
         after = self.followed.position.logged(read.covered, is_broken=read.is_broken)
-        self.followed.merged += self._sink.keep(read.rows, lambda _: after, observed_at=observed_at)
-        self.followed.position = after
+        self._keep(read.rows, after, observed_at=observed_at)
 
 
 def _key(position: Position) -> Key:

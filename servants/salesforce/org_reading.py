@@ -16,7 +16,7 @@ from servants.salesforce.client.values import Deleted
 from servants.salesforce.contents import ID, Reading
 from servants.salesforce.deletes import Log
 from servants.salesforce.id_ranges import EVERYTHING, IdRange
-from servants.salesforce.increment import Batch
+from servants.salesforce.increment import Batch, BulkSource
 from servants.salesforce.object_rows import OrgObject
 from servants.salesforce.soql import Key
 
@@ -60,6 +60,9 @@ class OrgLog:
 
 class OrgReader:
     """Reads one object. `names` are the fields that make the payload; all unless given."""
+
+    #: See `servants.salesforce.increment.Source`; by itself it follows changes by queries alone.
+    bulk: BulkSource | None = None
 
     def __init__(self, client: Salesforce, found: OrgObject, names: Sequence[str] | None = None) -> None:
         self._client = client
@@ -135,6 +138,10 @@ class OrgReader:
     def bulk_query(self, ids: IdRange = EVERYTHING) -> str:
         """The query of a Bulk job for a range."""
         return soql.in_range(self._found.name, self._names, ids)
+
+    def bulk_changes(self, since: datetime) -> str:
+        """The query of a Bulk job for all that changed since then."""
+        return soql.all_since(self._found.name, self._names, stamp=self._stamp, since=since)
 
     def lines_of(self, page: BulkPage) -> Iterator[NewRecord]:
         """The records of a page of a Bulk job's results, as they come."""

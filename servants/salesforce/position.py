@@ -8,14 +8,15 @@
     owes_log  something changed since the log was read
     has_log   whether the org keeps such a log of the object
 
-A pass reads what changed since `settled` in the order of (stamp, Id), batch by batch. Stamps are whole seconds,
-moments of the log may not be: what is settled is cut to the second, and its whole second is read again.
+A pass reads what changed since `settled` in the order of (stamp, Id), batch by batch; or, where that is very much, as
+one Bulk job finds it, in no order. Stamps are whole seconds, moments of the log may not be: what is settled is cut to
+the second, and its whole second is read again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -34,16 +35,38 @@ def floor(moment: datetime) -> datetime:
     return moment.replace(microsecond=0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkPlace:
+    """How far the results of a Bulk job are stored.
+
+    Of the page that `locator` leads to, `skip` rows are, behind `done` rows of earlier pages. The job was made no
+    earlier than `observed_at`, for the fields of this `generation`.
+    """
+
+    job_id: str
+    observed_at: str
+    generation: int
+    locator: str | None = None
+    skip: int = 0
+    done: int = 0
+
+    @property
+    def observed(self) -> datetime:
+        return datetime.fromisoformat(self.observed_at)
+
+
 @dataclass(frozen=True, slots=True)
 class Pass:
     """One reading of what changed, under way.
 
     `covered` is what will be settled at its end, `key` the last row that is stored, `saw` whether something was new.
+    Where a Bulk job reads, `bulk` is its place, and `key` is where the pass begins.
     """
 
     key: Key
     covered: datetime | None
     saw: bool = False
+    bulk: BulkPlace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +100,19 @@ class Position:
         """Behind a batch that is stored."""
         going = self._going
         return replace(self, under_way=replace(going, key=key, saw=going.saw or saw))
+
+    def by_bulk(self, place: BulkPlace) -> Position:
+        """A Bulk job was made, which reads the pass from its beginning."""
+        return replace(self, under_way=replace(self._going, key=Key(self.settled), bulk=place))
+
+    def by_queries(self) -> Position:
+        """The Bulk job came to nothing: queries read the pass from its beginning, of which much may be stored."""
+        return replace(self, under_way=replace(self._going, key=Key(self.settled), bulk=None))
+
+    def stored(self, place: BulkPlace, *, saw: bool) -> Position:
+        """Behind a part of a Bulk job's results that is stored."""
+        going = self._going
+        return replace(self, under_way=replace(going, saw=going.saw or saw, bulk=place))
 
     def ended(self, *, newest: datetime | None) -> Position:
         """Behind the last batch. `newest` is the newest stamp there is, where anything changed.
@@ -133,6 +169,7 @@ class Position:
                 "id": going.key.id,
                 "covered": _text(going.covered),
                 "saw": going.saw,
+                "bulk": going.bulk and asdict(going.bulk),
             },
         }
 
@@ -146,7 +183,10 @@ class Position:
             _moment(stored.get("deletes")),
             going
             and Pass(
-                Key(datetime.fromisoformat(going["at"]), going["id"]), _moment(going["covered"]), saw=going["saw"]
+                Key(datetime.fromisoformat(going["at"]), going["id"]),
+                _moment(going["covered"]),
+                saw=going["saw"],
+                bulk=going.get("bulk") and BulkPlace(**going["bulk"]),
             ),
             unproven=stored.get("unproven", False),
             owes_log=stored.get("owes_log", False),

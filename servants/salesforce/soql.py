@@ -50,6 +50,16 @@ def newest(object_name: str, fields: Iterable[str], *, stamp: str, since: dateti
     return f"{_select(object_name, fields)} WHERE {stamp} >= {literal(since)} {order}"
 
 
+def all_since(object_name: str, fields: Iterable[str], *, stamp: str, since: datetime) -> str:
+    """All rows that changed since then, in no order: the Bulk API reads them in pieces side by side."""
+    return f"{_select(object_name, fields)} WHERE {stamp} >= {literal(since)}"
+
+
+def count_since(object_name: str, *, stamp: str, since: datetime) -> str:
+    """How many changed since then."""
+    return f"SELECT COUNT() FROM {object_name} WHERE {stamp} >= {literal(since)}"  # noqa: S608 - described names
+
+
 def newest_first(object_name: str, *, stamp: str) -> str:
     """The row that changed last."""
     return f"{_select(object_name, [stamp])} WHERE {stamp} != null ORDER BY {stamp} DESC LIMIT 1"

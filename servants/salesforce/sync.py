@@ -33,12 +33,12 @@ from retinue.connection import Connection
 from retinue.errors import PermissionWithdrawn
 from servants.deadline import Deadline
 from servants.salesforce import objects, onboarding
+from servants.salesforce.bulk_reading import LOOK_AGAIN, OrgSource
 from servants.salesforce.client.errors import FieldMissing
 from servants.salesforce.client.session import Salesforce, open_client
 from servants.salesforce.describe import Describer, ObjectGone
 from servants.salesforce.increment import Followed, Follower
 from servants.salesforce.object_rows import FieldsChanged, OrgObject, load_object, load_objects
-from servants.salesforce.org_reading import OrgReader
 from servants.salesforce.storing import ObjectSink
 
 log = get_logger(__name__)
@@ -87,6 +87,7 @@ class ConnectionSync:
         self._troubles: list[TransientError | PermanentError] = []
         self._gone: dict[str, str] = {}
         self._unfinished = False
+        self._waits = False
 
     def run(self) -> Outcome:
         """Bring every object in step.
@@ -149,7 +150,7 @@ class ConnectionSync:
         if position is None or found.stamp is None:
             # Rows that have no stamp are only ever compared.
             return Followed(position or onboarding.NOWHERE, is_done=True)
-        source = OrgReader(self.client, found)
+        source = OrgSource(self.client, found)
         sink = ObjectSink(self._job, found)
         return Follower(source, sink, position, may_go_on=self._may_go_on).run()
 
@@ -167,6 +168,9 @@ class ConnectionSync:
     def _count(self, found: OrgObject, followed: Followed) -> None:
         merged = followed.merged
         self._tally += Counter(added=merged.added, updated=merged.updated, deleted=merged.deleted, rows=followed.rows)
+        if followed.is_waiting:
+            self._waits = True
+            return
         if not followed.is_done:
             self._unfinished = True
             return
@@ -176,6 +180,8 @@ class ConnectionSync:
     def _outcome(self, found: Sequence[OrgObject]) -> Outcome:
         if self._unfinished:
             return Snooze(SystemClock().now(), "goes on at once: there is more to read than one run may take time for")
+        if self._waits:
+            return Snooze(SystemClock().now() + LOOK_AGAIN, "Salesforce still looks for a large number of changes")
         if self._gone:
             raise PermissionWithdrawn(self._gone_sentence())
         if self._troubles:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from infra.local.salesforce.control_client import NewUser
 from retinue.testing import RetinueDatabase
 from retinue.testing.pytest import retinue_database, retinue_schema, retinue_template
 from servants.salesforce.formulas import refresh_formulas
@@ -83,6 +84,69 @@ def test_quiet_and_small_increments_cost_what_is_promised(customer: OrgCustomer)
     customer.sync()
     assert customer.calls() - before <= 3
     customer.assert_equal("Account")
+
+
+DEFAULTS = (
+    "Account",
+    "Contact",
+    "Event",
+    "Lead",
+    "Opportunity",
+    "OpportunityFieldHistory",
+    "OpportunityHistory",
+    "Task",
+    "User",
+)
+
+#: What is changed in a hundred rows of each; histories come of the changes of opportunities.
+_CHANGE = {"Account": "Name", "Contact": "LastName", "Event": "Subject", "Lead": "LastName", "Task": "Subject"}
+
+
+def _counts(customer: OrgCustomer) -> dict[str, int]:
+    return dict(customer.org.control.usage().counts)
+
+
+def _spent(customer: OrgCustomer, before: dict[str, int]) -> dict[str, int]:
+    return {
+        kind: count - before.get(kind, 0) for kind, count in _counts(customer).items() if count > before.get(kind, 0)
+    }
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_what_an_increment_of_a_default_object_costs(customer: OrgCustomer, name: str) -> None:
+    """Two calls where nothing changed, one of them the description; three with a hundred changes."""
+    control = customer.org.control
+    change = _prepare_hundred(customer, name)
+    control.clock_forward(minutes=30)
+    customer.onboard(name)
+    for _ in range(2):
+        control.clock_forward(minutes=20)
+        customer.sync()
+    before = _counts(customer)
+    customer.sync()
+    spent = _spent(customer, before)
+    assert (sum(spent.values()), spent["describe"]) == (2, 1)
+    change()
+    before = _counts(customer)
+    ran = customer.sync()
+    spent = _spent(customer, before)
+    assert ran.result is not None
+    assert ran.result["rows"] >= 100
+    assert (sum(spent.values()) <= 3, spent["describe"]) == (True, 1), spent
+    customer.assert_equal(name)
+
+
+def _prepare_hundred(customer: OrgCustomer, name: str) -> Callable[[], object]:
+    """Have rows of the object; what changes a hundred of them."""
+    control = customer.org.control
+    if name == "User":
+        ids = [control.add_user(NewUser(f"u{n}@example.com", "a password", "T", last_name=f"U{n}")) for n in range(100)]
+        return lambda: control.update("User", [{"Id": one, "LastName": f"Changed {one}"} for one in ids])
+    seeded = "Opportunity" if name.startswith("Opportunity") else name
+    control.seed(seeded, 120)
+    ids = _ids(customer, seeded)[:100]
+    changed = {"StageName": "Negotiation/Review"} if seeded == "Opportunity" else {_CHANGE[name]: "Changed"}
+    return lambda: control.update(seeded, [{"Id": one, **changed} for one in ids])
 
 
 def test_a_whole_second_that_is_larger_than_a_page(customer: OrgCustomer) -> None:
@@ -231,6 +295,9 @@ def test_a_refused_bulk_job_is_replaced_by_queries(customer: OrgCustomer, monkey
     )
     customer.onboard("Account")
     customer.assert_equal("Account")
+    # It was the job that read them, not the comparison that follows it.
+    read = customer.database.sql.execute("SELECT result FROM job_history WHERE type = 'salesforce.backfill'").fetchall()
+    assert read == [({"rows": 500, "bulk": False},)]
 
 
 def test_rows_come_by_queries_in_parts_where_an_object_is_wide(
@@ -242,4 +309,86 @@ def test_rows_come_by_queries_in_parts_where_an_object_is_wide(
     customer.onboard("Account")
     control.update("Account", [{"Id": one, "Name": f"Changed {one}"} for one in _ids(customer)[:10]])
     customer.sync()
+    customer.assert_equal("Account")
+
+
+def _many_changes(customer: OrgCustomer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object with more changes than queries should read."""
+    monkeypatch.setattr("servants.salesforce.bulk_reading.BULK_CHANGES", 100)
+    monkeypatch.setattr("servants.salesforce.bulk_reading.MERGE_ROWS", 40)
+    monkeypatch.setattr("servants.salesforce.org_reading.BATCH_ROWS", 50)
+    control = customer.org.control
+    control.seed("Account", 300)
+    control.clock_forward(minutes=2)
+    customer.onboard("Account")
+    control.seed("Account", 200, seed=2)
+    ids = _ids(customer)
+    control.delete(ids[:20])
+    control.hard_delete(ids[20:40])
+    control.clock_forward(minutes=2)
+
+
+def _bulk_calls(customer: OrgCustomer) -> int:
+    return sum(count for kind, count in customer.org.control.usage().counts.items() if kind.startswith("bulk"))
+
+
+def test_very_many_changes_are_read_by_a_bulk_job(customer: OrgCustomer, monkeypatch: pytest.MonkeyPatch) -> None:
+    _many_changes(customer, monkeypatch)
+    before = _bulk_calls(customer)
+    ran = customer.sync()
+    assert ran.result is not None
+    assert (ran.result["added"], ran.result["deleted"]) == (200, 40)
+    assert _bulk_calls(customer) > before
+    customer.assert_equal("Account")
+    quiet, before = _bulk_calls(customer), customer.calls()
+    customer.sync()
+    assert (_bulk_calls(customer), customer.calls() - before) == (quiet, 2)
+
+
+def test_a_bulk_job_that_takes_long_is_come_back_to(customer: OrgCustomer, monkeypatch: pytest.MonkeyPatch) -> None:
+    _many_changes(customer, monkeypatch)
+    monkeypatch.setattr("servants.salesforce.bulk_reading.READY_SECONDS", 1.0)
+    customer.org.control.pause_bulk()
+    ran = customer.sync()
+    assert (ran.state, ran.reason) == ("pending", "snooze")
+    customer.org.control.resume_bulk()
+    monkeypatch.setattr("servants.salesforce.bulk_reading.READY_SECONDS", 60.0)
+    made = customer.org.control.usage().limits["DailyBulkV2QueryJobs"]
+    assert customer.sync().state == "completed"
+    # The job that was made is the one that is read.
+    assert customer.org.control.usage().limits["DailyBulkV2QueryJobs"] == made
+    customer.assert_equal("Account")
+
+
+def test_servants_that_die_over_a_bulk_job(customer: OrgCustomer, monkeypatch: pytest.MonkeyPatch) -> None:
+    _many_changes(customer, monkeypatch)
+    for commits in range(2, 12):
+        customer.cut_off(sync_salesforce, commits=commits)
+    for _ in range(2):
+        assert customer.sync().state == "completed"
+    customer.assert_equal("Account")
+
+
+def test_queries_read_what_the_bulk_api_does_not(customer: OrgCustomer, monkeypatch: pytest.MonkeyPatch) -> None:
+    _many_changes(customer, monkeypatch)
+    control = customer.org.control
+    control.fail_bulk_job("InternalServerError : something of its own")
+    assert customer.sync().state == "completed"
+    customer.assert_equal("Account")
+    control.update("Account", [{"Id": one, "Name": f"Changed {one}"} for one in _ids(customer)[:150]])
+    control.error("POST .*/jobs/query", 400, "API_ERROR", "entity type Account is not supported by Bulk", times=9)
+    assert customer.sync().state == "completed"
+    customer.assert_equal("Account")
+
+
+def test_fields_that_change_while_a_bulk_job_waits(customer: OrgCustomer, monkeypatch: pytest.MonkeyPatch) -> None:
+    _many_changes(customer, monkeypatch)
+    control = customer.org.control
+    monkeypatch.setattr("servants.salesforce.bulk_reading.READY_SECONDS", 0.0)
+    control.pause_bulk()
+    assert customer.sync().state == "pending"
+    control.add_field("Account", "Fresh__c", "string", length=50, default="fresh")
+    control.resume_bulk()
+    assert customer.sync().state == "completed"
+    customer.drain()
     customer.assert_equal("Account")

@@ -7,14 +7,14 @@ were stamped; a servant may be killed before or after a commit.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from infra.postgres.record_values import NewRecord, version_of
 from infra.postgres.records import Merged
-from servants.salesforce.increment import Batch, Followed, Follower
-from servants.salesforce.position import Position
+from servants.salesforce.increment import Batch, BulkPart, BulkRefused, BulkWaits, Followed, Follower
+from servants.salesforce.position import BulkPlace, Position
 from servants.salesforce.soql import Key
 
 BEGIN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -66,9 +66,17 @@ class ModelOrg:
     calls: list[str] = field(default_factory=list)
     is_busy: bool = True
 
+    #: From so many changed rows on a Bulk job is worth it; None where the API is not offered.
+    bulk_rows: int | None = None
+    jobs: dict[str, list[NewRecord]] = field(default_factory=dict)
+
     @property
     def log(self) -> ModelOrg:
         return self
+
+    @property
+    def bulk(self) -> ModelOrg | None:
+        return None if self.bulk_rows is None else self
 
     # what the world does
 
@@ -79,13 +87,13 @@ class ModelOrg:
         """What happens between two answers."""
         for _ in range(self.chance.randrange(4) if self.is_busy else 0):
             self.pass_time()
-            action = self.chance.choice([self.change, self.change, self.bulk, self.hold, self.finish, self.finish])
+            action = self.chance.choice([self.change, self.change, self.load, self.hold, self.finish, self.finish])
             action()
 
     def change(self) -> None:
         self.commit(Transaction(self.now_at, self._changes(1)))
 
-    def bulk(self) -> None:
+    def load(self) -> None:
         """Many rows of one second: more than a page."""
         self.commit(Transaction(self.now_at, self._changes(self.chance.randrange(2, 3 * self.page))))
 
@@ -158,6 +166,47 @@ class ModelOrg:
         lines = [line for line in self.lines if start.replace(second=0) <= line.deleted_at <= end]
         self.stir()
         return LogWindow(lines, BEGIN - timedelta(days=1), covered)
+
+    def is_worth(self, since: datetime) -> bool:
+        self.stir()
+        self.calls.append("count")
+        assert self.bulk_rows is not None
+        return sum(row.stamp >= since for row in self.rows.values()) >= self.bulk_rows
+
+    def begin(self, since: datetime, *, observed_at: datetime) -> BulkPlace:
+        """A job, which reads one part of the Ids after the other while the org goes on changing."""
+        self.calls.append("job")
+        self.stir()
+        self._perhaps_refuse()
+        found: list[NewRecord] = []
+        for ending in ("", *"0123456789"):
+            found += [self._record(one) for one, row in self.rows.items() if row.stamp >= since and one[-1:] == ending]
+            self.stir()
+        self.chance.shuffle(found)
+        job_id = f"job {len(self.jobs)}"
+        self.jobs[job_id] = found
+        return BulkPlace(job_id=job_id, observed_at=observed_at.isoformat(), generation=0)
+
+    def parts(self, place: BulkPlace) -> Generator[BulkPart]:
+        if self.is_busy and self.chance.random() < 0.2:
+            raise BulkWaits
+        while True:
+            self._perhaps_refuse()
+            self.stir()
+            self.calls.append("results")
+            rows = self.jobs[place.job_id][place.done : place.done + self.page]
+            place = replace(place, done=place.done + len(rows))
+            is_last = place.done == len(self.jobs[place.job_id])
+            yield BulkPart(rows, place, is_last=is_last)
+            if is_last:
+                return
+
+    def end(self, place: BulkPlace) -> None:
+        del self.jobs[place.job_id]
+
+    def _perhaps_refuse(self) -> None:
+        if self.is_busy and self.chance.random() < 0.1:
+            raise BulkRefused
 
     def live(self) -> dict[str, int]:
         return {external_id: row.value for external_id, row in self.rows.items() if not row.is_deleted}

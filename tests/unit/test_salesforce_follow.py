@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from infra.postgres.record_values import version_of
-from servants.salesforce.position import OVERLAP, Position
+from servants.salesforce.position import OVERLAP, BulkPlace, Position
 from servants.salesforce.soql import Key
 from tests.support.salesforce_model import BEGIN, ModelOrg, ModelStore, OrgRow, Transaction, follow, read_log, world
 
@@ -25,9 +25,11 @@ def _quiet(org: ModelOrg, store: ModelStore) -> list[list[str]]:
     return calls
 
 
+@pytest.mark.parametrize("bulk_rows", [None, 4])
 @pytest.mark.parametrize("seed", range(100))
-def test_two_increments_after_the_last_change_all_is_equal(seed: int) -> None:
+def test_two_increments_after_the_last_change_all_is_equal(seed: int, bulk_rows: int | None) -> None:
     org, store = world(seed, deadly=0.15)
+    org.bulk_rows = bulk_rows
     for _ in range(20):
         org.stir()
         follow(org, store)
@@ -90,6 +92,20 @@ def test_a_large_load_is_read_once() -> None:
     assert org.calls == ["query"]
 
 
+def test_a_very_large_load_is_read_by_one_bulk_job() -> None:
+    org, store = _settled()
+    org.page, org.bulk_rows = 10, 50
+    _changed(org, 95)
+    assert org.is_busy is False
+    followed = follow(org, store)
+    assert followed is not None
+    assert org.calls == ["query", "log", "count", "job", *["results"] * (len(org.live()) // 10 + 1), "log"]
+    assert (store.live(), org.jobs) == (org.live(), {})
+    org.calls.clear()
+    follow(org, store)
+    assert org.calls == ["query"]
+
+
 def test_a_transaction_that_shows_late_is_read_however_long_it_took() -> None:
     org, store = _settled()
     late = Transaction(org.now_at, {"late": OrgRow(org.now(), 7)})
@@ -146,6 +162,8 @@ def test_without_a_log_the_newest_stamp_says_what_is_settled() -> None:
 def test_a_position_is_stored_as_it_is() -> None:
     position = Position.at(BEGIN).begin().moved(Key(BEGIN, "x"), saw=True).logged(BEGIN, is_broken=True)
     assert Position.of_json(position.as_json()) == position
+    place = BulkPlace(job_id="750", observed_at=BEGIN.isoformat(), generation=3, locator="MjAw", skip=5, done=200)
+    assert Position.of_json(position.by_bulk(place).as_json()) == position.by_bulk(place)
     assert Position.of_json(Position.at(BEGIN).as_json()) == Position.at(BEGIN)
 
 
