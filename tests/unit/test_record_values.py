@@ -20,6 +20,10 @@ VALUES = st.recursive(
 )
 
 
+#: Any but NUL, which PostgreSQL cannot hold.
+TEXTS = st.text(st.characters(min_codepoint=1, exclude_categories=["Cs"]))
+
+
 def test_a_version_is_the_moment_in_microseconds() -> None:
     assert version_of(datetime(1970, 1, 1, 0, 0, 1, 2, tzinfo=UTC)) == 1_000_002
     there = timezone(timedelta(hours=2))
@@ -49,6 +53,15 @@ def test_a_version_leads_back_to_its_moment_and_grows_with_it(moment: datetime) 
 )
 def test_the_same_values_have_the_same_canonical_form(one: dict[str, Any], other: dict[str, Any]) -> None:
     assert canonical(one) == canonical(other)
+
+
+@given(st.dictionaries(TEXTS, st.none() | st.booleans() | NUMBERS | st.floats(-1e3, 1e3) | TEXTS))
+def test_a_payload_is_written_as_the_standard_library_writes_it(payload: dict[str, Any]) -> None:
+    whole = {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in payload.items()
+    }
+    assert canonical(payload) == json.dumps(whole, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 @pytest.mark.parametrize(
