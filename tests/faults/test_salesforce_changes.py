@@ -20,7 +20,7 @@ from tests.support.org_proof import Audience, Play, World, changing_org, in_this
 from tests.support.org_world import OBJECTS
 from tests.support.org_writers import drawn
 from tests.support.salesforce_customer import connected
-from tests.support.small_pages import settings
+from tests.support.small_pages import Reading, settings
 
 __all__ = ["retinue_database", "retinue_schema", "retinue_template"]
 
@@ -28,8 +28,8 @@ FIRST_SEED = int(os.environ.get("SEED") or 1)
 SEEDS = int(os.environ.get("SEEDS") or 50)
 CHANGES = int(os.environ.get("CHANGES") or 400)
 
-#: Rows of a page, by seed; the last is what a servant asks for.
-PAGES = (7, 40, 200, 2000)
+#: Rows of a page, and of what more is read by a Bulk job, by seed; the last is a servant's own way.
+READINGS = (Reading(7, 10_000), Reading(40, 100), Reading(200, 10_000), Reading(7, 30), Reading(2000, 50_000))
 
 #: Accounts from before beside a page of them: most of all change in one second, and that is more than the page.
 MORE_ACCOUNTS = 500
@@ -55,7 +55,7 @@ def killed_fleet() -> Iterator[Fleet]:
 def test_some_changes(
     seed: int, retinue_database: RetinueDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    set_pages(monkeypatch, 40)
+    read_by(monkeypatch, Reading(40, 80 if seed == 1 else 1000))
     with changing_org(tmp_path, seed=seed, accounts=120) as world, killed_sync(retinue_database, world, seed) as sync:
         here = in_this_process(sync.customer)
         Play(world, sync, here).play(96, half_a_month_passes=False)
@@ -73,26 +73,26 @@ def test_many_changes(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    began, page_rows = time.monotonic(), PAGES[seed % len(PAGES)]
-    set_pages(monkeypatch, page_rows)
+    began, reading = time.monotonic(), READINGS[seed % len(READINGS)]
+    read_by(monkeypatch, reading)
     with (
-        changing_org(tmp_path, seed=seed, accounts=page_rows + MORE_ACCOUNTS) as world,
+        changing_org(tmp_path, seed=seed, accounts=reading.page_rows + MORE_ACCOUNTS) as world,
         killed_sync(retinue_database, world, seed) as sync,
-        org_fleet(killed_fleet, world.org, OBJECTS, draw=drawn(seed, "fleet"), page_rows=page_rows) as others,
+        org_fleet(killed_fleet, world.org, OBJECTS, draw=drawn(seed, "fleet"), reading=reading) as others,
     ):
         here = in_this_process(sync.customer)
         there = Audience(others.customer, others.account_id, others.run)
         Play(world, sync, here, others).play(CHANGES, half_a_month_passes=seed % 4 == 0)
         rows = settle(world, seed, here, there)
-        seconds = time.monotonic() - began
+        usage, seconds = world.org.control.usage(), time.monotonic() - began
         tell(
-            f"seed {seed}: pages of {page_rows}, {world}, {sync}, {others.kills} SIGKILLs, equal, at the end {rows:,} "
-            f"rows, {world.org.control.usage().calls:,} calls, {seconds:.0f} s"
+            f"seed {seed}: pages of {reading.page_rows}, {world}, {sync}, {others.kills} SIGKILLs, equal, "
+            f"at the end {rows:,} rows, {usage.calls:,} calls ({usage.counts['bulk_query']} for Bulk), {seconds:.0f} s"
         )
 
 
-def set_pages(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
-    for name, value in settings(rows).items():
+def read_by(monkeypatch: pytest.MonkeyPatch, reading: Reading) -> None:
+    for name, value in settings(reading).items():
         monkeypatch.setattr(name, value)
 
 

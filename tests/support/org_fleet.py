@@ -21,6 +21,7 @@ from tests.support.fleet import Fleet
 from tests.support.nursery import Nursery, nursery
 from tests.support.salesforce_customer import OrgCustomer, settings_of
 from tests.support.sandbox_org import SandboxOrg
+from tests.support.small_pages import Reading
 
 SERVANTS = {
     "sync-0": SYNC_TYPE,
@@ -88,12 +89,12 @@ class OrgFleet:
 
 @contextmanager
 def org_fleet(
-    fleet: Fleet, org: SandboxOrg, names: tuple[str, ...], *, draw: random.Random, page_rows: int
+    fleet: Fleet, org: SandboxOrg, names: tuple[str, ...], *, draw: random.Random, reading: Reading
 ) -> Iterator[OrgFleet]:
     """A new account with a connection to the org, and servants that sync it all the time."""
     account_id, connection_id, schedules = _connected(fleet, org, names, number=draw.randrange(10**9))
     database = RetinueDatabase(fleet.machine.url)
-    program = ("tests.support.small_pages", str(page_rows))
+    program = ("tests.support.small_pages", *map(str, reading))
     try:
         with nursery(fleet.machine.environment, fleet.machine.directory / "servants.log", program=program) as home:
             for name, job_type in SERVANTS.items():
