@@ -27,6 +27,9 @@ from tests.support.sandbox_org import APP, USER, SandboxOrg, sandbox_org
 READER = "backfill"
 SERVANTS = {"sync": "salesforce.sync", READER: "salesforce.backfill"}
 
+#: Rows that the sandbox makes in one request.
+SEED_ROWS = 50_000
+
 #: So rare that only the first sync runs.
 RARELY = timedelta(hours=12)
 
@@ -66,7 +69,8 @@ class LargeOrg:
 
     def seed(self, name: str, rows: int) -> None:
         """Fill an object with rows that changed some minutes ago."""
-        self.org.control.seed(name, rows)
+        for first in range(0, rows, SEED_ROWS):
+            self.org.control.seed(name, min(SEED_ROWS, rows - first), seed=first)
         self.org.control.clock_forward(minutes=2)
 
     def load(self, name: str, rows: int) -> Load:
