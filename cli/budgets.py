@@ -9,7 +9,6 @@ import click
 from cli.environment import current_settings, database_connection, ring_bell
 from cli.errors import BadInput
 from cli.params import ID, json_option
-from retinue.limits import MAX_COUNT
 
 if TYPE_CHECKING:
     from cli.output import Column
@@ -79,6 +78,8 @@ def _set(connection: Any, connection_id: int, given: dict[str, Any]) -> None:
 
 def _own_limit(line: BudgetLine) -> int:
     """What a person's word on the reserve says of the limit itself: where answers name it, nothing."""
+    from retinue.limits import MAX_COUNT
+
     return MAX_COUNT if line.source == "declared" and line.learned_limit is not None else line.call_limit
 
 

@@ -28,7 +28,7 @@ def salesforce() -> None:
     """Look at what is synced of Salesforce orgs, change it, and check it."""
 
 
-@salesforce.command("objects")
+@salesforce.command("objects", short_help="List the objects of a connection and how far each is.")
 @connection_argument
 @click.option("--add", multiple=True, metavar="NAME", help="Sync this object, too; by its API name.")
 @click.option("--remove", multiple=True, metavar="NAME", help="Sync this object no more; its records stay.")

@@ -209,7 +209,9 @@ def test_a_connection_to_another_provider_cannot_be_tested(retinue: CommandLine,
     connection = add_caldav(retinue, "http://127.0.0.1:1/")
     sql.execute("UPDATE connections SET provider = 'crm'")
 
-    assert "is for 'crm'; only caldav and imap" in retinue.refusal("connections", "test", connection, exit_code=2)
+    assert "is for 'crm'; only caldav, imap and salesforce" in retinue.refusal(
+        "connections", "test", connection, exit_code=2
+    )
 
 
 def test_a_row_that_somebody_broke_by_hand_is_told(retinue: CommandLine, sql: psycopg.Connection) -> None:

@@ -38,7 +38,7 @@ def account(database: Database) -> RecordAccount:
     return record_account(database)
 
 
-@settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, data=st.data())
 def test_readings_in_any_order_lead_to_the_newest_state(
     account: RecordAccount, steps: list[str], data: st.DataObject
@@ -55,6 +55,19 @@ def test_readings_in_any_order_lead_to_the_newest_state(
     last = told[-1]
     assert account.live().get(name) == (None if last.deleted_at else dict(last.payload or {}))
     assert_told_sensibly(account, after, lives=last.deleted_at is None)
+
+
+def test_absence_that_is_seen_of_a_deleted_record_counts(account: RecordAccount) -> None:
+    """It was undeleted and vanished for good before we knew of either."""
+    for observed, told in ((1, record("x", 2, deleted=True)), (3, record("x", None, deleted=True))):
+        account.merge(told, observed=observed)
+    account.merge(record("x", 3, state=2), observed=2)
+    assert account.live() == {}
+    account.merge(record("x", None, deleted=True), observed=5)
+    account.merge(record("x", 4, state=3), observed=4)
+    assert account.live() == {}
+    account.merge(record("x", 5, state=4), observed=6)
+    assert account.live() == {"x": {"state": 4}}
 
 
 def position(account: RecordAccount) -> int:

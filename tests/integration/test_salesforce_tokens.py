@@ -19,7 +19,7 @@ from infra.postgres.connections import NewConnection, add_connection, open_conne
 from infra.postgres.vault import APPLICATION_NAME, Vault
 from infra.secrets import Keyring
 from retinue.connection import Connection
-from retinue.errors import PermanentError
+from retinue.errors import PermanentError, SettingsRefused
 from servants.salesforce.client import errors
 from servants.salesforce.client.auth import Token, Tokens
 from tests.support.factories import add_account
@@ -209,7 +209,7 @@ def test_what_answers_without_a_token_may_pass(org: Org, answer: Answer) -> None
 def test_a_token_for_an_unsafe_address_is_not_kept(org: Org) -> None:
     org.server.token_refusal = Answer(200, {"access_token": "x", "instance_url": "http://elsewhere.example"})
     tokens = Tokens(org.connection())
-    with pytest.raises(PermanentError, match="instance_url"):
+    with pytest.raises(SettingsRefused, match="instance_url"):
         tokens.renewed(tokens.token())
     assert org.stored["instance_url"] == org.server.url
 

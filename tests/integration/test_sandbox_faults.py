@@ -34,10 +34,10 @@ def pauses() -> list[float]:
 
 
 @pytest.fixture
-def url(faults: Faults, pauses: list[float]) -> Iterator[str]:
+def url(faults: Faults, pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     sockets: dict[int, Any] = {}
     server = create_server(FaultyApp(answering, faults, pause=pauses.append), map=sockets, host="127.0.0.1", port=0)
-    server.logger.disabled = True
+    monkeypatch.setattr(server.logger, "disabled", True)
     thread = threading.Thread(target=server.run)
     thread.start()
     yield f"http://127.0.0.1:{server.effective_port}"

@@ -30,6 +30,9 @@ WITH latest AS MATERIALIZED (
                 latest.content_hash <> stored.content_hash OR latest.version > stored.version
                 OR (latest.deleted_at IS NULL) <> stored.live
                 OR %(mend)s AND latest.version <> stored.version
+                -- One that is deleted already is absent, too, so that nothing seen before that brings it back.
+                OR latest.deleted_at IS NOT NULL AND latest.version IS NULL
+                    AND (NOT stored.absent OR %(observed_at)s > stored.observed_at)
             )
             -- and is newer.
             AND (
