@@ -116,19 +116,23 @@ def _change(
     fields: tuple[str, str] | None,
 ) -> None:
     from infra.postgres.enqueue import enqueue
-    from infra.postgres.salesforce_objects import choose_fields, select_names
+    from infra.postgres.salesforce_objects import choose_fields, list_objects, select_names
 
     selected = {one.name for one in _selected(connection, found.id)}
-    if (add or remove) and not selected:
+    if (add or remove) and not list_objects(connection, found.id, selected_only=False):
         raise click.UsageError("Nothing is synced yet: the first sync chooses the objects. Change them after it.")
     if add or remove:
         select_names(connection, found.id, found.account_id, (selected | {*add}) - {*remove})
     if fields:
         name, wanted = fields
         _known({name}, selected | {*add})
-        choose_fields(connection, found.id, name, None if wanted == "all" else wanted.split(","))
+        choose_fields(connection, found.id, name, None if wanted == "all" else _names(wanted))
     if add or fields:
         enqueue(connection, "salesforce.sync", {"connection_id": found.id}, account_id=found.account_id)
+
+
+def _names(text: str) -> list[str]:
+    return [name for part in text.split(",") if (name := part.strip())]
 
 
 def _known(names: set[str], selected: set[str]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from infra.postgres.holds import connection_lane
 from infra.postgres.records import Executor
 from infra.postgres.statements import statement
 from retinue.connection import Connection
@@ -103,6 +104,13 @@ def save_state(
 ) -> None:
     """Note how far an object is, and what is wrong with it."""
     _write(tx, connection, name, "save_salesforce_state", {"state": state.value, "problem": problem})
+
+
+def has_unfinished_backfill(tx: Commit, connection: Connection, name: str) -> bool:
+    """Whether jobs that read an object's history wait or run."""
+    params = {"lane": connection_lane(connection.id), "name": name}
+    row = tx.connection.execute(statement("has_unfinished_backfill"), params).fetchone()
+    return bool(row and row[0])
 
 
 def note_described(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any, Protocol
 
 from infra.postgres.record_values import NewRecord, version_of
@@ -71,6 +72,8 @@ def _number(value: Any) -> Value:
         if value.lstrip("-").isdecimal():
             return int(value)
         value = float(value)
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError("no number")
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -154,6 +157,13 @@ class Reading:
         id_place, stamp_place, deleted_place = place[ID], place.get(self._stamp or ""), place.get(DELETED)
 
         def read(line: Sequence[str]) -> NewRecord:
+            try:
+                return record_of(line)
+            except ValueError as error:
+                # Without its words, which quote the value.
+                raise PermanentError(f"Salesforce gave a row that cannot be read: {type(error).__name__}.") from None
+
+        def record_of(line: Sequence[str]) -> NewRecord:
             payload = {
                 name: (line[number] or None) if form is None else form(line[number]) for name, form, number in forms
             }

@@ -42,6 +42,9 @@ class Describer:
             raise ObjectGone(error.message) from None
         if described is None:
             return found
+        if described.name != found.name:
+            # It answers to a name in any case of letters; under two names its records would be there twice.
+            raise ObjectGone(f"The org calls {found.name} by the name {described.name}: add that, and remove this one.")
         drift = self._store(found, described)
         if found.position is not None:
             self._report(found, described, drift)

@@ -52,7 +52,7 @@ def refresh_formulas(job: Job[Formulas]) -> Outcome:
 
 
 class _Refresh:
-    """One attempt; its checkpoint is which objects are done, and the Id `behind` which the next one goes on."""
+    """One attempt; its checkpoint tells which objects are done, which is under way, and behind which Id."""
 
     def __init__(self, job: Job[Formulas], client: Salesforce, connection: Connection) -> None:
         self._job = job
@@ -61,6 +61,7 @@ class _Refresh:
         self._deadline = Deadline.after(WORK_SECONDS)
         checkpoint = job.checkpoint or {}
         self._done: list[str] = list(checkpoint.get("done", ()))
+        self._at: str | None = checkpoint.get("object")
         self._behind: str | None = checkpoint.get("behind")
         self._updated = int(checkpoint.get("updated", 0))
 
@@ -94,7 +95,9 @@ class _Refresh:
             found = load_objects(tx, self._connection)
         there = [one for one in found if one.position is not None and one.row.state is not ObjectState.GONE]
         named = self._job.payload.object
-        return [one for one in there if (one.name == named if named else one.is_live) and self._names(one)]
+        wanted = [one for one in there if (one.name == named if named else one.is_live) and self._names(one)]
+        # What an earlier attempt began is brought to its end first.
+        return sorted(wanted, key=lambda one: one.name != self._at)
 
     def _names(self, found: OrgObject) -> list[str]:
         if self._job.payload.object:
@@ -103,6 +106,8 @@ class _Refresh:
 
     def _object(self, found: OrgObject) -> bool:
         listing = Listing(self._job, self._client, found, self._names(found))
+        if self._at != found.name:
+            self._at, self._behind = found.name, None
         while True:
             part = listing.slice(self._behind)
             self._updated += refresh(self._job, found, part).updated
@@ -123,4 +128,4 @@ class _Refresh:
             tx.checkpoint(self._as_json())
 
     def _as_json(self) -> dict[str, Any]:
-        return {"done": self._done, "behind": self._behind, "updated": self._updated}
+        return {"done": self._done, "object": self._at, "behind": self._behind, "updated": self._updated}

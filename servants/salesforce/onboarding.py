@@ -21,9 +21,11 @@ from infra.postgres.enqueue import NewJob
 from infra.postgres.imports import Kind, Stage, begin_import, note_recent, stage_of
 from infra.postgres.record_replacements import begin_replacement
 from infra.postgres.salesforce_objects import ObjectState, save_state
+from retinue.errors import PermanentError, TransientError
 from retinue.job import Commit, Job
 from retinue.limits import DAY
 from servants.salesforce import quota
+from servants.salesforce.client.errors import QueryTooSlow
 from servants.salesforce.id_ranges import EVERYTHING, IdRange, split
 from servants.salesforce.object_rows import OrgObject, hold, moment, save_position
 from servants.salesforce.org_reading import BATCH_ROWS, OrgReader
@@ -39,6 +41,9 @@ RECENT = timedelta(weeks=4)
 #: Rows of one backfill, as far as Ids are spread evenly; half of them is not worth a Bulk job.
 CHUNK_ROWS = 100_000
 REST_ROWS = 4 * BATCH_ROWS
+
+#: How many rows an object may have that is too large to be counted in the time that a query has.
+UNCOUNTED = 5_000_000
 
 GROUP = "salesforce history"
 GROUP_AGAIN = "salesforce resync"
@@ -83,14 +88,23 @@ class _Onboarding:
         self._client = engine.client
         self._connection = engine.connection
         self._deadline = engine.deadline
+        self._engine = engine
 
     def run(self, found: Sequence[OrgObject]) -> dict[str, int]:
-        listings = [self._listing(self._with_position(one)) for one in found]
+        listings = [listing for one in found if (listing := self._listed(one)) is not None]
         for listing in listings:
             self._job.stop_if_cancelled()
             if listing.found.row.state is not ObjectState.LIVE and not self._deadline.passed:
                 self._read_recent(listing.found)
         return self._hand_over(listings)
+
+    def _listed(self, found: OrgObject) -> Listing | None:
+        """One object's trouble is none of the others': they are handed over."""
+        try:
+            return self._listing(self._with_position(found))
+        except (TransientError, PermanentError) as trouble:
+            self._engine.note_trouble(found, trouble)
+            return None
 
     # positions
 
@@ -118,7 +132,10 @@ class _Onboarding:
     def _listing(self, found: OrgObject) -> Listing:
         self._job.stop_if_cancelled()
         reader = OrgReader(self._client, found)
-        rows = reader.count()
+        try:
+            rows = reader.count()
+        except QueryTooSlow:
+            rows = UNCOUNTED
         return Listing(found, rows, reader.ends() if rows > CHUNK_ROWS else None)
 
     # what is recent
@@ -150,7 +167,12 @@ class _Onboarding:
     def _hand_over_some(self, listings: Sequence[Listing], *, again: bool) -> quota.Estimate:
         per_day = self._per_day()
         with self._job.commit() as tx:
+            # All objects before the feed, which the replacements take.
+            for one in listings:
+                hold(tx, one.found.target, generation=one.found.row.field_generation)
             began = {one.found.name: self._begin(tx, one, again=again) for one in listings}
+            if again:
+                tx.checkpoint({"handed_over": sorted(self._engine.handed_over | began.keys())})
             chunks = _newest_first([self._chunks(one, began[one.found.name]) for one in listings])
             costs = [quota.calls_for(chunk["rows"], bulk=chunk["bulk"]) for chunk in chunks]
             due = quota.spread(costs, per_day=per_day, now=moment(tx))
@@ -159,7 +181,6 @@ class _Onboarding:
 
     def _begin(self, tx: Commit, listing: Listing, *, again: bool) -> int | None:
         found = listing.found
-        hold(tx, found.target, generation=found.row.field_generation)
         if again:
             return begin_replacement(tx, found.target, began_at=moment(tx)).generation
         save_state(tx, self._connection, found.name, ObjectState.HISTORY)

@@ -11,7 +11,7 @@ It follows a first reading, too: what that has missed is brought, and the object
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,8 @@ from pydantic import Field
 
 from infra.postgres.imports import Kind, finish_import
 from infra.postgres.record_replacements import finish_replacement
-from infra.postgres.salesforce_objects import ObjectState, note_reconciled, save_state
+from infra.postgres.records import ReplacementOver
+from infra.postgres.salesforce_objects import ObjectState, has_unfinished_backfill, note_reconciled, save_state
 from retinue import Completed, Exponential, Job, Outcome, Payload, Snooze, minutes, seconds, servant
 from retinue.clock import SystemClock
 from retinue.connection import Connection
@@ -30,7 +31,7 @@ from servants.salesforce.client.session import Salesforce, open_client
 from servants.salesforce.comparison import Comparison, Report
 from servants.salesforce.increment import Follower
 from servants.salesforce.listing import Listing
-from servants.salesforce.object_rows import FieldsChanged, OrgObject, hold, load_objects, save_position
+from servants.salesforce.object_rows import FieldsChanged, OrgObject, hold, load_object, load_objects, save_position
 from servants.salesforce.org_reading import OrgReader
 from servants.salesforce.storing import ObjectSink
 
@@ -57,15 +58,20 @@ class Reconcile(Payload):
 
 @dataclass(slots=True)
 class Progress:
-    """How far a job is: objects that are done with what was found, and the Id `behind` which the next one goes on."""
+    """How far a job is: what was found of objects that are done, and where the one under way goes on.
+
+    `unproven` says whether that `object` was unproven when its comparison began.
+    """
 
     done: dict[str, dict[str, Any]] = field(default_factory=dict)
+    object: str | None = None
     behind: str | None = None
     generation: int | None = None
+    unproven: bool = False
     report: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        return {"done": self.done, "behind": self.behind, "generation": self.generation, "report": self.report}
+        return asdict(self)
 
 
 @servant(
@@ -101,8 +107,8 @@ class _Reconciliation:
             self._job.stop_if_cancelled()
             try:
                 is_whole = self._bring(found)
-            except (FieldMissing, FieldsChanged, ObjectMissing, ObjectDenied) as change:
-                # The next sync describes the object anew; the next comparison goes by that.
+            except (FieldMissing, FieldsChanged, ObjectMissing, ObjectDenied, ReplacementOver) as change:
+                # The next sync describes the object anew; the next hourly comparison goes by that.
                 self._keep(found.name, {"put_off": change.message})
                 continue
             if not is_whole:
@@ -113,15 +119,17 @@ class _Reconciliation:
         with self._job.commit() as tx:
             found = load_objects(tx, self._connection)
         named = self._job.payload.objects
-        return [one for one in found if one.position is not None and (not named or one.name in named)]
+        wanted = [one for one in found if one.position is not None and (not named or one.name in named)]
+        # What an earlier attempt began is brought to its end first.
+        return sorted(wanted, key=lambda one: one.name != self._progress.object)
 
     def _bring(self, found: OrgObject) -> bool:
         """Bring one object in step; False where the time was over before that."""
         if found.row.state is ObjectState.GONE:
             return True
-        if self._job.payload.mend and self._progress.behind is None:
+        if self._job.payload.mend and self._progress.object != found.name:
             self._finish_replacement(found)
-            found = self._with_log(found)
+            found = self._with_log(self._reloaded(found))
         if not self._is_due(found):
             return True
         return self._compare(found)
@@ -130,11 +138,21 @@ class _Reconciliation:
         if found.name in self._job.payload.objects:
             return True
         if not found.is_live:
-            # Its history is being read; a comparison follows that.
-            return False
+            # While its history is being read a comparison follows of itself, unless that has come to nothing.
+            return found.row.state is ObjectState.HISTORY and not self._is_read(found)
         at = found.row.reconciled_at
         unproven = found.position is not None and found.position.unproven
         return unproven or at is None or at < datetime.now(UTC) - COMPARE_EVERY
+
+    def _is_read(self, found: OrgObject) -> bool:
+        """Whether jobs that read its history are unfinished."""
+        with self._job.commit() as tx:
+            return has_unfinished_backfill(tx, self._connection, found.name)
+
+    def _reloaded(self, found: OrgObject) -> OrgObject:
+        """The object as it is now: a sync may have moved its position on since the attempt began."""
+        with self._job.commit() as tx:
+            return load_object(tx, self._connection, found.name) or found
 
     def _with_log(self, found: OrgObject) -> OrgObject:
         """The object, after the log of its deletions was read."""
@@ -171,20 +189,25 @@ class _Reconciliation:
             if behind is None:
                 self._end(found, report)
                 return True
-            self._checkpoint(found, behind, report)
+            self._checkpoint(behind, report)
             if self._deadline.passed:
                 return False
 
     def _begun(self, found: OrgObject) -> tuple[str | None, Report]:
         """Where an earlier attempt stopped, unless the fields are others since."""
-        if self._progress.behind is None or self._progress.generation != found.row.field_generation:
-            return None, Report()
-        return self._progress.behind, Report.of_json(self._progress.report)
+        going = self._progress
+        if going.object == found.name and going.generation == found.row.field_generation:
+            return going.behind, Report.of_json(going.report)
+        unproven = found.position is not None and found.position.unproven
+        self._progress = Progress(
+            done=going.done, object=found.name, generation=found.row.field_generation, unproven=unproven
+        )
+        return None, Report()
 
-    def _checkpoint(self, found: OrgObject, behind: str, report: Report) -> None:
-        going = replace(self._progress, behind=behind, generation=found.row.field_generation, report=report.as_json())
+    def _checkpoint(self, behind: str, report: Report) -> None:
+        self._progress = replace(self._progress, behind=behind, report=report.as_json())
         with self._job.commit() as tx:
-            tx.checkpoint(going.as_json())
+            tx.checkpoint(self._progress.as_json())
         self._job.progress(report.counts["rows"])
 
     def _end(self, found: OrgObject, report: Report) -> None:
@@ -192,16 +215,18 @@ class _Reconciliation:
         if self._job.payload.mend and report.counts["drift"] and found.is_live:
             counts = {name: report.counts[name] for name in ("missing", "stale", "surplus")}
             self._job.anomaly("salesforce_drift", object=found.name, **counts)
+        was_unproven = self._progress.unproven
         self._progress = Progress(done={**self._progress.done, found.name: told})
         with self._job.commit() as tx:
             if self._job.payload.mend:
-                self._note(tx, found, told)
+                self._note(tx, found, told, was_unproven=was_unproven)
             tx.checkpoint(self._progress.as_json())
 
-    def _note(self, tx: Commit, found: OrgObject, told: Mapping[str, Any]) -> None:
+    def _note(self, tx: Commit, found: OrgObject, told: Mapping[str, Any], *, was_unproven: bool) -> None:
         position = hold(tx, found.target, generation=found.row.field_generation)
         note_reconciled(tx, self._connection, found.name, told)
-        if position is not None and position.unproven:
+        # What became unproven while it was compared is compared again.
+        if position is not None and position.unproven and was_unproven:
             save_position(tx, found.target, replace(position, unproven=False))
         if found.row.state is ObjectState.HISTORY:
             save_state(tx, self._connection, found.name, ObjectState.LIVE)

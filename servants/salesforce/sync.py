@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from infra.logs import get_logger
-from infra.postgres.salesforce_objects import ObjectState, note_synced
+from infra.postgres.salesforce_objects import ObjectState, list_objects, note_synced
 from retinue import (
     Completed,
     Exponential,
@@ -86,6 +86,8 @@ class ConnectionSync:
         self._tally: Counter[str] = Counter()
         self._troubles: list[TransientError | PermanentError] = []
         self._gone: dict[str, str] = {}
+        #: What an earlier attempt has begun to read anew.
+        self.handed_over = frozenset((job.checkpoint or {}).get("handed_over", ()))
         self._unfinished = False
         self._waits = False
 
@@ -107,7 +109,9 @@ class ConnectionSync:
         """What is synced; the default objects that the org has, where nothing was chosen yet."""
         with self._job.commit() as tx:
             found = load_objects(tx, self.connection)
-        if found:
+            # Where a person has removed them all, nothing is synced.
+            is_chosen = bool(list_objects(tx, self.connection.id, selected_only=False))
+        if is_chosen:
             return found
         names = [line.name for line in self.client.rest.objects() if line.queryable]
         with self._job.commit() as tx:
@@ -125,16 +129,20 @@ class ConnectionSync:
             self._gone[found.name] = str(gone)
             self._describer.note_gone(found, str(gone))
         except (TransientError, PermanentError) as trouble:
-            log.info("object_not_in_step", object=found.name, connection=self.connection.id, reason=trouble.message)
-            self._troubles.append(trouble)
+            self.note_trouble(found, trouble)
         return None
+
+    def note_trouble(self, found: OrgObject, trouble: TransientError | PermanentError) -> None:
+        """Keep what is wrong with one object until the others are in step."""
+        log.info("object_not_in_step", object=found.name, connection=self.connection.id, reason=trouble.message)
+        self._troubles.append(trouble)
 
     def _follow(self, found: OrgObject) -> OrgObject | None:
         described = self._describer.describe(found)
         if described.row.state is ObjectState.GONE:
             described = self._describer.note_back(described)
         for attempt in range(DESCRIPTIONS):
-            if onboarding.is_due(described, self._job.payload.resync):
+            if onboarding.is_due(described, {*self._job.payload.resync} - self.handed_over):
                 return described
             try:
                 self._count(described, self._followed(described))
