@@ -3,12 +3,12 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check bench wheel lock proof-calendars proof-faults proof-retention proof-budget proof-chaos proof-limit proof-mail proof-mailbox proof-order proof-watch proof-weights
+.PHONY: help up down test check bench wheel lock proof-calendars proof-faults proof-retention proof-budget proof-chaos proof-limit proof-load proof-mail proof-mailbox proof-order proof-records proof-salesforce proof-tokens proof-watch proof-weights
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-up: $(READY) ## start the embedded stack: PostgreSQL, SQS, calendars, mail, scheduler, servants, manager
+up: $(READY) ## start the embedded stack: PostgreSQL, SQS, calendars, mail, Salesforce, scheduler, servants, manager
 	@$(BIN)/retinue up
 
 down: $(READY) ## stop it
@@ -23,8 +23,9 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+# Three at once on two cores: most tests wait for processes half of the time.
 test: $(READY) ## run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 check: $(READY) ## format, lint, types, layers
 	$(BIN)/ruff format --check .
@@ -55,6 +56,18 @@ proof-mail: $(READY) ## email.sync exact through 50 x 1,000 changes and kills, a
 
 proof-mailbox: $(READY) ## first reading of 100,000 messages beside imaplib, and syncs afterwards, as root; MESSAGES=10000; takes minutes
 	MESSAGES=$(or $(MESSAGES),100000) $(BIN)/python -m pytest tests/integration/test_mailbox_at_scale.py -m proof -s $(PYTEST)
+
+proof-records: $(READY) ## records merged beside a bare COPY of the same 200,000; ROWS=1000000 for others; takes a minute
+	ROWS=$(or $(ROWS),200000) $(BIN)/python -m pytest tests/integration/test_records_at_scale.py -m proof -s $(PYTEST)
+
+proof-load: $(READY) ## first reading of 1,000,000 Salesforce rows beside a bare COPY and merge; ROWS=50000; takes minutes
+	ROWS=$(or $(ROWS),1000000) $(BIN)/python -m pytest tests/integration/test_salesforce_at_scale.py -m proof -s $(PYTEST)
+
+proof-tokens: $(READY) ## two processes renew one rotating token 200 times, their order forced; takes a minute
+	$(BIN)/python -m pytest tests/integration/test_salesforce_tokens.py -m proof -s $(PYTEST)
+
+proof-salesforce: $(READY) ## salesforce.sync exact through 50 x 400 changes and kills; SEEDS=4 SEED=7 CHANGES=1000; takes an hour
+	SEEDS=$(or $(SEEDS),50) SEED=$(or $(SEED),1) CHANGES=$(or $(CHANGES),400) $(BIN)/python -m pytest tests/faults/test_salesforce_changes.py -m proof -s $(PYTEST)
 
 proof-watch: $(READY) ## how soon new mail is stored with 500 mailboxes watched, as root; MAILBOXES=50 MAILS=20; takes minutes
 	MAILBOXES=$(or $(MAILBOXES),500) MAILS=$(or $(MAILS),20) $(BIN)/python -m pytest tests/faults/test_mail_push.py -m proof -s $(PYTEST)

@@ -68,12 +68,19 @@ def _set(connection: Any, connection_id: int, given: dict[str, Any]) -> None:
         declare_budgets(connection, connection_id, asked, source="set")
         return
     # A reserve alone: for the windows that there are.
-    limits = {line.window_seconds: line.call_limit for line in show_budgets(connection, connection_id)}
+    limits = {line.window_seconds: _own_limit(line) for line in show_budgets(connection, connection_id)}
     if not limits:
         raise BadInput("There is no limit to reserve a share of: give one, such as --per-day 10000.")
     names = {86_400: "per_day", 3_600: "per_hour", 60: "per_minute", 0: "concurrent"}
     kept: dict[str, Any] = {names[seconds]: limit for seconds, limit in limits.items()}
     declare_budgets(connection, connection_id, Budget(**kept, reserve=asked.reserve), source="set")
+
+
+def _own_limit(line: BudgetLine) -> int:
+    """What a person's word on the reserve says of the limit itself: where answers name it, nothing."""
+    from retinue.limits import MAX_COUNT
+
+    return MAX_COUNT if line.source == "declared" and line.learned_limit is not None else line.call_limit
 
 
 def _release(connection: Any, connection_id: int) -> None:

@@ -15,6 +15,7 @@ from cli.params import Duration, json_option
 if TYPE_CHECKING:
     from infra.postgres.calendar_connections import AddedConnection
     from infra.postgres.mail_connections import AddedMailConnection
+    from infra.postgres.salesforce_connections import AddedSalesforceConnection
 
 Added = TypeVar("Added")
 
@@ -50,14 +51,14 @@ def add_caldav(url: str, username: str, password_stdin: bool, as_json: bool, **o
     """
     from infra.postgres.calendar_connections import add_caldav_connection
 
-    here = _Installation()
+    here = Installation()
     config, credentials = {"url": url, "username": username}, read_credentials(password_stdin=password_stdin)
     check_calendar_sign_in(config, credentials)
     name = options["name"] or urlsplit(url).hostname or "caldav"
     made = here.add(
         add_caldav_connection, options, provider="caldav", name=name, config=config, credentials=credentials
     )
-    _print_added(made, as_json=as_json)
+    print_added(made, as_json=as_json)
 
 
 @add.command("imap", short_help="Add a mailbox and sync its mail.")
@@ -87,17 +88,17 @@ def add_imap(as_json: bool, **options: Any) -> None:
     """
     from infra.postgres.mail_connections import add_imap_connection
 
-    here = _Installation()
+    here = Installation()
     names = ("host", "port", "tls", "ca_file", "username")
     config = {name: options[name] for name in names if options[name] is not None}
     credentials = read_credentials(password_stdin=options["password_stdin"], oauth=options["oauth"])
     check_mail_sign_in(config, credentials)
     name = options["name"] or options["username"]
     made = here.add(add_imap_connection, options, provider="imap", name=name, config=config, credentials=credentials)
-    _print_added(made, as_json=as_json, watch=made.watch_schedule_id)
+    print_added(made, as_json=as_json, watch=made.watch_schedule_id)
 
 
-class _Installation:
+class Installation:
     """Where connections are added to. Made before anybody is asked for a password: without a key none can be kept."""
 
     def __init__(self) -> None:
@@ -111,14 +112,18 @@ class _Installation:
         from infra.postgres.accounts import find_account
         from infra.postgres.connections import NewConnection
 
+        rhythm = {name: options[name] for name in ("every", "quota_share") if name in options}
         with database_connection(self._settings) as connection:
             new = NewConnection(account_id=find_account(connection, options["account"]).id, **fields)
-            made = make(connection, self._keyring, new, every=options["every"])
+            made = make(connection, self._keyring, new, **rhythm)
         ring_bell(self._settings)
         return made
 
 
-def _print_added(made: AddedConnection | AddedMailConnection, *, as_json: bool, watch: int | None = None) -> None:
+def print_added(
+    made: AddedConnection | AddedMailConnection | AddedSalesforceConnection, *, as_json: bool, watch: int | None = None
+) -> None:
+    """Tell what was made, and what to do next."""
     from cli.output import print_json
 
     if as_json:

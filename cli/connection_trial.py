@@ -42,7 +42,8 @@ def _probe(settings: Settings, connection_id: int) -> ProbeReport:
         opened = open_connection(connection, keyring, connection_id)
     probe = _PROBES.get(opened.provider)
     if probe is None:
-        known = " and ".join(_PROBES)
+        *most, last = _PROBES
+        known = f"{', '.join(most)} and {last}"
         raise BadInput(
             f"Connection {connection_id} is for {opened.provider!r}; only {known} connections can be tested."
         )
@@ -71,8 +72,18 @@ def _imap(connection: Connection) -> ProbeReport:
     return probe(connection)
 
 
+def _salesforce(connection: Connection) -> ProbeReport:
+    from servants.salesforce.probe import probe
+
+    return probe(connection)
+
+
 #: What tries out a connection, by provider.
-_PROBES: Mapping[str, Callable[[Connection], ProbeReport]] = {"caldav": _caldav, "imap": _imap}
+_PROBES: Mapping[str, Callable[[Connection], ProbeReport]] = {
+    "caldav": _caldav,
+    "imap": _imap,
+    "salesforce": _salesforce,
+}
 
 
 def _print_report(report: ProbeReport, resumed: list[str]) -> None:

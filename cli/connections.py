@@ -10,6 +10,8 @@ import click
 
 from cli.budgets import budget
 from cli.connection_add import add
+from cli.connection_add_salesforce import add_salesforce, sign_in
+from cli.connection_remove import remove
 from cli.connection_set import change_connection
 from cli.connection_trial import try_out
 from cli.credentials import oauth_option, password_options, read_credentials
@@ -28,7 +30,7 @@ _READ = ("caldav", "imap")
 
 @click.group()
 def connections() -> None:
-    """Look at connections, add, change and test them."""
+    """Look at connections, add, change, test and remove them."""
 
 
 @connections.command("list")
@@ -76,6 +78,10 @@ def change_password(connection_id: int, password_stdin: bool, oauth: IO[str] | N
     credentials = read_credentials(password_stdin=password_stdin, oauth=oauth)
     with database_connection(settings) as connection:
         stored = read_connection(connection, connection_id)
+        if stored.provider == "salesforce":
+            raise BadInput(
+                f"Connection {connection_id} is for {stored.provider!r}: `retinue connections sign-in` signs in anew."
+            )
         if oauth is not None and stored.provider != "imap":
             raise BadInput(
                 f"Connection {connection_id} is for {stored.provider!r}; only imap connections take --oauth."
@@ -108,9 +114,12 @@ def reseal(as_json: bool) -> None:
         raise SystemExit(1)
 
 
+add.add_command(add_salesforce)
 connections.add_command(add)
+connections.add_command(sign_in)
 connections.add_command(budget)
 connections.add_command(change_connection)
+connections.add_command(remove)
 
 
 def _with_import(line: ConnectionLine, found: Import | None) -> dict[str, Any]:

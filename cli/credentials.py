@@ -7,12 +7,13 @@ import json
 import sys
 import warnings
 from collections.abc import Callable, Mapping
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import click
 
 from cli.errors import BadInput
 
+Checked = TypeVar("Checked")
 #: Without these an access token serves until it expires, and then a person has to come.
 _NEEDED = ("refresh_token", "token_url", "client_id")
 
@@ -86,17 +87,17 @@ def _read_grant(file: IO[str]) -> dict[str, str]:
     return credentials
 
 
-def check(sign_in: Callable[[], object]) -> None:
-    """Have settings refused here that a servant would refuse later.
+def check(sign_in: Callable[[], Checked]) -> Checked:
+    """Have settings refused here that a servant would refuse later; returns what was made of them.
 
     Raises:
         BadInput: they cannot be used.
     """
-    from retinue.errors import PermanentError
+    from retinue.errors import CredentialError
 
     try:
-        sign_in()
-    except PermanentError as error:
+        return sign_in()
+    except CredentialError as error:
         # Without its cause: what was given may stand there.
         raise BadInput(error.message) from None
 

@@ -1,4 +1,4 @@
-"""The demo accounts of the embedded stack: their rows, so that their calendars and mailboxes are synced."""
+"""The demo accounts of the embedded stack: their rows, so that their calendars, mailboxes and org are synced."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from infra.postgres.connections import NewConnection
     from infra.secrets import Keyring
 
-#: How often the demo calendars and mailboxes are synced.
+#: How often the demo calendars, mailboxes and org are synced.
 EVERY = timedelta(seconds=15)
 
 CALENDARS = "demo calendars"
 MAILBOX = "demo mailbox"
+ORG = "demo org"
 
 
 def seed_calendars(addresses: Addresses) -> None:
@@ -35,12 +36,20 @@ def seed_mail(addresses: Addresses) -> None:
     seed(addresses.imap_port, read_passwords(addresses.imap_data))
 
 
+def seed_salesforce(addresses: Addresses) -> None:
+    """Fill the sandbox org where it is empty, and let Retinue sign in to it."""
+    from infra.local.salesforce.demo import seed
+
+    seed(addresses.salesforce_url, addresses.salesforce_data)
+
+
 def seed_accounts(addresses: Addresses) -> None:
     """Make the demo accounts, connections and schedules that are missing; lead those that exist to these servers."""
     from infra.local.demo_accounts import DEMO_ACCOUNTS
     from infra.local.sign_ins import read_passwords
     from infra.postgres.connect import connect
 
+    org_account = DEMO_ACCOUNTS[0].name
     calendars, mail = read_passwords(addresses.caldav_data), read_passwords(addresses.imap_data)
     keyring = _keyring(addresses)
     with connect(addresses.database_url, application_name="retinue-demo") as connection:
@@ -49,6 +58,8 @@ def seed_accounts(addresses: Addresses) -> None:
             user = account.user
             _seed_connection(connection, keyring, _calendars(addresses, account_id, user, calendars[user]))
             _seed_connection(connection, keyring, _mailbox(addresses, account_id, user, mail[user]))
+            if account.name == org_account:
+                _seed_connection(connection, keyring, _org(addresses, account_id))
 
 
 def _account(connection: psycopg.Connection, name: str) -> int:
@@ -86,17 +97,33 @@ def _mailbox(addresses: Addresses, account_id: int, user: str, password: str) ->
     )
 
 
+def _org(addresses: Addresses, account_id: int) -> NewConnection:
+    from infra.local.salesforce.demo import CLIENT_ID, USERNAME, signing_key
+    from infra.postgres.connections import NewConnection
+
+    return NewConnection(
+        account_id=account_id,
+        provider="salesforce",
+        name=ORG,
+        config={"login_url": addresses.salesforce_url, "client_id": CLIENT_ID, "username": USERNAME},
+        credentials={"private_key": signing_key(addresses.salesforce_data)},
+    )
+
+
 def _seed_connection(connection: psycopg.Connection, keyring: Keyring, new: NewConnection) -> None:
     """Make the connection with its schedules, or lead the one that exists to this server."""
     from infra.postgres.calendar_connections import add_caldav_connection
     from infra.postgres.connections import find_connection, update_connection
     from infra.postgres.mail_connections import add_imap_connection
+    from infra.postgres.salesforce_connections import add_salesforce_connection
 
     connection_id = find_connection(connection, new.account_id, new.provider, new.name)
     if connection_id is not None:
         update_connection(connection, keyring, connection_id, config=new.config, credentials=new.credentials)
     elif new.provider == "imap":
         add_imap_connection(connection, keyring, new, every=EVERY)
+    elif new.provider == "salesforce":
+        add_salesforce_connection(connection, keyring, new, every=EVERY)
     else:
         add_caldav_connection(connection, keyring, new, every=EVERY)
 

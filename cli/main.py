@@ -27,6 +27,7 @@ class _Retinue(ExplainsErrors, LazyGroup):
         "schedules": "cli.schedules:schedules",
         "accounts": "cli.accounts:accounts",
         "connections": "cli.connections:connections",
+        "salesforce": "cli.salesforce:salesforce",
         "incidents": "cli.incidents:incidents",
         "breakers": "cli.incidents:breakers",
         "migrate": "cli.upkeep:migrate",

@@ -27,8 +27,9 @@ PORT = click.IntRange(1, 65_535)
 @click.option("--sqs-port", type=PORT, help="Port of the SQS server.")
 @click.option("--caldav-port", type=PORT, help="Port of the CalDAV server.")
 @click.option("--imap-port", type=PORT, help="Port of the IMAP server.")
+@click.option("--salesforce-port", type=PORT, help="Port of the sandbox Salesforce org.")
 def up(detach: bool, **ports: int | None) -> None:
-    """Start everything on this machine: PostgreSQL, SQS, CalDAV and IMAP with demo data, scheduler, servants, manager.
+    """Start everything on this machine: PostgreSQL, SQS, CalDAV, IMAP and Salesforce with demo data, and Retinue.
 
     With RETINUE_TRANSPORT=postgres there is no SQS server: PostgreSQL carries the messages too.
     Stays until Ctrl-C, which stops all of it again. Data is kept in RETINUE_DATA_DIR.
@@ -126,7 +127,7 @@ def _servant_types(settings: Settings) -> Mapping[str, int]:
 
 
 def _hooks(settings: Settings) -> Hooks:
-    from cli.demo import seed_accounts, seed_calendars, seed_mail
+    from cli.demo import seed_accounts, seed_calendars, seed_mail, seed_salesforce
     from infra.local.stack import Hooks
     from infra.postgres.migrate import migrate
 
@@ -136,6 +137,7 @@ def _hooks(settings: Settings) -> Hooks:
         migrate=migrate,
         seed_calendars=seed_calendars,
         seed_mail=seed_mail,
+        seed_salesforce=seed_salesforce,
         seed_accounts=seed_accounts,
         missing_servants=lambda url: _missing_servants(url, types, settings.lease_seconds),
     )

@@ -114,7 +114,9 @@ class Settings(BaseSettings):
     queued_timeout_seconds: _Seconds = _setting(
         30.0, "How long a job may stay queued before its message counts as lost, in seconds.", 30
     )
-    history_days: Annotated[int, Field(ge=1, le=3_650)] = _setting(14, "How long finished jobs are kept, in days.", 14)
+    history_days: Annotated[int, Field(ge=1, le=3_650)] = _setting(
+        14, "How long finished jobs and changes of records are kept, in days.", 14
+    )
     figures_days: Annotated[int, Field(ge=1, le=36_500)] = _setting(
         400, "How long figures about finished jobs are kept, in days.", 400
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from infra.postgres.breakers import BreakerLine
 from infra.postgres.overview import Overview
 from manager.heartbeats import Heartbeat
 from manager.views import Problem, SchedulerView, ServantView, TypeView
@@ -37,8 +38,15 @@ def find_troubles(overview: Overview) -> Iterator[Problem]:
         yield Problem("incident_open", message)
     if overview.incidents_left_out:
         yield Problem("incident_open", f"{overview.incidents_left_out} more incidents: retinue incidents list")
-    for scope in overview.open_breakers:
-        yield Problem("breaker_open", f"The breaker of {scope} is open: its jobs wait until a probe succeeds.")
+    for line in overview.open_breakers:
+        yield Problem("breaker_open", _about_breaker(line))
+
+
+def _about_breaker(line: BreakerLine) -> str:
+    sentence = f"The breaker of {line.named} is open: its jobs wait until a probe succeeds."
+    if line.connection_id is None:
+        return sentence
+    return f"{sentence} When it works again: retinue connections test {line.connection_id}"
 
 
 def _without_scheduler(schedulers: Sequence[SchedulerView]) -> Iterator[Problem]:

@@ -115,7 +115,7 @@ class PermissionWithdrawn(CredentialError):
 
 
 class SettingsRefused(CredentialError):
-    """The provider does not work the way the connection's settings say; the lane is parked until they are mended."""
+    """The connection's settings cannot be used with this provider; the lane is parked until they are mended."""
 
     incident = "settings"
 

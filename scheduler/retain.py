@@ -15,7 +15,7 @@ from infra.postgres.connect import Database
 from infra.postgres.statements import statement
 
 #: Partitioned tables and the column that says which day a row belongs to.
-PARTITIONED = {"job_history": "finished_at", "job_events": "at"}
+PARTITIONED = {"job_history": "finished_at", "job_events": "at", "record_changes": "at"}
 
 #: Partitions stand ready for this many days ahead, so that a scheduler may be away that long.
 DAYS_AHEAD = 3
@@ -23,7 +23,10 @@ DAYS_AHEAD = 3
 #: Rows of servants and schedulers that ended are kept this long, in hours.
 ENDED_PROCESS_HOURS = 24
 
-#: Unique keys whose period has ended, and groups as old as history, dropped by one transaction.
+#: What is gone at its provider is kept so long, in days: no page that was read before comes as late.
+DELETED_RECORD_DAYS = 30
+
+#: Unique keys whose period has ended, groups as old as history and long deleted records, dropped by one transaction.
 MAX_OLD_ROWS = 10_000
 
 #: How long a partition's making or dropping waits for a lock, in seconds.
@@ -46,7 +49,7 @@ class Retain:
         self._history_days = history_days
 
     def run_once(self) -> PassResult:
-        """Make and drop partitions; forget ended processes and keys; keep old figures by the day instead of the minute.
+        """Make and drop partitions; forget what ended long ago; keep old figures by the day instead of the minute.
 
         Raises:
             DatabaseUnreachable, psycopg.Error: the transaction that failed changed nothing.
@@ -55,7 +58,7 @@ class Retain:
         steps: list[_Step] = [partial(_make, table=table) for table in PARTITIONED]
         steps += [partial(self._drop, table=table) for table in PARTITIONED]
         done = sum([self._alone(step) for step in [*steps, _forget, _fold_rollups]])
-        old = [self._alone(step) for step in (_drop_keys, self._drop_groups)]
+        old = [self._alone(step) for step in (_drop_keys, self._drop_groups, _drop_records)]
         return PassResult(done + sum(old), again_after=0 if max(old) >= MAX_OLD_ROWS else None)
 
     def _alone(self, step: _Step) -> int:
@@ -143,6 +146,11 @@ def _forget(connection: psycopg.Connection) -> int:
 
 def _drop_keys(connection: psycopg.Connection) -> int:
     return connection.execute(statement("drop_ended_job_keys"), {"limit": MAX_OLD_ROWS}).rowcount
+
+
+def _drop_records(connection: psycopg.Connection) -> int:
+    params = {"days": DELETED_RECORD_DAYS, "limit": MAX_OLD_ROWS}
+    return connection.execute(statement("drop_deleted_records"), params).rowcount
 
 
 def _fold_rollups(connection: psycopg.Connection) -> int:

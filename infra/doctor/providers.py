@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from infra.doctor.check import Check, ok, warning
-from infra.postgres.breakers import list_breakers
+from infra.postgres.breakers import BreakerLine, list_breakers
 from infra.postgres.incidents import IncidentLine, list_incidents
 from infra.redaction import mask_text
 from infra.words import moment
@@ -47,10 +47,16 @@ def breakers(connection: psycopg.Connection, _settings: Settings) -> Iterator[Ch
     found = list_breakers(connection)
     for line in found[:_SHOWN]:
         sentence = (
-            f"{line.scope} kept failing and is left alone until {moment(line.probe_at)}: {mask_text(line.reason)}"
+            f"{line.named} kept failing and is left alone until {moment(line.probe_at)}: {mask_text(line.reason)}"
         )
-        yield warning("breakers", sentence, "Nothing: one job looks then whether it works again.")
+        yield warning("breakers", sentence, _what_helps(line))
     if len(found) > _SHOWN:
         yield warning("breakers", f"{len(found) - _SHOWN} or more others are open.", "`retinue breakers`")
     if not found:
         yield ok("breakers", "Every breaker is closed.")
+
+
+def _what_helps(line: BreakerLine) -> str:
+    if line.connection_id is None:
+        return "Nothing: one job looks then whether it works again."
+    return f"`retinue connections test {line.connection_id}` lets its jobs go on if it works again; one job looks then."

@@ -27,7 +27,7 @@ HOST = "127.0.0.1"
 CLIENT_TIMEOUT_SECONDS = 5
 
 
-def configuration(port: int, data_dir: Path, token_age_seconds: int | None = None) -> config.Configuration:
+def configuration(port: int, data_dir: Path) -> config.Configuration:
     """Radicale's settings; no file outside `data_dir` is read."""
     loaded = config.load([])
     settings = {
@@ -40,8 +40,6 @@ def configuration(port: int, data_dir: Path, token_age_seconds: int | None = Non
         },
         "storage": {"filesystem_folder": str(data_dir / "collections")},
     }
-    if token_age_seconds is not None:
-        settings["storage"]["max_sync_token_age"] = str(token_age_seconds)
     loaded.update(settings, "retinue")
     return loaded
 
@@ -65,11 +63,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="infra.local.caldav_server", description=__doc__.partition("\n")[0])
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--data", type=Path, required=True, help="directory of the calendars and sign-ins")
-    parser.add_argument("--token-age", type=int, metavar="SECONDS", help="how long a sync token stays good (30 days)")
     options = parser.parse_args(arguments)
     prepare_users(options.data, (account.user for account in DEMO_ACCOUNTS))
     try:
-        serve(configuration(options.port, options.data, options.token_age))
+        serve(configuration(options.port, options.data))
     except RuntimeError as error:
         sys.stderr.write(f"The CalDAV server cannot listen on {HOST}:{options.port} ({error}); is the port taken?\n")
         return 1

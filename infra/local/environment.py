@@ -41,6 +41,8 @@ class Addresses:
     caldav_data: Path
     imap_port: int
     imap_data: Path
+    salesforce_url: str
+    salesforce_data: Path
     manager_url: str
     manager_user: str
     manager_password: str
@@ -66,6 +68,8 @@ def addresses(settings: Settings, ports: LocalPorts) -> Addresses:
         caldav_data=layout.caldav,
         imap_port=ports.imap,
         imap_data=layout.imap,
+        salesforce_url=f"http://{HOST}:{ports.salesforce}",
+        salesforce_data=layout.salesforce,
         manager_url=f"http://{host}:{ports.manager}",
         manager_user=settings.manager_user,
         manager_password=password,

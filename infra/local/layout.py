@@ -1,6 +1,6 @@
 """The data directory of an embedded stack: what lies where, and the secrets that are made once.
 
-postgres/  caldav/  imap/   the servers' data
+postgres/  caldav/  imap/  salesforce/   the servers' data
 logs/                       one file for each process
 run/                        what belongs to the running stack: configuration, pid, lock, record
 secret-keys  manager-password  postgres-password     mode 0600
@@ -48,6 +48,10 @@ class Layout:
     @property
     def imap(self) -> Path:
         return self.root / "imap"
+
+    @property
+    def salesforce(self) -> Path:
+        return self.root / "salesforce"
 
     @property
     def secret_keys(self) -> Path:
@@ -105,7 +109,7 @@ def prepare(layout: Layout) -> None:
     with using(layout.root):
         # Below root's directory an unprivileged PostgreSQL needs to reach its own.
         layout.root.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
-        for directory in (layout.logs, layout.run, layout.caldav, layout.imap):
+        for directory in (layout.logs, layout.run, layout.caldav, layout.imap, layout.salesforce):
             directory.mkdir(mode=0o700, exist_ok=True)
         for path in (layout.manager_password, layout.postgres_password):
             _write_once(path, secrets.token_urlsafe(15))

@@ -33,6 +33,7 @@ class LocalPorts:
     sqs: int = 8620
     caldav: int = 8630
     imap: int = 8640
+    salesforce: int = 8650
 
 
 def choose_ports(

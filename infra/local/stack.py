@@ -45,7 +45,7 @@ class StackSummary:
 def up(settings: Settings, reporter: Reporter, *, hooks: Hooks, ports: Mapping[str, int] | None = None) -> StackSummary:
     """Start the stack, unless it is up; returns when every program is ready.
 
-    `ports` names ports that must be used, by `postgres`, `sqs`, `caldav`, `imap` or `manager`. Whatever stops the
+    `ports` names ports that must be used, by the names of `LocalPorts`. Whatever stops the
     start, Ctrl-C included, everything that was started is stopped again.
 
     Raises:

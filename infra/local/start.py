@@ -27,7 +27,7 @@ from infra.supervisor.render import Place, render_supervisord
 _LOG_LINES = 15
 
 #: How long the engine gets until it is ready, once everything below it is.
-READY_SECONDS = 30
+READY_SECONDS = 60
 
 #: How long a server of the ground tier gets until it answers.
 SERVER_SECONDS = 30
@@ -39,7 +39,7 @@ _SUPERVISOR = "supervisor"
 class Hooks:
     """What a start needs of the layers above: it calls these, and shows what they raise.
 
-    `migrate` gets the database's URL, `seed_calendars`, `seed_mail` and `seed_accounts` every address.
+    `migrate` gets the database's URL; those whose names begin with `seed` get every address.
     `missing_servants` gets the database's URL and returns None when every servant has reported, else what is missing.
     """
 
@@ -47,6 +47,7 @@ class Hooks:
     migrate: Callable[[str], object]
     seed_calendars: Callable[[Addresses], object]
     seed_mail: Callable[[Addresses], object]
+    seed_salesforce: Callable[[Addresses], object]
     seed_accounts: Callable[[Addresses], object]
     missing_servants: Callable[[str], str | None]
 
@@ -119,7 +120,8 @@ def _ground_steps(stack: Stack) -> Iterator[Step]:
         seconds=90,
         advice="After a crash it first recovers; wait and try again if the log says so.",
     )
-    for name, url in (("sqs", address.sqs_endpoint_url), ("caldav", address.caldav_url)):
+    servers = {"sqs": address.sqs_endpoint_url, "caldav": address.caldav_url, "salesforce": address.salesforce_url}
+    for name, url in servers.items():
         if stack.has(name):
             missing = partial(_missing_server, stack, name, url, answer=missing_answer)
             yield _program_step(stack, name, missing, seconds=SERVER_SECONDS)
@@ -149,14 +151,22 @@ def _data_steps(stack: Stack) -> Iterator[Step]:
         seconds=60,
     )
     yield Step(
+        "demo org",
+        lambda _: stack.hooks.seed_salesforce(stack.addresses),
+        after=frozenset({"salesforce"}),
+        log="salesforce",
+        seconds=60,
+    )
+    yield Step(
         "demo accounts",
         lambda _: stack.hooks.seed_accounts(stack.addresses),
-        after=frozenset({"migrations", "demo calendars", "demo mail"}),
+        after=frozenset({"migrations", "demo calendars", "demo mail", "demo org"}),
         log="postgres",
         seconds=60,
     )
     yield _program_step(stack, "demo-editor", after={"demo calendars"})
     yield _program_step(stack, "demo-postman", after={"demo mail"})
+    yield _program_step(stack, "demo-salesperson", after={"demo org"})
 
 
 def _engine_steps(stack: Stack) -> Iterator[Step]:

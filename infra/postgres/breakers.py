@@ -25,7 +25,7 @@ class Attempt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BreakerLine:
-    """One breaker that is not closed."""
+    """One breaker that is not closed, and whose it is where it is one connection's."""
 
     scope: str
     state: str
@@ -34,6 +34,17 @@ class BreakerLine:
     opened_at: datetime
     probe_at: datetime
     probe_job_id: int | None
+    connection_id: int | None = None
+    provider: str | None = None
+    connection_name: str | None = None
+    account_name: str | None = None
+
+    @property
+    def named(self) -> str:
+        """Whose it is, for people: `imap inbox of Acme (connection 7)`, or its scope."""
+        if self.connection_id is None:
+            return self.scope
+        return f"{self.provider} {self.connection_name} of {self.account_name} (connection {self.connection_id})"
 
 
 def connection_scope(connection_id: int) -> str:

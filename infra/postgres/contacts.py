@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from infra.postgres.arrays import numbers, texts
+from infra.postgres.imports import Executor
 from infra.postgres.texts import storable
 from retinue.job import Commit
 
@@ -136,7 +137,7 @@ _COUNTS = {"messages": _COUNT.format(what="messages"), "events": _COUNT.format(w
 
 
 def count_contacts(
-    tx: Commit, account_id: int, changes: Mapping[int, int], *, what: Literal["messages", "events"]
+    tx: Executor, account_id: int, changes: Mapping[int, int], *, what: Literal["messages", "events"]
 ) -> None:
     """Note how many more live messages or events name a contact, or fewer where negative; by contact ID."""
     real = {contact_id: more for contact_id, more in sorted(changes.items()) if more}

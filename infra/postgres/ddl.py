@@ -12,7 +12,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from infra.postgres import schema_budgets as _budgets  # noqa: F401
 from infra.postgres import schema_calendar as _calendar  # noqa: F401
 from infra.postgres import schema_contacts as _contacts  # noqa: F401
-from infra.postgres import schema_email
+from infra.postgres import schema_email, schema_records
 from infra.postgres import schema_groups as _groups  # noqa: F401
 from infra.postgres import schema_imports as _imports  # noqa: F401
 from infra.postgres import schema_lanes as _lanes  # noqa: F401
@@ -22,7 +22,7 @@ from infra.postgres import schema_unique as _unique  # noqa: F401
 from infra.postgres.schema import ACCOUNT_ROLE, ACCOUNT_TABLES, job_reason, job_state, metadata
 
 #: Tables partitioned by day; `scheduler.retain` makes and drops their partitions.
-PARTITIONED = ("job_history", "job_events")
+PARTITIONED = ("job_history", "job_events", "record_changes")
 
 
 def schema_statements() -> Iterator[str]:
@@ -38,6 +38,7 @@ def schema_statements() -> Iterator[str]:
     # those of a quiet hour, when most jobs were in flight, it would read the whole table in the flood that follows.
     yield "ALTER TABLE jobs ALTER COLUMN state SET STATISTICS 0"
     yield from schema_email.STATEMENTS
+    yield from schema_records.STATEMENTS
     yield from row_level_security()
 
 

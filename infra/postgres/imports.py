@@ -26,6 +26,7 @@ class Kind(StrEnum):
 
     EMAIL = "email"
     CALENDAR = "calendar"
+    SALESFORCE = "salesforce"
 
 
 class Stage(StrEnum):

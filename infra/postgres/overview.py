@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from infra.postgres.breakers import list_breakers
+from infra.postgres.breakers import BreakerLine, list_breakers
 from infra.postgres.connect import Database
 from infra.postgres.statements import statement
 from retinue.states import TERMINAL, JobState
@@ -110,7 +110,7 @@ class IncidentRow:
 class Overview:
     """Everything at one moment of the database's clock.
 
-    `servants_left_out` and `incidents_left_out` had no place in their list. `open_breakers` are scopes.
+    `servants_left_out` and `incidents_left_out` had no place in their list. `open_breakers` are the first.
     """
 
     at: datetime
@@ -120,7 +120,7 @@ class Overview:
     types: list[TypeFigures]
     incidents: list[IncidentRow] = field(default_factory=list)
     incidents_left_out: int = 0
-    open_breakers: list[str] = field(default_factory=list)
+    open_breakers: list[BreakerLine] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -149,7 +149,7 @@ class OverviewReader:
                 types=self._types(connection, at),
                 incidents=[row for row, _ in incidents],
                 incidents_left_out=incidents[0][1] - len(incidents) if incidents else 0,
-                open_breakers=[line.scope for line in list_breakers(connection, limit=MAX_TROUBLES)],
+                open_breakers=list_breakers(connection, limit=MAX_TROUBLES),
             )
 
     def _types(self, connection: psycopg.Connection, at: datetime) -> list[TypeFigures]:

@@ -11,7 +11,8 @@ def _count(name: str) -> Column[int]:
     return Column(name, BigInteger, nullable=False, server_default=text("0"))
 
 
-# One row for each kind of data that a connection brings; `total` and `done` count messages, or calendar objects.
+# One row for each kind of data that a connection brings; `total` and `done` count messages,
+# calendar objects or records.
 imports = Table(
     "imports",
     metadata,
@@ -34,7 +35,7 @@ imports = Table(
     _count("next_mark_done"),
     moment_column("advanced_at"),
     PrimaryKeyConstraint("connection_id", "kind"),
-    CheckConstraint("kind IN ('email', 'calendar')", name="kind"),
+    CheckConstraint("kind IN ('email', 'calendar', 'salesforce')", name="kind"),
     CheckConstraint("total >= 0 AND done >= 0", name="counts"),
     CheckConstraint("finished_at IS NULL OR recent_at IS NOT NULL", name="recent_before_finished"),
     # Its row is written with every page.

@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Literal
 from infra.supervisor.exits import START_SECONDS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from infra.local.ports import LocalPorts
     from infra.settings import Settings
 
 #: How often a failed start is tried again, a second longer apart each time: eight minutes in all.
 START_RETRIES = 30
 
-#: Seconds between two edits of a demo calendar, and between two errands in the demo mailboxes.
+#: Seconds between two edits of a demo calendar, two errands in the demo mailboxes, and two edits of the demo org.
 DEMO_EDIT_SECONDS = 20
 DEMO_ERRAND_SECONDS = 15
+DEMO_DEAL_SECONDS = 10
 
 #: What a servant needs, on top of its jobs' grace, to settle and leave.
 _SETTLE_SECONDS = 10
@@ -132,6 +135,21 @@ def _embedded(settings: Settings, ports: LocalPorts) -> list[Program]:
             only_local=True,
         ),
         Program(
+            name="salesforce",
+            description="sandbox Salesforce org with demo records",
+            command=_local("salesforce.server", "--port", str(ports.salesforce), "--data", f"{data}/salesforce"),
+            tier=Tier.GROUND,
+            stop_seconds=20,
+            only_local=True,
+        ),
+        *_demo(ports, data),
+    ]
+
+
+def _demo(ports: LocalPorts, data: Path) -> list[Program]:
+    """Who keeps the demo moving."""
+    return [
+        Program(
             name="demo-editor",
             description="keeps editing the demo calendars",
             command=_local(
@@ -148,6 +166,17 @@ def _embedded(settings: Settings, ports: LocalPorts) -> list[Program]:
             command=_local(
                 *("demo_postman", "--port", str(ports.imap), "--data", f"{data}/imap"),
                 *("--interval", str(DEMO_ERRAND_SECONDS)),
+            ),
+            tier=Tier.FRONT,
+            stop_seconds=20,
+            only_local=True,
+        ),
+        Program(
+            name="demo-salesperson",
+            description="keeps working in the demo org",
+            command=_local(
+                *("salesforce.demo_salesperson", "--url", f"http://127.0.0.1:{ports.salesforce}"),
+                *("--interval", str(DEMO_DEAL_SECONDS)),
             ),
             tier=Tier.FRONT,
             stop_seconds=20,

@@ -19,7 +19,7 @@ from requests.auth import HTTPBasicAuth
 
 from retinue.clock import Clock, SystemClock
 from retinue.connection import Call, uncounted
-from retinue.errors import PermanentError, TransientError
+from retinue.errors import PermanentError, SettingsRefused, TransientError
 from servants.calendar.faults import (
     Refused,
     ReplyTooLarge,
@@ -29,6 +29,7 @@ from servants.calendar.faults import (
     status_fault,
 )
 from servants.calendar.multistatus import DAV, Multistatus, has_precondition
+from servants.head_in_time import HeadInTime
 from servants.hosts import is_loopback
 from servants.mending import lacks
 from servants.web import network_fault, shown, without_user
@@ -65,7 +66,7 @@ class SignIn:
         """From a connection's settings: `config` holds `url` and `username`, `credentials` holds `password`.
 
         Raises:
-            PermanentError: one of them is missing, or the address cannot be one of CalDAV.
+            SettingsRefused: one of them is missing, or the address cannot be one of CalDAV.
         """
         # Rows may hold whatever JSON somebody wrote into them.
         parts: list[Any] = [config, credentials]
@@ -73,17 +74,17 @@ class SignIn:
         given = {"url": config.get("url"), "username": config.get("username"), "password": credentials.get("password")}
         missing = [name for name, value in given.items() if not isinstance(value, str) or not value]
         if missing:
-            raise PermanentError(lacks("The CalDAV connection", missing))
+            raise SettingsRefused(lacks("The CalDAV connection", missing))
         return cls(str(given["url"]), str(given["username"]), str(given["password"]))
 
     def __post_init__(self) -> None:
         if not self.url.startswith(("http://", "https://")) or not _has_place(self.url):
-            raise PermanentError(f"{shown(self.url)!r} is no CalDAV address; expected https://host/path.")
+            raise SettingsRefused(f"{shown(self.url)!r} is no CalDAV address; expected https://host/path.")
         if without_user(self.url) != self.url:
-            raise PermanentError(f"Give user name and password apart from the address {shown(self.url)!r}, not in it.")
+            raise SettingsRefused(f"Give user name and password apart from the address {shown(self.url)!r}, not in it.")
 
         if not self.uses_tls and not is_loopback(self.host):
-            raise PermanentError(
+            raise SettingsRefused(
                 f"{shown(self.url)!r} begins with http://, which is allowed on this machine alone, for the password "
                 "would travel in the clear; give an address with https://."
             )
@@ -133,6 +134,8 @@ class DavClient:
         self._limits = limits or Limits()
         self._clock = clock or SystemClock()
         self._session = _Session()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HeadInTime(self._limits.reply_seconds))
         # Bytes, because requests would encode text as Latin-1 and fail on the rest of Unicode.
         self._session.auth = HTTPBasicAuth(sign_in.username.encode(), sign_in.password.encode())
         self._session.headers.update({"Content-Type": "application/xml; charset=utf-8", "User-Agent": "Retinue"})
@@ -226,7 +229,7 @@ def _has_place(url: str) -> bool:
     """Whether there is a host, and a port that can be one."""
     try:
         parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0
+        return bool(parts.hostname) and " " not in parts.netloc and parts.port != 0
     except ValueError:
         return False
 

@@ -77,7 +77,8 @@ def sign_in(connection: Connection) -> SignIn:
     """The address and user of a CalDAV connection.
 
     Raises:
-        PermanentError: the connection is another provider's, or lacks one of them.
+        PermanentError: the connection is another provider's.
+        SettingsRefused: it lacks one of them.
     """
     if connection.provider != PROVIDER:
         raise PermanentError(f"connection {connection.id} is for {connection.provider!r}, not for {PROVIDER!r}.")

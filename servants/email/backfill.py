@@ -8,7 +8,7 @@ from infra.postgres.imports import Kind, add_done
 from retinue import Completed, Exponential, Job, Outcome, Payload, Snooze, minutes, seconds, servant
 from retinue.clock import SystemClock
 from retinue.job import Commit
-from servants.email.deadline import Deadline
+from servants.deadline import Deadline
 from servants.email.faults import StaleRange
 from servants.email.imap.faults import REFUSALS
 from servants.email.imap.session import ImapSession

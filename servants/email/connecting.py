@@ -36,7 +36,8 @@ def open_session(
     or counts them.
 
     Raises:
-        PermanentError: the connection is another provider's, or its settings cannot be used.
+        PermanentError: the connection is another provider's.
+        SettingsRefused: its settings cannot be used.
         CredentialError, RateLimited, TransientError: see `ImapSession.open` and `AccessTokens`.
     """
     calls = _Calls(connection)
@@ -69,7 +70,8 @@ def sign_in_of(connection: Connection | AsyncConnection, access_token: str | Non
     """Where and as whom to sign in, with the connection's password or with this token.
 
     Raises:
-        PermanentError: the connection is another provider's, or lacks something.
+        PermanentError: the connection is another provider's.
+        SettingsRefused: it lacks something.
     """
     if connection.provider != PROVIDER:
         raise PermanentError(f"connection {connection.id} is for {connection.provider!r}, not for {PROVIDER!r}.")

@@ -24,7 +24,8 @@ async def open_async_session(
     does to a connection that is only listened to says nothing of its health.
 
     Raises:
-        PermanentError: the connection is another provider's, or its settings cannot be used.
+        PermanentError: the connection is another provider's.
+        SettingsRefused: its settings cannot be used.
         CredentialError, RateLimited, TransientError: it is not possible.
         LaneBlocked: the connection was found broken by others.
     """

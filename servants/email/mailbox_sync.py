@@ -19,8 +19,8 @@ from infra.logs import get_logger
 from retinue.connection import Connection
 from retinue.errors import TransientError
 from retinue.job import Commit, Job
+from servants.deadline import Deadline
 from servants.email import mailboxes, placements
-from servants.email.deadline import Deadline
 from servants.email.faults import StaleRange, SuspiciousEmptiness
 from servants.email.follow import (
     UNSTABLE_FROM,

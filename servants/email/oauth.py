@@ -16,7 +16,7 @@ from infra.logs import get_logger
 from retinue.async_job import AsyncConnection
 from retinue.clock import Clock, SystemClock
 from retinue.connection import Connection, Renewal
-from retinue.errors import CredentialError, PermanentError
+from retinue.errors import CredentialError
 from servants.hosts import is_loopback
 
 #: A token that expires within this time is renewed before it is used.
@@ -50,21 +50,21 @@ class Grant:
         """From a connection's credentials: an access token, or a refresh token with the place and client to renew it.
 
         Raises:
-            PermanentError: something is missing or cannot be used.
+            CredentialError: something is missing or cannot be used.
         """
         given = {name: _text(credentials, name) for name in NAMES}
         return cls(expires_at=_moment(given.pop("expires_at")), **given)
 
     def __post_init__(self) -> None:
         if not self.access_token and not self.refresh_token:
-            raise PermanentError(f"The mail connection has no access_token and no refresh_token. {SIGN_IN_ANEW}")
+            raise CredentialError(f"The mail connection has no access_token and no refresh_token. {SIGN_IN_ANEW}")
         if not self.refresh_token:
             return
         missing = [name for name in ("token_url", "client_id") if not getattr(self, name)]
         if missing:
-            raise PermanentError(f"The mail connection has no {' and no '.join(missing)} to renew its token with.")
+            raise CredentialError(f"The mail connection has no {' and no '.join(missing)} to renew its token with.")
         if not _is_safe(self.token_url):
-            raise PermanentError("The token_url of the mail connection is no address that begins with https://.")
+            raise CredentialError("The token_url of the mail connection is no address that begins with https://.")
 
     def is_good(self, now: datetime) -> bool:
         """Whether there is an access token that does not expire soon."""
@@ -124,9 +124,9 @@ class AccessTokens(_Held):
     """The access tokens of one connection. Not shared between threads.
 
     Every method raises:
-        CredentialError: the provider withdrew what the customer had allowed; a person has to sign in anew.
+        CredentialError: the provider withdrew what the customer had allowed, or the stored credentials are not
+            complete; a person has to sign in anew.
         TransientError, RateLimited: the provider gives no tokens for now.
-        PermanentError: the stored credentials are not complete.
     """
 
     def __init__(self, connection: Connection, *, clock: Clock | None = None) -> None:
@@ -163,7 +163,7 @@ class AsyncAccessTokens(_Held):
 def _text(credentials: Mapping[str, Any], name: str) -> str:
     value = credentials.get(name) or ""
     if not isinstance(value, str) or not value.isprintable():
-        raise PermanentError(f"The {name} of the mail connection is no plain text. {SIGN_IN_ANEW}")
+        raise CredentialError(f"The {name} of the mail connection is no plain text. {SIGN_IN_ANEW}")
     return value
 
 
@@ -171,9 +171,9 @@ def _moment(text: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text) if text else None
     except ValueError:
-        raise PermanentError(_NO_MOMENT) from None
+        raise CredentialError(_NO_MOMENT) from None
     if moment is not None and moment.tzinfo is None:
-        raise PermanentError(_NO_MOMENT)
+        raise CredentialError(_NO_MOMENT)
     return moment
 
 

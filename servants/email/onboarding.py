@@ -18,7 +18,7 @@ from infra.postgres.enqueue import NewJob
 from infra.postgres.imports import Kind, Stage, add_done, begin_import, note_recent, stage_of
 from retinue.connection import Connection
 from retinue.job import Commit, Job
-from servants.email.deadline import Deadline
+from servants.deadline import Deadline
 from servants.email.faults import StaleRange
 from servants.email.imap.faults import REFUSALS
 from servants.email.mailboxes import StoredMailbox, load_mailbox, save_position

@@ -20,7 +20,7 @@ from typing import Any
 from retinue.connection import Connection
 from retinue.errors import TransientError
 from retinue.job import Commit, Job
-from servants.email.deadline import Deadline
+from servants.deadline import Deadline
 from servants.email.faults import StaleRange
 from servants.email.fetcher import Absent, Fetcher
 from servants.email.mailboxes import StoredMailbox, forget_refused, hold, load_mailbox, note_refused

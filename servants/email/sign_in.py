@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from retinue.errors import PermanentError
+from retinue.errors import SettingsRefused
 from servants.hosts import is_address, is_loopback
 from servants.mending import by_setting, lacks
 
@@ -43,7 +43,7 @@ class SignIn:
     """A server, a user, and either a password or what gives an access token (XOAUTH2). Secrets show in no `repr`.
 
     Raises:
-        PermanentError: it cannot be used; the sentence says how to mend the connection.
+        SettingsRefused: it cannot be used; the sentence says how to mend the connection.
     """
 
     host: str
@@ -72,7 +72,7 @@ class SignIn:
         is not asked for where `access_token` is given.
 
         Raises:
-            PermanentError: one of them is missing or cannot be used.
+            SettingsRefused: one of them is missing or cannot be used.
         """
         # Rows may hold whatever JSON somebody wrote into them.
         parts: list[Any] = [config, credentials]
@@ -82,7 +82,7 @@ class SignIn:
             given["password"] = credentials.get("password")
         missing = [name for name, value in given.items() if not isinstance(value, str) or not value]
         if missing:
-            raise PermanentError(lacks("The mail connection", missing))
+            raise SettingsRefused(lacks("The mail connection", missing))
         return cls(
             str(given["host"]),
             str(given["username"]),
@@ -96,15 +96,15 @@ class SignIn:
     def __post_init__(self) -> None:
         if not _is_host(self.host):
             advice = "give the port with --port" if _names_port(self.host) else "as in mail.example"
-            raise PermanentError(f"{self.host[:100]!r} is no host name; give the server's name alone, {advice}.")
+            raise SettingsRefused(f"{self.host[:100]!r} is no host name; give the server's name alone, {advice}.")
         if (self.password is None) == (self.access_token is None):
-            raise PermanentError("The mail connection needs either a password or an access token.")
+            raise SettingsRefused("The mail connection needs either a password or an access token.")
         if not 0 <= self.port < 65536:
-            raise PermanentError(f"The mail connection has port {self.port}; expected a number from 1 to 65535.")
+            raise SettingsRefused(f"The mail connection has port {self.port}; expected a number from 1 to 65535.")
         if "\0" in f"{self.username}{self.password or ''}":
-            raise PermanentError("User name and password of the mail connection cannot hold a NUL character.")
+            raise SettingsRefused("User name and password of the mail connection cannot hold a NUL character.")
         if self.tls is Tls.NONE and not is_loopback(self.host):
-            raise PermanentError(
+            raise SettingsRefused(
                 f"The mail connection to {self.host} has tls 'none', which is allowed on this machine alone; "
                 f"set it to 'tls' or 'starttls': {by_setting('--tls tls')}."
             )
@@ -122,7 +122,7 @@ def _tls(value: Any) -> Tls:
         return Tls.TLS if value is None else Tls(value)
     except ValueError:
         known = ", ".join(repr(mode.value) for mode in Tls)
-        raise PermanentError(
+        raise SettingsRefused(
             f"The mail connection has tls {str(value)[:40]!r}; expected one of {known}: {by_setting('--tls tls')}."
         ) from None
 
@@ -133,7 +133,7 @@ def _port(value: Any) -> int:
     text = str(value)
     if isinstance(value, int | str) and text.isdecimal() and text.isascii() and len(text) < 6 and 0 < int(text) < 65536:
         return int(text)
-    raise PermanentError(f"The mail connection has port {text[:40]!r}; expected a number from 1 to 65535.")
+    raise SettingsRefused(f"The mail connection has port {text[:40]!r}; expected a number from 1 to 65535.")
 
 
 def _trust(ca_file: Any) -> ssl.SSLContext | None:
@@ -143,7 +143,7 @@ def _trust(ca_file: Any) -> ssl.SSLContext | None:
         return trusting(str(ca_file))
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise PermanentError(
+        raise SettingsRefused(
             f"The mail connection has ca_file {str(ca_file)[:200]!r}, which cannot be used ({reason})."
         ) from None
 

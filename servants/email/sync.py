@@ -35,10 +35,10 @@ from retinue import (
 )
 from retinue.breaker import Breaker
 from retinue.provider import declare_provider
+from servants.deadline import Deadline
 from servants.email import mailboxes, onboarding
 from servants.email.compare import Comparison, is_due
 from servants.email.connecting import PROVIDER
-from servants.email.deadline import Deadline
 from servants.email.faults import StaleRange, SuspiciousEmptiness
 from servants.email.folder_sync import FolderSync
 from servants.email.folders import Pair

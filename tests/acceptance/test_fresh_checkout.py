@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import imaplib
+import json
 import re
 import socket
 import time
@@ -45,6 +46,10 @@ TYPES = (
     "email.backfill",
     "email.sync",
     "email.watch",
+    "salesforce.backfill",
+    "salesforce.formulas",
+    "salesforce.reconcile",
+    "salesforce.sync",
     "system.bulk",
     "system.echo",
     "system.sleep",
@@ -175,6 +180,24 @@ def test_new_mail_of_the_demo_arrives_at_once(stack: Checkout, sql: psycopg.Conn
     assert [(subject, text.strip()) for subject, text in found] == [("Today", "At four.")]
 
 
+def test_the_demo_org_is_in_the_database_and_equal(stack: Checkout) -> None:
+    connections = stack.json("connections", "list")["connections"]
+    (connection,) = (str(line["id"]) for line in connections if line["provider"] == "salesforce")
+
+    def states() -> set[str]:
+        return {line["state"] for line in stack.json("salesforce", "objects", connection)["objects"]}
+
+    eventually(states, lambda found: found == {"live"}, seconds=90, what="history of the demo org")
+    # Its salesperson goes on meanwhile, so the two agree only from a sync to the next change.
+    checks = eventually(
+        lambda: json.loads(stack.run("salesforce", "check", connection, "--json").out),
+        lambda report: report["equal"],
+        seconds=90,
+        what="agreement",
+    )
+    assert checks["objects"]["Opportunity"]["rows"] > 0
+
+
 def test_a_second_up_says_that_it_is_up_already(stack: Checkout) -> None:
     before = processes_of(stack.data)
     done = stack.make("up")
@@ -189,7 +212,7 @@ def test_status_shows_every_program(stack: Checkout) -> None:
     text = stack.say("status")
     programs = {line.split()[0]: line.split()[1] for line in text.splitlines() if "/logs/" in line}
     servants = [f"servant-{name.replace('.', '-')}" for name in TYPES]
-    servers = ["postgres", "sqs", "caldav", "imap", "demo-editor", "demo-postman"]
+    servers = ["postgres", "sqs", "caldav", "imap", "salesforce", "demo-editor", "demo-postman", "demo-salesperson"]
     assert programs == dict.fromkeys([*servants, *servers, "scheduler", "manager"], "running")
     assert f"Manager: http://127.0.0.1:{stack.ports['manager']}" in text
     assert stack.json("status")["up"] is True

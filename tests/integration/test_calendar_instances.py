@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import psycopg
-import pytest
 
-from infra.postgres.connect import Database
-from tests.support.calendar_job import CalendarAccount, calendar_account
-from tests.support.radicale_server import Hand, RadicaleServer, run_radicale
+from tests.support.calendar_job import CalendarAccount, account
+from tests.support.radicale_server import Hand, hand_with_calendar, radicale
+
+__all__ = ["account", "hand_with_calendar", "radicale"]
 
 TODAY = datetime.now(UTC).date()
 
@@ -19,24 +18,6 @@ TODAY = datetime.now(UTC).date()
 START = TODAY - timedelta(days=28 + TODAY.weekday())
 
 WEEKLY = "RRULE:FREQ=WEEKLY;COUNT=6\n"
-
-
-@pytest.fixture(scope="module")
-def radicale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RadicaleServer]:
-    with run_radicale(tmp_path_factory.mktemp("radicale")) as server:
-        yield server
-
-
-@pytest.fixture
-def hand(radicale: RadicaleServer) -> Hand:
-    hand = radicale.hand()
-    hand.make_calendar("work")
-    return hand
-
-
-@pytest.fixture
-def account(database: Database, hand: Hand) -> CalendarAccount:
-    return calendar_account(database, url=hand.base_url, username=hand.username, password=hand.password)
 
 
 def event(*lines: str, uid: str = "a", start: str | None = None) -> str:

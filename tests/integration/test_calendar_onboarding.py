@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
-from infra.postgres.connect import Database
 from infra.postgres.imports import Import, imports_of
 from retinue.errors import JobCancelled, TransientError
 from servants.calendar.faults import ServerFailed
 from servants.calendar.follow import Follower, Pair
-from tests.support.calendar_job import CalendarAccount, calendar_account
-from tests.support.radicale_server import Hand, RadicaleServer, run_radicale
+from tests.support.calendar_job import CalendarAccount, account
+from tests.support.radicale_server import Hand, RadicaleServer, radicale
 
-
-@pytest.fixture(scope="module")
-def radicale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RadicaleServer]:
-    with run_radicale(tmp_path_factory.mktemp("radicale")) as server:
-        yield server
+__all__ = ["account", "radicale"]
 
 
 @pytest.fixture
@@ -30,11 +24,6 @@ def hand(radicale: RadicaleServer) -> Hand:
         events = [event(f"{slug}-now-{n}", days=n) for n in range(3)]
         hand.upload_calendar(slug, events + [event(f"{slug}-old-{n}", days=-400 - n) for n in range(7)])
     return hand
-
-
-@pytest.fixture
-def account(database: Database, hand: Hand) -> CalendarAccount:
-    return calendar_account(database, url=hand.base_url, username=hand.username, password=hand.password)
 
 
 def event(uid: str, *, days: int) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import psycopg
 import pytest
 
 from infra.postgres.calendar_connections import forget_versions, has_other_calendars
-from infra.postgres.connect import Database
-from tests.support.calendar_job import CalendarAccount, calendar_account
-from tests.support.radicale_server import Hand, RadicaleServer, run_radicale
+from tests.support.calendar_job import CalendarAccount, account
+from tests.support.radicale_server import Hand, RadicaleServer, radicale
+
+__all__ = ["account", "radicale"]
 
 EVENT = """BEGIN:VCALENDAR
 VERSION:2.0
@@ -25,23 +24,12 @@ END:VCALENDAR
 """
 
 
-@pytest.fixture(scope="module")
-def radicale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RadicaleServer]:
-    with run_radicale(tmp_path_factory.mktemp("radicale")) as server:
-        yield server
-
-
 @pytest.fixture
 def hand(radicale: RadicaleServer) -> Hand:
     found = radicale.hand()
     found.make_calendar("work")
     found.put("work/one.ics", EVENT)
     return found
-
-
-@pytest.fixture
-def account(database: Database, hand: Hand) -> CalendarAccount:
-    return calendar_account(database, url=hand.base_url, username=hand.username, password=hand.password)
 
 
 def test_every_object_is_read_anew_whatever_its_version(account: CalendarAccount, sql: psycopg.Connection) -> None:

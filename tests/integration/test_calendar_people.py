@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import psycopg
 import pytest
 
-from infra.postgres.connect import Database
 from servants.calendar.attendees import mail_address
-from tests.support.calendar_job import CalendarAccount, calendar_account
-from tests.support.radicale_server import Hand, RadicaleServer, run_radicale
+from tests.support.calendar_job import CalendarAccount, account
+from tests.support.radicale_server import Hand, hand_with_calendar, radicale
+
+__all__ = ["account", "hand_with_calendar", "radicale"]
 
 ANN = "ORGANIZER;CN=Ann:mailto:Ann@Example.com\n"
 BO = "ATTENDEE;CN=Bo;PARTSTAT={reply};ROLE=CHAIR:mailto:bo@example.com\n"
 CY = "ATTENDEE;PARTSTAT=TENTATIVE;ROLE=OPT-PARTICIPANT:mailto:cy@bücher.example\n"
 ROOM = "ATTENDEE;CUTYPE=ROOM;CN=Blue:urn:uuid:7e8a\n"
-
-
-@pytest.fixture(scope="module")
-def radicale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RadicaleServer]:
-    with run_radicale(tmp_path_factory.mktemp("radicale")) as server:
-        yield server
-
-
-@pytest.fixture
-def hand(radicale: RadicaleServer) -> Hand:
-    hand = radicale.hand()
-    hand.make_calendar("work")
-    return hand
-
-
-@pytest.fixture
-def account(database: Database, hand: Hand) -> CalendarAccount:
-    return calendar_account(database, url=hand.base_url, username=hand.username, password=hand.password)
 
 
 def ics(uid: str, people: str, *, more: str = "") -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,20 +10,11 @@ from servants.calendar.client import Limits
 from servants.calendar.probe import probe
 from servants.probing import ProbeReport, ProbeStep
 from tests.support.bad_caldav_server import Reply, bad_server, self_signed
-from tests.support.radicale_server import Hand, RadicaleServer, free_port, run_radicale
+from tests.support.radicale_server import Hand, free_port, hand, radicale
+
+__all__ = ["hand", "radicale"]
 
 STEPS = ["settings", "name", "network", "encryption", "sign-in", "calendars", "permissions"]
-
-
-@pytest.fixture(scope="module")
-def radicale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RadicaleServer]:
-    with run_radicale(tmp_path_factory.mktemp("radicale")) as server:
-        yield server
-
-
-@pytest.fixture
-def hand(radicale: RadicaleServer) -> Hand:
-    return radicale.hand()
 
 
 def tried(url: str, username: str = "ann", password: str = "secret-word", *, patience: float = 10) -> ProbeReport:  # noqa: S107 - made up

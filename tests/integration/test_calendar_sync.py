@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -12,26 +10,12 @@ import psycopg
 import pytest
 
 from infra.postgres.connect import Database
-from retinue.errors import CredentialError, JobCancelled, PermanentError
+from retinue.errors import CredentialError, JobCancelled, SettingsRefused
 from servants.calendar.faults import SuspiciousEmptiness
-from tests.support.calendar_job import CalendarAccount, calendar_account
-from tests.support.radicale_server import Hand, RadicaleServer, run_radicale
+from tests.support.calendar_job import CalendarAccount, account, calendar_account
+from tests.support.radicale_server import Hand, RadicaleServer, hand, radicale
 
-
-@pytest.fixture(scope="module")
-def radicale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RadicaleServer]:
-    with run_radicale(tmp_path_factory.mktemp("radicale")) as server:
-        yield server
-
-
-@pytest.fixture
-def hand(radicale: RadicaleServer) -> Hand:
-    return radicale.hand()
-
-
-@pytest.fixture
-def account(database: Database, hand: Hand) -> CalendarAccount:
-    return calendar_account(database, url=hand.base_url, username=hand.username, password=hand.password)
+__all__ = ["account", "hand", "radicale"]
 
 
 def ics(uid: str, *, summary: str = "Meeting", extra: str = "", more: str = "") -> str:
@@ -160,22 +144,23 @@ def test_a_token_the_server_never_gave_leads_to_a_clean_full_sync(
 
 
 def test_a_token_that_expired_at_the_server_leads_to_a_full_sync(
-    database: Database, sql: psycopg.Connection, tmp_path_factory: pytest.TempPathFactory
+    account: CalendarAccount, radicale: RadicaleServer, hand: Hand, sql: psycopg.Connection
 ) -> None:
-    with run_radicale(tmp_path_factory.mktemp("radicale"), token_age_seconds=1) as server:
-        hand = server.hand()
-        account = calendar_account(database, url=server.url, username=hand.username, password=hand.password)
-        fill(hand, "work", 2)
-        account.sync()
-        old = scalar(sql, "SELECT sync_token FROM calendars")
-        hand.delete("work/e000.ics")
-        time.sleep(1.2)  # the server goes by the clock on its files
-        account.sync()
-        hand.put("work/e002.ics", ics("e002"))
-        sql.execute("UPDATE calendars SET sync_token = %s", (old,))
+    fill(hand, "work", 2)
+    account.sync()
+    old = scalar(sql, "SELECT sync_token FROM calendars")
+    hand.delete("work/e000.ics")
+    radicale.age_sync_tokens()
+    account.sync()
+    assert not radicale.knows_sync_token(old)
+    hand.put("work/e002.ics", ics("e002"))
+    sql.execute("UPDATE calendars SET sync_token = %s", (old,))
 
-        assert account.sync()["created"] == 1
-        assert [uid for uid, _ in events(sql)] == ["e001", "e002"]
+    assert account.sync()["created"] == 1
+    assert account.anomalies == []
+    assert [uid for uid, _ in events(sql)] == ["e001", "e002"]
+    new = scalar(sql, "SELECT sync_token FROM calendars")
+    assert new not in (None, old)
 
 
 def test_an_event_moved_to_another_calendar_is_there_once(
@@ -351,5 +336,5 @@ def test_a_wrong_password_is_a_credential_error(database: Database, hand: Hand) 
 def test_a_connection_without_password_says_so(database: Database, hand: Hand) -> None:
     account = calendar_account(database, url=hand.base_url, username=hand.username, password="x")
     dict.clear(account.connection_value.credentials)  # type: ignore[arg-type]  # a dict in this double
-    with pytest.raises(PermanentError, match="The CalDAV connection has no password"):
+    with pytest.raises(SettingsRefused, match="The CalDAV connection has no password"):
         account.sync()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import psycopg
 import pytest
 
@@ -14,17 +12,11 @@ from infra.settings import load_settings
 from retinue.breaker import Breaker
 from retinue.outcomes import Park
 from tests.support.command_line import CommandLine, bare_environment, retinue
-from tests.support.dovecot_server import MailServer, MailUser, run_dovecot
+from tests.support.dovecot_server import MailServer, MailUser, dovecot
 from tests.support.factories import add_servant, run_jobs, settle_one
 from tests.support.radicale_server import RadicaleServer, run_radicale
 
-__all__ = ["bare_environment", "retinue"]
-
-
-@pytest.fixture(scope="module")
-def dovecot() -> Iterator[MailServer]:
-    with run_dovecot() as server:
-        yield server
+__all__ = ["bare_environment", "dovecot", "retinue"]
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -18,9 +17,9 @@ from retinue.outcomes import Park
 from tests.support.bad_caldav_server import Reply, bad_server
 from tests.support.command_line import OTHER_KEY, CommandLine, bare_environment, retinue
 from tests.support.factories import add_servant, run_jobs, settle_one
-from tests.support.radicale_server import RadicaleServer, run_radicale
+from tests.support.radicale_server import RadicaleServer, radicale
 
-__all__ = ["bare_environment", "retinue"]
+__all__ = ["bare_environment", "radicale", "retinue"]
 
 KEYS = {
     "id", "account_id", "account_name", "provider", "name", "config", "state", "problem", "created_at", "updated_at",
@@ -38,12 +37,6 @@ SUMMARY:One
 END:VEVENT
 END:VCALENDAR
 """
-
-
-@pytest.fixture(scope="module")
-def radicale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RadicaleServer]:
-    with run_radicale(tmp_path_factory.mktemp("radicale")) as server:
-        yield server
 
 
 def add_caldav(retinue: CommandLine, url: str, sign_in: tuple[str, str] = ("ada", "hunter2")) -> int:
@@ -216,7 +209,9 @@ def test_a_connection_to_another_provider_cannot_be_tested(retinue: CommandLine,
     connection = add_caldav(retinue, "http://127.0.0.1:1/")
     sql.execute("UPDATE connections SET provider = 'crm'")
 
-    assert "is for 'crm'; only caldav and imap" in retinue.refusal("connections", "test", connection, exit_code=2)
+    assert "is for 'crm'; only caldav, imap and salesforce" in retinue.refusal(
+        "connections", "test", connection, exit_code=2
+    )
 
 
 def test_a_row_that_somebody_broke_by_hand_is_told(retinue: CommandLine, sql: psycopg.Connection) -> None:

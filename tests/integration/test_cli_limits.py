@@ -5,6 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from cli.environment import current_settings
+from infra.doctor.providers import breakers
 from infra.keys import Key
 from infra.postgres.breakers import Attempt, record_failure
 from infra.postgres.connect import Database
@@ -67,6 +69,23 @@ def test_an_open_breaker_is_listed(retinue: CommandLine, sql: psycopg.Connection
     (listed,) = retinue.json("breakers")["breakers"]
     assert (listed["scope"], listed["state"]) == (f"connection:{connection_id}", "open")
     assert "the server is down" in retinue.say("breakers")
+
+
+def test_doctor_and_overview_tell_whose_breaker_is_open_and_what_helps(
+    retinue: CommandLine, database: Database, sql: psycopg.Connection, connection_id: int
+) -> None:
+    for scope in (f"connection:{connection_id}", "provider:crm"):
+        with sql.transaction():
+            record_failure(sql, scope, Breaker(failures=1), attempt=Attempt(1, 1), reason="the server is down")
+    named = f"crm main of Kestrel (connection {connection_id})"
+    of_connection, of_provider = breakers(sql, current_settings())
+    assert of_connection.sentence.startswith(f"{named} kept failing and is left alone until ")
+    assert f"`retinue connections test {connection_id}`" in of_connection.mend
+    assert of_provider.sentence.startswith("provider:crm kept failing")
+    first, second = find_troubles(OverviewReader(database).read())
+    assert first.message.startswith(f"The breaker of {named} is open")
+    assert first.message.endswith(f": retinue connections test {connection_id}")
+    assert second.message.startswith("The breaker of provider:crm is open")
 
 
 def test_doctor_and_overview_tell_of_an_incident(database: Database, connection_id: int, incident: int) -> None:

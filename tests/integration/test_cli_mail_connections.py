@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,12 @@ from infra.secrets import Keyring
 from infra.settings import load_settings
 from retinue.outcomes import Park
 from tests.support.command_line import CommandLine, bare_environment, retinue
-from tests.support.dovecot_server import MailServer, MailUser, run_dovecot
+from tests.support.dovecot_server import MailServer, MailUser, dovecot
 from tests.support.factories import add_servant, run_jobs, settle_one
 
-__all__ = ["bare_environment", "retinue"]
+__all__ = ["bare_environment", "dovecot", "retinue"]
 
 ADD = ("connections", "add", "imap", "--account", "Ada")
-
-
-@pytest.fixture(scope="module")
-def dovecot() -> Iterator[MailServer]:
-    with run_dovecot() as server:
-        yield server
 
 
 @pytest.fixture(autouse=True)

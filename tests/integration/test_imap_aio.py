@@ -16,20 +16,16 @@ from servants.email.imap.aio import AsyncImapSession
 from servants.email.imap.faults import CertificateRefused, ConnectionLost, NoAnswer, Unreachable
 from servants.email.imap.limits import Limits
 from servants.email.sign_in import SignIn, Tls, trusting
-from tests.support.dovecot_server import run_dovecot
+from tests.support.dovecot_server import dovecot
 from tests.support.mail_server import LocalMailServer, MailUser
 from tests.support.wires import Wire, switchboard
+
+__all__ = ["dovecot"]
 
 MAIL = b"From: a@example.com\r\nSubject: News\r\n\r\nHello.\r\n"
 
 #: More than any answer takes on this machine.
 SOON = 10.0
-
-
-@pytest.fixture(scope="module")
-def dovecot() -> Iterator[LocalMailServer]:
-    with run_dovecot() as server:
-        yield server
 
 
 @pytest.fixture

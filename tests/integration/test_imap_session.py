@@ -14,15 +14,11 @@ from servants.email.imap.session import ImapSession
 from servants.email.sign_in import SignIn, Tls, trusting
 from servants.email.values import Role, UidSet
 from tests.support.cyrus_server import run_cyrus
-from tests.support.dovecot_server import CONDSTORE, PLAIN, MailServer, run_dovecot
+from tests.support.dovecot_server import CONDSTORE, PLAIN, MailServer, dovecot, run_dovecot
 from tests.support.imap_letters import RECEIVED, contents, expunge, fill, letter, session, sign_in
 from tests.support.mail_server import LocalMailServer, MailUser
 
-
-@pytest.fixture(scope="module")
-def dovecot() -> Iterator[MailServer]:
-    with run_dovecot() as server:
-        yield server
+__all__ = ["dovecot"]
 
 
 @pytest.fixture(scope="module", params=["all", "condstore", "plain", "cyrus"])

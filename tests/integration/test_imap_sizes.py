@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import tracemalloc
-from collections.abc import Callable, Iterator
-
-import pytest
+from collections.abc import Callable
 
 from servants.email.values import FlagLine, Position, UidSet
-from tests.support.dovecot_server import MailServer, run_dovecot
+from tests.support.dovecot_server import MailServer, dovecot
 from tests.support.imap_letters import expunge, fill, letter, session
 
+__all__ = ["dovecot"]
+
 MIB = 1024 * 1024
-
-
-@pytest.fixture(scope="module")
-def dovecot() -> Iterator[MailServer]:
-    with run_dovecot() as server:
-        yield server
 
 
 def test_qresync_tells_what_changed_since(dovecot: MailServer) -> None:

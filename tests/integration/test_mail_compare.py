@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from retinue.testing.database import RetinueDatabase
 from retinue.testing.pytest import retinue_database, retinue_schema, retinue_template
 from servants.email.imap.session import ImapSession
 from servants.email.values import FlagLine, UidSet
-from tests.support.dovecot_server import MailServer, run_dovecot
-from tests.support.mail_account import MailAccount, letter, mail_account
+from tests.support.dovecot_server import dovecot
+from tests.support.mail_account import MailAccount, account, letter
 
-__all__ = ["retinue_database", "retinue_schema", "retinue_template"]
-
-
-@pytest.fixture(scope="module")
-def dovecot() -> Iterator[MailServer]:
-    with run_dovecot() as server:
-        yield server
-
-
-@pytest.fixture
-def account(retinue_database: RetinueDatabase, dovecot: MailServer) -> MailAccount:
-    return mail_account(retinue_database, dovecot)
+__all__ = ["account", "dovecot", "retinue_database", "retinue_schema", "retinue_template"]
 
 
 def drift(account: MailAccount) -> None:

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-
-import pytest
 
 from infra.postgres.connections import open_connection
 from retinue.testing import RetinueDatabase
 from retinue.testing.pytest import retinue_database, retinue_schema, retinue_template
-from tests.support.dovecot_server import MailServer, run_dovecot
+from tests.support.dovecot_server import MailServer, dovecot
 from tests.support.mail_customer import customer_of
 from tests.support.mail_server import MailUser
 
-__all__ = ["retinue_database", "retinue_schema", "retinue_template"]
-
-
-@pytest.fixture(scope="module")
-def dovecot() -> Iterator[MailServer]:
-    with run_dovecot() as running:
-        yield running
+__all__ = ["dovecot", "retinue_database", "retinue_schema", "retinue_template"]
 
 
 def tokens_of(server: MailServer, user: MailUser) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -12,16 +11,10 @@ from infra.postgres.mail_connections import forget_positions, is_another_mailbox
 from retinue.testing.database import RetinueDatabase
 from retinue.testing.pytest import retinue_database, retinue_schema, retinue_template
 from servants.email.mailbox_sync import MailboxSync
-from tests.support.dovecot_server import CONDSTORE, PLAIN, QRESYNC, MailServer, run_dovecot
+from tests.support.dovecot_server import MailServer, dovecot_of_each_kind
 from tests.support.mail_account import MailAccount, letter, mail_account
 
-__all__ = ["retinue_database", "retinue_schema", "retinue_template"]
-
-
-@pytest.fixture(scope="module", params=[QRESYNC, CONDSTORE, PLAIN], ids=["qresync", "condstore", "plain"])
-def dovecot(request: pytest.FixtureRequest) -> Iterator[MailServer]:
-    with run_dovecot(capability=request.param) as server:
-        yield server
+__all__ = ["dovecot_of_each_kind", "retinue_database", "retinue_schema", "retinue_template"]
 
 
 @pytest.fixture

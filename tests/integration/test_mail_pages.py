@@ -15,19 +15,13 @@ from retinue.testing.ran import Ran
 from servants.email.backfill import backfill
 from servants.email.imap.session import ImapSession
 from servants.email.values import UidSet
-from tests.support.dovecot_server import CONDSTORE, PLAIN, QRESYNC, MailServer, run_dovecot
+from tests.support.dovecot_server import MailServer, dovecot_of_each_kind
 from tests.support.mail_account import MailAccount, letter, mail_account
 
-__all__ = ["retinue_database", "retinue_schema", "retinue_template"]
+__all__ = ["dovecot_of_each_kind", "retinue_database", "retinue_schema", "retinue_template"]
 
 WAIT_SECONDS = 20
 HISTORY = UidSet.of(range(1, 9))
-
-
-@pytest.fixture(scope="module", params=[QRESYNC, CONDSTORE, PLAIN], ids=["qresync", "condstore", "plain"])
-def dovecot(request: pytest.FixtureRequest) -> Iterator[MailServer]:
-    with run_dovecot(capability=request.param) as server:
-        yield server
 
 
 @pytest.fixture

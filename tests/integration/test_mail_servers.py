@@ -6,7 +6,6 @@ import imaplib
 import socket
 import ssl
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,15 +13,11 @@ import pytest
 from tests.support.bad_imap_server import CUT_OFF, HUGE_LITERAL, WRONG_PASSWORD, bad_imap_server, server_context
 from tests.support.certificates import Kind, issue
 from tests.support.cyrus_server import run_cyrus
-from tests.support.dovecot_server import CONDSTORE, PLAIN, MailServer, run_dovecot
+from tests.support.dovecot_server import CONDSTORE, PLAIN, MailServer, dovecot, run_dovecot
+
+__all__ = ["dovecot"]
 
 MESSAGE = b"From: ada@example.org\r\nSubject: Lunch\r\n\r\nAt noon?\r\n"
-
-
-@pytest.fixture(scope="module")
-def dovecot() -> Iterator[MailServer]:
-    with run_dovecot() as server:
-        yield server
 
 
 def xoauth2(user: str, token: str) -> bytes:

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from retinue.testing.database import RetinueDatabase
 from retinue.testing.pytest import retinue_database, retinue_schema, retinue_template
 from servants.email.imap.session import ImapSession
-from tests.support.dovecot_server import CONDSTORE, PLAIN, QRESYNC, MailServer, run_dovecot
-from tests.support.mail_account import MailAccount, letter, mail_account
+from tests.support.dovecot_server import dovecot_of_each_kind
+from tests.support.mail_account import MailAccount, account, letter
 
-__all__ = ["retinue_database", "retinue_schema", "retinue_template"]
-
-
-@pytest.fixture(scope="module", params=[QRESYNC, CONDSTORE, PLAIN], ids=["qresync", "condstore", "plain"])
-def dovecot(request: pytest.FixtureRequest) -> Iterator[MailServer]:
-    with run_dovecot(capability=request.param) as server:
-        yield server
-
-
-@pytest.fixture
-def account(retinue_database: RetinueDatabase, dovecot: MailServer) -> MailAccount:
-    return mail_account(retinue_database, dovecot)
+__all__ = ["account", "dovecot_of_each_kind", "retinue_database", "retinue_schema", "retinue_template"]
 
 
 def test_first_sync_stores_mailboxes_messages_and_flags(account: MailAccount) -> None:
@@ -202,7 +188,7 @@ def test_long_work_goes_on_in_the_next_run(account: MailAccount, monkeypatch: py
     account.append(*map(letter, range(9)))
     monkeypatch.setattr("servants.email.pages.PAGE_MESSAGES", 2)
     looks = iter(range(1000))
-    monkeypatch.setattr("servants.email.deadline.Deadline.passed", property(lambda _: next(looks) % 4 == 3))
+    monkeypatch.setattr("servants.deadline.Deadline.passed", property(lambda _: next(looks) % 4 == 3))
 
     first = account.attempt()
 

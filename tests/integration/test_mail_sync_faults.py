@@ -14,27 +14,16 @@ from servants.email.imap import commands
 from servants.email.imap.faults import ConnectionLost, Denied, Refused, ServerFailed
 from servants.email.imap.session import ImapSession
 from servants.email.values import RemoteFolder, UidSet
-from tests.support.dovecot_server import PLAIN, MailServer, run_dovecot
-from tests.support.mail_account import MailAccount, letter, mail_account
+from tests.support.dovecot_server import PLAIN, MailServer, dovecot, run_dovecot
+from tests.support.mail_account import MailAccount, account, letter, mail_account
 
-__all__ = ["retinue_database", "retinue_schema", "retinue_template"]
-
-
-@pytest.fixture(scope="module")
-def dovecot() -> Iterator[MailServer]:
-    with run_dovecot() as server:
-        yield server
+__all__ = ["account", "dovecot", "retinue_database", "retinue_schema", "retinue_template"]
 
 
 @pytest.fixture(scope="module")
 def plain_dovecot() -> Iterator[MailServer]:
     with run_dovecot(capability=PLAIN) as server:
         yield server
-
-
-@pytest.fixture
-def account(retinue_database: RetinueDatabase, dovecot: MailServer) -> MailAccount:
-    return mail_account(retinue_database, dovecot)
 
 
 def spoil(monkeypatch: pytest.MonkeyPatch, name: str, raises: Callable[[ImapSession, Any], Exception | None]) -> None:

@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
-from retinue.testing.database import RetinueDatabase
 from retinue.testing.pytest import retinue_database, retinue_schema, retinue_template
-from tests.support.dovecot_server import CONDSTORE, PLAIN, QRESYNC, MailServer, run_dovecot
-from tests.support.mail_account import MailAccount, letter, mail_account
+from tests.support.dovecot_server import MailServer, dovecot_of_each_kind
+from tests.support.mail_account import MailAccount, account, letter
 
-__all__ = ["retinue_database", "retinue_schema", "retinue_template"]
-
-
-@pytest.fixture(scope="module", params=[QRESYNC, CONDSTORE, PLAIN], ids=["qresync", "condstore", "plain"])
-def dovecot(request: pytest.FixtureRequest) -> Iterator[MailServer]:
-    with run_dovecot(capability=request.param) as server:
-        yield server
-
-
-@pytest.fixture
-def account(retinue_database: RetinueDatabase, dovecot: MailServer) -> MailAccount:
-    return mail_account(retinue_database, dovecot)
+__all__ = ["account", "dovecot_of_each_kind", "retinue_database", "retinue_schema", "retinue_template"]
 
 
 def test_new_uid_validity_fetches_headers_alone(account: MailAccount, dovecot: MailServer) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from retinue.clock import SystemClock
-from retinue.errors import CredentialError, JobError, PermanentError, RateLimited, TransientError
+from retinue.errors import CredentialError, JobError, RateLimited, TransientError
 from servants.email import token_request
 from servants.email.oauth import Grant
 from tests.support.bad_caldav_server import Reply, Request, bad_server
@@ -138,7 +138,7 @@ def test_a_client_without_a_secret_sends_none() -> None:
 )
 def test_credentials_that_cannot_be_used(changes: dict[str, Any], words: str) -> None:
     whole = {"access_token": "secret-1", "refresh_token": "secret-2", "token_url": "https://x/", "client_id": "c"}
-    with pytest.raises(PermanentError, match=words) as raised:
+    with pytest.raises(CredentialError, match=words) as raised:
         Grant.from_credentials(whole | changes)
     assert "secret-" not in str(raised.value)
     assert "pw@" not in str(raised.value)

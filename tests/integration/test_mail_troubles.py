@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from infra.postgres.connections import open_connection
 from retinue.testing import RetinueDatabase
 from retinue.testing.pytest import retinue_database, retinue_schema, retinue_template
 from servants.email import server as servers
@@ -88,6 +90,12 @@ TROUBLES: list[tuple[Mapping[str, Answer], str, str, str]] = [
     # what the server does, what becomes of the job, the kind of error, the words
     ({"LOGIN": WRONG_PASSWORD}, "incident", "CredentialError", "Check the user name and password"),
     ({"LOGIN": Reply(b"<tag> NO [AUTHORIZATIONFAILED] No\r\n")}, "incident", "PermissionWithdrawn", "may not use IMAP"),
+    (
+        {"LOGIN": Reply(b"<tag> NO [PRIVACYREQUIRED] No\r\n")},
+        "incident",
+        "SettingsRefused",
+        "the server wants encryption",
+    ),
     ({"LOGIN": OVER_QUOTA}, "limit", "BudgetExhausted", "the server wants no more until"),
     ({"LOGIN": THROTTLED}, "limit", "BudgetExhausted", "the server wants no more until"),
     ({"LOGIN": UNAVAILABLE}, "retry", "ServerFailed", "cannot do it for the moment"),
@@ -140,6 +148,41 @@ def test_trouble_is_told_and_nothing_is_lost(
     assert customer.sync().state == "completed"
     assert customer.stored() == subjects(server)
     assert customer.incidents == []
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"host": ""}, "has no host"),
+        ({"host": "imap://mail.example"}, "is no host name"),
+        ({"host": "mail.example"}, "has tls 'none'"),
+        ({"tls": "ssl"}, "has tls 'ssl'"),
+        ({"port": 0}, "has port '0'"),
+        ({"ca_file": "/nowhere/ca.pem"}, "has ca_file"),
+    ],
+)
+def test_settings_that_cannot_be_used_open_an_incident_until_they_are_mended(
+    customer: Customer, server: BadImapServer, config: Mapping[str, Any], words: str
+) -> None:
+    good = open_connection(customer.database.sql, customer.database.keyring, customer.connection_id).config
+    customer.change(**config)
+
+    ran = customer.sync()
+
+    assert (ran.state, ran.reason) == ("pending", "snooze")
+    (incident,) = customer.incidents
+    assert incident.kind == "settings"
+    assert words in incident.reason
+    customer.change(**{"ca_file": None, **good})
+    assert customer.sync().state == "completed"
+
+
+def test_tokens_that_cannot_be_used_open_an_incident(customer: Customer) -> None:
+    customer.change({"refresh_token": "secret-word"})
+    assert customer.sync().state == "pending"
+    (incident,) = customer.incidents
+    assert incident.kind == "credential"
+    assert "has no token_url and no client_id" in incident.reason
 
 
 @pytest.mark.parametrize("reply", [CUT_OFF, GARBAGE, HUGE_LITERAL, OVER_QUOTA, UNAVAILABLE])

@@ -9,11 +9,13 @@ import pytest
 from psycopg.errors import LockNotAvailable
 
 from infra.postgres.connect import Database
+from infra.postgres.records import stage_and_merge
 from infra.postgres.statements import statement
 from scheduler.retain import _RETAIN_LOCK, DAYS_AHEAD, PARTITIONED, Retain, make_partition
 from tests.support.assertions import assert_rollups_count_history
 from tests.support.factories import add_servant, run_jobs, settle_one
 from tests.support.race import in_background, together, wait_until_blocked
+from tests.support.stored_records import RecordAccount, at, record, record_account
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def finish_jobs(sql: psycopg.Connection, count: int, *, finished: timedelta = ti
 @pytest.mark.parametrize("table", PARTITIONED)
 def test_the_coming_days_have_partitions(sql: psycopg.Connection, retain: Retain, table: str) -> None:
     assert partitions(sql, table) == ["default"]
-    assert retain.run_once().done == 2 * (DAYS_AHEAD + 1)
+    assert retain.run_once().done == len(PARTITIONED) * (DAYS_AHEAD + 1)
     assert partitions(sql, table) == [*days(sql, *range(DAYS_AHEAD + 1)), "default"]
     assert retain.run_once().done == 0
 
@@ -92,7 +94,7 @@ def test_a_partition_has_everything_its_table_has(sql: psycopg.Connection, retai
         assert made == default
     # Attached to the table's own indexes, so that no second set is kept.
     loose = "SELECT count(*) FROM pg_class WHERE relkind = 'i' AND relname LIKE %s AND NOT relispartition"
-    assert sql.execute(loose, (f"job_%_{day}_%",)).fetchone() == (0,)
+    assert sql.execute(loose, (f"%_{day}_%",)).fetchone() == (0,)
 
 
 def test_a_days_bounds_are_midnight_in_utc(sql: psycopg.Connection, database_url: str) -> None:
@@ -188,3 +190,41 @@ def test_old_figures_are_kept_by_the_day_and_their_sums_stay(sql: psycopg.Connec
         rows = "SELECT count(*) FROM job_rollups WHERE minute < date_trunc('day', now()) - interval '2 days'"
         assert sql.execute(rows).fetchone() == (3,), "one row for each day the old minutes fell on"
         assert sql.execute(sums).fetchall() == before
+
+
+def deleted_record(account: RecordAccount, sql: psycopg.Connection, name: str, *, days: float) -> None:
+    """A record that was deleted so many days ago."""
+    account.merge(record(name, 1, name=name))
+    account.merge(record(name, 2, deleted=True))
+    sql.execute(
+        "UPDATE records SET deleted_at = now() - make_interval(hours => %s) WHERE external_id = %s", (24 * days, name)
+    )
+
+
+def test_records_that_were_deleted_long_ago_are_dropped(
+    sql: psycopg.Connection, database: Database, retain: Retain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.retain.MAX_OLD_ROWS", 2)
+    account = record_account(database)
+    account.merge(record("live"))
+    for name, days in (("recent", 29), ("a", 31), ("b", 32), ("c", 33)):
+        deleted_record(account, sql, name, days=days)
+    assert retain.run_once().again_after == 0, "as many as one transaction drops: there may be more"
+    assert retain.run_once().again_after is None
+    assert set(account.versions()) == {"live", "recent"}
+    assert account.told()[0] == ("added", "live"), "the feed tells of them for as long as it is kept"
+
+
+def test_records_of_an_account_that_is_being_merged_into_are_dropped_another_time(
+    sql: psycopg.Connection, database: Database, retain: Retain
+) -> None:
+    retain.run_once()
+    busy, idle = (record_account(database) for _ in range(2))
+    for account in (busy, idle):
+        deleted_record(account, sql, "a", days=40)
+    with busy.commit() as tx:
+        stage_and_merge(tx, busy.target, [record("a", 3, name="back")], observed_at=at(99))
+        retain.run_once()
+    assert busy.live() == {"a": {"name": "back"}}
+    assert idle.versions() == {}
+    assert busy.told()[-1] == ("added", "a")

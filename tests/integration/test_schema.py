@@ -191,4 +191,4 @@ def test_the_partitioned_tables_take_rows_of_any_day(sql: psycopg.Connection) ->
     assert sql.execute("SELECT type, tableoid::regclass::text FROM job_history").fetchall() == [
         (ECHO, "job_history_default")
     ]
-    assert set(PARTITIONED) == {"job_history", "job_events"}
+    assert set(PARTITIONED) == {"job_history", "job_events", "record_changes"}

@@ -66,7 +66,7 @@ class Trial:
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.settings = load_settings(env_file=None, data_dir=root / "data", manager_port=free_port())
-        self.ports = {name: free_port() for name in ("postgres", "sqs", "caldav", "imap")}
+        self.ports = {name: free_port() for name in ("postgres", "sqs", "caldav", "imap", "salesforce")}
         self.roles: dict[str, tuple[str, ...]] = {}
         self.calls: list[str] = []
         self.hooks = Hooks(
@@ -74,6 +74,7 @@ class Trial:
             migrate=lambda url: self.calls.append("migrate"),
             seed_calendars=lambda addresses: self.calls.append("seed_calendars"),
             seed_mail=lambda addresses: self.calls.append("seed_mail"),
+            seed_salesforce=lambda addresses: self.calls.append("seed_salesforce"),
             seed_accounts=lambda addresses: self.calls.append("seed_accounts"),
             missing_servants=lambda url: None,
         )
@@ -164,9 +165,11 @@ def test_everything_starts_in_an_order_that_works(trial: Trial) -> None:
     assert place["postgres"] < place["migrations"] < place["scheduler"]
     assert place["caldav"] < place["demo calendars"] < place["demo-editor"]
     assert place["imap"] < place["demo mail"] < place["demo-postman"]
-    assert max(place["migrations"], place["demo calendars"], place["demo mail"]) < place["demo accounts"]
+    assert place["salesforce"] < place["demo org"] < place["demo-salesperson"]
+    seeds = ("migrations", "demo calendars", "demo mail", "demo org")
+    assert max(place[step] for step in seeds) < place["demo accounts"]
     assert max(place["scheduler"], place["servant-system-echo"]) < place["first heartbeats"]
-    assert sorted(trial.calls) == ["migrate", "seed_accounts", "seed_calendars", "seed_mail"]
+    assert sorted(trial.calls) == ["migrate", "seed_accounts", "seed_calendars", "seed_mail", "seed_salesforce"]
     assert not summary.was_up
     assert summary.addresses.manager_url == f"http://127.0.0.1:{trial.settings.manager_port}"
 
@@ -228,7 +231,7 @@ def test_a_program_that_fails_is_named_with_its_last_words(trial: Trial) -> None
     assert stack_processes(trial.layout.socket) == []
 
 
-@pytest.mark.parametrize("name", ["sqs", "caldav", "imap"])
+@pytest.mark.parametrize("name", ["sqs", "caldav", "imap", "salesforce"])
 def test_another_server_at_the_port_does_not_pass_for_ours(
     trial: Trial, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -280,7 +283,7 @@ def test_wrong_configuration_is_tried_once(trial: Trial) -> None:
 
 def test_one_of_several_processes_that_fails_is_found(trial: Trial) -> None:
     trial.roles["servant-system-echo"] = ("fail", "1", "no echo")
-    with pytest.raises(StackError, match=r"servant-system-echo-[01] leaves") as caught:
+    with pytest.raises(StackError, match=r"servant-system-echo-[01] (leaves as soon|left with)") as caught:
         trial.up(missing_servants=lambda url: "no heartbeat yet")
     assert "no echo" in caught.value.log_tail
 
@@ -496,7 +499,9 @@ def test_an_unusable_data_directory_is_named(tmp_path: Path, trial: Trial) -> No
 
 def test_addresses_reach_the_seed(trial: Trial) -> None:
     seen: list[Addresses] = []
-    summary = trial.up(seed_calendars=seen.append, seed_mail=seen.append, seed_accounts=seen.append)
-    assert seen == [summary.addresses] * 3
+    hear = seen.append
+    summary = trial.up(seed_calendars=hear, seed_mail=hear, seed_salesforce=hear, seed_accounts=hear)
+    assert seen == [summary.addresses] * 4
     assert seen[0].caldav_url == f"http://127.0.0.1:{trial.ports['caldav']}"
     assert seen[0].imap_port == trial.ports["imap"]
+    assert seen[0].salesforce_url == f"http://127.0.0.1:{trial.ports['salesforce']}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,12 +33,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What to answer. `then` is what happens to the body: all of it, nothing at all, one byte at a time, or cut off."""
+    """What to answer. `then` is what happens to the body: all of it, nothing at all, one byte at a time, or cut off.
+
+    `drip head` is what sends a header without end, one byte at a time.
+    """
 
     status: int = 207
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
-    then: Literal["send", "hang", "drip", "cut"] = "send"
+    then: Literal["send", "hang", "drip", "drip head", "cut"] = "send"
 
 
 def multistatus(*responses: str, token: str | None = None) -> Reply:
@@ -125,6 +128,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.released.wait()
             self.close_connection = True
             return
+        if reply.then == "drip head":
+            self._drip(b"HTTP/1.1 207 Multi-Status\r\n" + b"X: y\r\n" * 10_000)
+            return
         self.send_response(reply.status)
         for name, value in reply.headers.items():
             self.send_header(name, value)
@@ -137,11 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_body(self, reply: Reply) -> None:
         if reply.then == "drip":
-            for position in range(len(reply.body)):
-                self.wfile.write(reply.body[position : position + 1])
-                if self.server.released.wait(0.05):
-                    break
-            self.close_connection = True
+            self._drip(reply.body)
         elif reply.then == "cut":
             self.wfile.write(reply.body[: len(reply.body) // 2])
             self.close_connection = True
@@ -150,3 +152,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Say nothing: the tests read `requests`."""
+
+    def _drip(self, data: bytes) -> None:
+        self.close_connection = True
+        with suppress(BrokenPipeError, ConnectionResetError):  # the client had enough, as above
+            for position in range(len(data)):
+                self.wfile.write(data[position : position + 1])
+                if self.server.released.wait(0.05):
+                    break

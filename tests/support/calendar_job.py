@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
+import pytest
 
 from infra.postgres.connect import Database
 from retinue import Completed, Connection, Job
 from retinue.groups import Group
 from retinue.job import JobFacts
 from servants.calendar import CalendarSync, sync_calendar
+from tests.support.radicale_server import Hand
 
 
 class PlainCommit:
@@ -90,3 +92,9 @@ def calendar_account(database: Database, *, url: str, username: str, password: s
     return CalendarAccount(
         database, Connection(made[0], account[0], "caldav", username, config, {"password": password})
     )
+
+
+@pytest.fixture
+def account(database: Database, hand: Hand) -> CalendarAccount:
+    """An account of the user whose calendars the test changes."""
+    return calendar_account(database, url=hand.base_url, username=hand.username, password=hand.password)

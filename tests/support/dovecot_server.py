@@ -14,13 +14,25 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from tests.support import certificates
 from tests.support.debian import program
 from tests.support.dovecot_configuration import CONFIGURATION, OAUTH
 from tests.support.mail_server import HOST, LocalMailServer, MailUser, private_home, rights_of
 from tests.support.token_server import TokenServer, token_server
 
-__all__ = ["CONDSTORE", "HOST", "PLAIN", "QRESYNC", "MailServer", "MailUser", "run_dovecot"]
+__all__ = [
+    "CONDSTORE",
+    "HOST",
+    "PLAIN",
+    "QRESYNC",
+    "MailServer",
+    "MailUser",
+    "dovecot",
+    "dovecot_of_each_kind",
+    "run_dovecot",
+]
 
 PACKAGE = "dovecot-imapd"
 
@@ -96,6 +108,22 @@ def run_dovecot(
         (home / "oauth2.conf").write_text(OAUTH.format(url=oauth.introspection_url))
         with server.running():
             yield server
+
+
+@pytest.fixture(scope="module")
+def dovecot() -> Iterator[MailServer]:
+    """A server for all tests of a file."""
+    with run_dovecot() as server:
+        yield server
+
+
+@pytest.fixture(
+    name="dovecot", scope="module", params=[QRESYNC, CONDSTORE, PLAIN], ids=["qresync", "condstore", "plain"]
+)
+def dovecot_of_each_kind(request: pytest.FixtureRequest) -> Iterator[MailServer]:
+    """One after the other, a server of each kind for all tests of a file."""
+    with run_dovecot(capability=request.param) as server:
+        yield server
 
 
 def _write_configuration(home: Path, values: Mapping[str, object]) -> None:

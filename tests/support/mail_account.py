@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Unpack
 
+import pytest
+
 from retinue.testing.database import RetinueDatabase
 from retinue.testing.inline import Circumstances, run
 from retinue.testing.ran import Ran
@@ -116,3 +118,9 @@ def mail_account(
         (connection_id, account_id),
     )
     return MailAccount(database, server, user, account_id, connection_id)
+
+
+@pytest.fixture
+def account(retinue_database: RetinueDatabase, dovecot: LocalMailServer) -> MailAccount:
+    """An account of a user of the file's server."""
+    return mail_account(retinue_database, dovecot)

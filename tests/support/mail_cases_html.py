@@ -9,6 +9,9 @@ _PAGE = "<html><head><title>x</title><style>p {color: red}</style></head><body>%
 _LONG = "This is a newsletter of some length, with more to say than its plain text does, to be sure of it."
 _PLAIN = part("text/plain; charset=utf-8", "Hello, dear reader of this plain text, which says it all.")
 
+#: More than a tag may be long, in a document so long that its tags are looked at.
+_FILLER = "x = 1; " * 2000
+
 #: (name, the document, its text)
 _READ: tuple[tuple[str, str, str | None], ...] = (
     ("page", _PAGE % "<p>Hello.</p>", "Hello."),
@@ -27,6 +30,15 @@ _READ: tuple[tuple[str, str, str | None], ...] = (
     ),
     ("list_in_list", "<ol><li>one<ul><li>a<li>b</ul><li>two</ol>", "  1. one\n    • a\n    • b\n  2. two"),
     ("long_attributes", f'<p title="{"x>" * 9000}">Hello.</p><p>{"y" * 9000}', "Hello.\n\n" + "y" * 9000),
+    ("long_script", f'<script>for (i=0;i<n;i++) s = "it=\'";{_FILLER}</script><p>Hello.</p>', "Hello."),
+    ("long_script_in_capitals", f"<SCRIPT a=1>if (i<n) s='{_FILLER}</SCRIPT\n><p>Hello.</p>", "Hello."),
+    ("long_style", f'<style>/* i<n="{_FILLER} */</style><p>Hello.</p>', "Hello."),
+    ("long_title", f"<title>i<n ='{_FILLER}</title><p>Hello.</p>", "Hello."),
+    ("long_comment", f"<!-- <a title=\"it's {_FILLER}--><p>Hello.</p>", "Hello."),
+    ("long_comment_that_ends_oddly", f"<!-- <a title='{_FILLER}--!><p>Hello.</p>", "Hello."),
+    ("comment_that_ends_at_once", f"<!--><p>Hello.</p><!-- <a title='{_FILLER}--><p>Bye.</p>", "Hello.\n\nBye."),
+    ("long_declaration", f"<![if <a b='{_FILLER}]><p>Hello.</p><![endif]>", "Hello."),
+    ("long_end_tag", f"<p>Hello.</p title='>{_FILLER}'><p>Bye.</p>", "Hello.\n\nBye."),
     ("hidden", '<div style="display:none">preheader</div><p>Hello.</p>', "Hello."),
     ("comment", "<p>Hel<!-- x -->lo.</p>", "Hello."),
     ("conditional", "<!--[if mso]><p>Outlook</p><![endif]--><p>Hello.</p>", "Hello."),
@@ -63,6 +75,13 @@ _HOSTILE = {
     "attributes_behind_quotes": "<p " + " ".join(f"a{at}='>'" for at in range(40_000)) + ">Hello.",
     "attributes_behind_an_equals_sign": '<p ="> ' + " ".join(f"a{at}" for at in range(40_000)) + ">Hi.",
     "attributes_of_many_pages": "".join(f"<html a{at}=1>" for at in range(14_000)) + "Hello.",
+    "attributes_in_a_script_that_is_none": "<svg><style><a " + " ".join(f"a{at}" for at in range(40_000)) + ">Hi.",
+    "attributes_behind_a_script_that_is_none": "<svg><style/><!--<a " + " ".join(f"a{at}" for at in range(40_000)),
+    "attributes_in_a_comment_that_is_none": "<svg><![CDATA[><!--]]><a " + " ".join(f"a{at}" for at in range(40_000)),
+    "attributes_of_a_script": "<script " + " ".join(f"a{at}" for at in range(40_000)) + "></script>Hello.",
+    "attributes_of_an_end_tag": "</p " + " ".join(f"a{at}" for at in range(40_000)) + ">Hello.",
+    "comments_without_end": "<!--" * 14_000 + "Hi.",
+    "scripts_without_end": "<script>" * 14_000 + "Hi.",
     "attributes": "<p " + 'a="b" ' * 20_000 + ">Hello.",
     "entity_bomb": '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><p>&b;</p>',
     "style_of_junk": '<p style="' + "display:;:;" * 5_000 + '">Hello.',

@@ -13,7 +13,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,9 +52,11 @@ class Nursery:
 
 
 @contextmanager
-def nursery(environment: Mapping[str, str], log: Path) -> Iterator[Nursery]:
-    """A nursery whose servants have this environment and log to this file."""
-    command = [sys.executable, "-m", "tests.support.nursery"]
+def nursery(
+    environment: Mapping[str, str], log: Path, *, program: Sequence[str] = ("tests.support.nursery",)
+) -> Iterator[Nursery]:
+    """A nursery whose servants have this environment and log to this file; `program` is another module that is one."""
+    command = [sys.executable, "-m", *program]
     pipe = subprocess.PIPE
     with (
         log.open("ab") as logged,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 import requests
 
 from infra.local.caldav_server import HOST
@@ -98,10 +100,9 @@ class Hand:
 class RadicaleServer:
     """The process; every test takes a user of its own with `hand()`."""
 
-    def __init__(self, data_dir: Path, *, token_age_seconds: int | None = None) -> None:
+    def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
         self.port = free_port()
-        self._token_age = token_age_seconds
         self._passwords = prepare_users(data_dir, USERS)
         self._unused = iter(USERS)
         self.process = self._start()
@@ -114,6 +115,15 @@ class RadicaleServer:
         """A user nobody has used yet."""
         user = next(self._unused)
         return Hand(self.url, user, self._passwords[user])
+
+    def age_sync_tokens(self) -> None:
+        """Let every sync token be too old. Radicale goes by the times of their files when it makes the next one."""
+        for path in self.data_dir.glob("**/.Radicale.cache/sync-token/*"):
+            os.utime(path, (0, 0))
+
+    def knows_sync_token(self, token: str) -> bool:
+        """Whether it can tell what changed since then."""
+        return any(self.data_dir.glob(f"**/.Radicale.cache/sync-token/{token.rpartition('/')[2]}"))
 
     def stop(self) -> int:
         """SIGTERM, and the exit status."""
@@ -128,20 +138,40 @@ class RadicaleServer:
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "infra.local.caldav_server", "--port", str(self.port)]
         command += ["--data", str(self.data_dir)]
-        command += [] if self._token_age is None else ["--token-age", str(self._token_age)]
         process = subprocess.Popen(command)  # noqa: S603 - our own interpreter and arguments
         wait_for_port(self.port, process)
         return process
 
 
 @contextmanager
-def run_radicale(data_dir: Path, *, token_age_seconds: int | None = None) -> Iterator[RadicaleServer]:
+def run_radicale(data_dir: Path) -> Iterator[RadicaleServer]:
     """A running server."""
-    server = RadicaleServer(data_dir, token_age_seconds=token_age_seconds)
+    server = RadicaleServer(data_dir)
     try:
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def radicale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RadicaleServer]:
+    """A server for all tests of a file."""
+    with run_radicale(tmp_path_factory.mktemp("radicale")) as server:
+        yield server
+
+
+@pytest.fixture
+def hand(radicale: RadicaleServer) -> Hand:
+    """A user without calendars."""
+    return radicale.hand()
+
+
+@pytest.fixture(name="hand")
+def hand_with_calendar(radicale: RadicaleServer) -> Hand:
+    """A user who has one calendar, `work`."""
+    hand = radicale.hand()
+    hand.make_calendar("work")
+    return hand
 
 
 def free_port() -> int:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from retinue.errors import CredentialError, JobError, PermanentError, PermissionWithdrawn, RateLimited
+from retinue.errors import CredentialError, JobError, PermissionWithdrawn, RateLimited, SettingsRefused
 from servants.email.imap import commands
 from servants.email.imap.faults import (
     ConnectionLost,
@@ -51,7 +51,7 @@ def fault(line: bytes, *, signing_in: bool = False, sign_in: SignIn = ANN) -> Jo
         (b"R1 NO [CONTACTADMIN] Ask them", CredentialError, "Ask them"),
         (b"R1 BAD Unknown command", CredentialError, "refused"),
         (b"R1 NO [AUTHORIZATIONFAILED] Disabled", PermissionWithdrawn, "may not use IMAP"),
-        (b"R1 NO [PRIVACYREQUIRED] No", PermanentError, "`retinue connections set ID --tls starttls`"),
+        (b"R1 NO [PRIVACYREQUIRED] No", SettingsRefused, "`retinue connections set ID --tls starttls`"),
         (b"R1 NO [UNAVAILABLE] Temporary authentication failure.", ServerFailed, "for the moment"),
         (b"R1 BAD User is authenticated but not connected.", ServerFailed, "for the moment"),
         (b"R1 NO [LIMIT] Rate limit hit", RateLimited, "no more until 12:05:00 UTC"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from retinue.errors import PermanentError
+from retinue.errors import SettingsRefused
 from servants.email.sign_in import SignIn, Tls
 
 CONFIG = {"host": "mail.example", "username": "ann"}
@@ -85,21 +85,21 @@ def test_no_secret_shows() -> None:
     ],
 )
 def test_what_is_wrong_is_said_with_how_to_mend_it(config: Any, credentials: Any, sentence: str) -> None:
-    with pytest.raises(PermanentError, match=sentence) as caught:
+    with pytest.raises(SettingsRefused, match=sentence) as caught:
         SignIn.from_settings(config, credentials)
     assert "hunter2" not in caught.value.message
 
 
 def test_a_file_without_certificates_is_no_authority(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("nothing")
-    with pytest.raises(PermanentError, match=r"ca_file .* cannot be used"):
+    with pytest.raises(SettingsRefused, match=r"ca_file .* cannot be used"):
         SignIn.from_settings({**CONFIG, "ca_file": str(tmp_path / "ca.pem")}, CREDENTIALS)
 
 
 def test_either_a_password_or_a_token() -> None:
-    with pytest.raises(PermanentError, match="either a password or an access token"):
+    with pytest.raises(SettingsRefused, match="either a password or an access token"):
         SignIn("mail.example", "ann")
-    with pytest.raises(PermanentError, match="either a password or an access token"):
+    with pytest.raises(SettingsRefused, match="either a password or an access token"):
         SignIn("mail.example", "ann", password="x", access_token=lambda: "y")
 
 

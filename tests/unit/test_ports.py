@@ -40,7 +40,7 @@ def test_given_ports_are_used() -> None:
 def test_all_ports_differ_and_are_free() -> None:
     ports = choose({})
     numbers = astuple(ports)
-    assert len(set(numbers)) == 5
+    assert len(set(numbers)) == 6
     assert all(is_free(number) for number in numbers)
 
 

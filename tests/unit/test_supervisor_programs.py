@@ -8,6 +8,7 @@ from infra.settings import Settings, load_settings
 from infra.supervisor.programs import Program, Tier, programs, servant_program
 
 TYPES = {"calendar.sync": 2, "system.echo": 1, "system.sleep": 0}
+DEMO = ("demo-editor", "demo-postman", "demo-salesperson")
 
 
 def settings(**given: object) -> Settings:
@@ -31,15 +32,16 @@ def test_production_has_no_program_of_the_embedded_stack() -> None:
 
 def test_the_embedded_stack_brings_its_servers_first() -> None:
     declared = programs(settings(), TYPES, LocalPorts())
-    ground = ["postgres", "sqs", "caldav", "imap"]
+    ground = ["postgres", "sqs", "caldav", "imap", "salesforce"]
     assert [program.name for program in declared if program.tier is Tier.GROUND] == ground
     assert [program.tier for program in declared] == sorted(program.tier for program in declared)
-    assert {program.name for program in declared if program.only_local} == {*ground, "demo-editor", "demo-postman"}
+    assert {program.name for program in declared if program.only_local} == {*ground, *DEMO}
 
 
 def test_there_is_no_sqs_server_where_postgresql_carries_the_messages() -> None:
     declared = programs(settings(transport="postgres"), TYPES, LocalPorts())
-    assert [program.name for program in declared if program.tier is Tier.GROUND] == ["postgres", "caldav", "imap"]
+    ground = [program.name for program in declared if program.tier is Tier.GROUND]
+    assert ground == ["postgres", "caldav", "imap", "salesforce"]
 
 
 def test_retinue_runs_with_this_interpreter_and_ignores_the_working_directory() -> None:
@@ -48,7 +50,7 @@ def test_retinue_runs_with_this_interpreter_and_ignores_the_working_directory() 
 
 
 def test_servers_get_their_ports_and_directories(tmp_path: Path) -> None:
-    ports = LocalPorts(manager=1, postgres=2, sqs=3, caldav=4, imap=5)
+    ports = LocalPorts(manager=1, postgres=2, sqs=3, caldav=4, imap=5, salesforce=6)
     declared = by_name(programs(settings(data_dir=tmp_path), TYPES, ports))
     assert declared["postgres"].command[-4:] == ("--data", str(tmp_path / "postgres"), "--port", "2")
     assert declared["sqs"].command[-2:] == ("--port", "3")
@@ -56,6 +58,8 @@ def test_servers_get_their_ports_and_directories(tmp_path: Path) -> None:
     assert "http://127.0.0.1:4" in declared["demo-editor"].command
     assert declared["imap"].command[-4:] == ("--port", "5", "--data", str(tmp_path / "imap"))
     assert declared["demo-postman"].command[-6:-2] == declared["imap"].command[-4:]
+    assert declared["salesforce"].command[-4:] == ("--port", "6", "--data", str(tmp_path / "salesforce"))
+    assert "http://127.0.0.1:6" in declared["demo-salesperson"].command
 
 
 def test_postgresql_is_stopped_fast_and_given_time() -> None:

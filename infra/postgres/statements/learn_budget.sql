@@ -45,7 +45,8 @@ SET learned_limit = CASE WHEN nullif(%(limit)s::int, 0) IS NULL THEN learned_lim
     foreign_until = CASE
         WHEN %(remaining)s::int IS NULL THEN budgets.foreign_until
         WHEN %(reset_at)s::timestamptz IS NOT NULL THEN greatest(%(reset_at)s, now())
-        ELSE now() + make_interval(secs => greatest(60, weighed.window_seconds / 24))
+        -- Nobody says when they were made: now at the latest, so they may count for a whole window.
+        ELSE now() + make_interval(secs => weighed.window_seconds)
     END,
     learned_at = now()
 FROM weighed

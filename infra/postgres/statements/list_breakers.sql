@@ -1,5 +1,10 @@
-SELECT scope, state, openings, reason, opened_at, probe_at, probe_job_id
+SELECT
+    breakers.scope, breakers.state, breakers.openings, breakers.reason, breakers.opened_at, breakers.probe_at,
+    breakers.probe_job_id, connections.id AS connection_id, connections.provider, connections.name AS connection_name,
+    accounts.name AS account_name
 FROM breakers
-WHERE state <> 'closed'
-ORDER BY opened_at
+LEFT JOIN connections ON connections.id = substring(breakers.scope FROM '^connection:(\d{1,18})$')::bigint
+LEFT JOIN accounts ON accounts.id = connections.account_id
+WHERE breakers.state <> 'closed'
+ORDER BY breakers.opened_at
 LIMIT %(limit)s

@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from retinue.errors import CredentialError, JobError, PermanentError, PermissionWithdrawn, RateLimited
+from retinue.errors import CredentialError, JobError, PermissionWithdrawn, RateLimited, SettingsRefused
 from servants.email.imap.commands import Command
 from servants.email.imap.faults import (
     REFUSALS,
@@ -63,7 +63,7 @@ def refusal(said: str, status: Status, sign_in: SignIn, *, signing_in: bool, now
         return ServerFailed(f"{answer}: the server cannot do it for the moment.{words}")
     if code == "PRIVACYREQUIRED":
         mended = f"set tls to 'tls' or 'starttls': {by_setting('--tls starttls')}"
-        return PermanentError(f"{answer}: the server wants encryption; {mended}.{words}")
+        return SettingsRefused(f"{answer}: the server wants encryption; {mended}.{words}")
     if status.condition == "BYE":
         return ConnectionLost(f"{said}: the server ended the connection.{words}").whole()
     if signing_in or code in _NOT_SIGNED_IN:

@@ -83,6 +83,7 @@ class _Tls:
                 self._object.do_handshake()
                 return
             except ssl.SSLWantReadError:
+                # It is the server's turn: what was prepared is sent below, and its answer waited for.
                 pass
             finally:
                 # Also, where it fails, what tells the other side why.
@@ -104,6 +105,7 @@ class _Tls:
         except ssl.SSLWantReadError:
             return b"".join(parts)
         except ssl.SSLZeroReturnError:
+            # The server said goodbye, as it does after a BYE that may have come with it: that is handed on first.
             pass
         if parts:
             return b"".join(parts)

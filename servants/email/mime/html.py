@@ -28,12 +28,15 @@ MOST_INDENTED = 4_000_000
 
 #: What HTML calls formatting elements (https://html.spec.whatwg.org/multipage/parsing.html#formatting).
 _FORMATTING = re.compile(r"<(/?)(?:[abisu]|big|code|em|font|nobr|small|strike|strong|tt)(?=[\s/>])", re.IGNORECASE)
-#: A start tag with its attributes, as the tokenizer of HTML reads it: a `>` in quotes after `=` does not end it. Where
-#: the tokenizer is within a comment or a script this may match too much, and what is cut away was hidden anyway.
-_START_TAG = re.compile(
-    r"""<([a-z][^ \t\n\f\r/>]*+)((?:[^>=]++|=[ \t\n\f\r]*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z))?+)*+)(?:>|\Z)""",
-    re.IGNORECASE,
-)
+#: A tag with its attributes, as the tokenizer of HTML reads it: a `>` in quotes after `=` does not end it.
+_ATTRIBUTES = r"""(?:[^>=]++|=[ \t\n\f\r]*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z))?+)*+"""
+_TAG = re.compile(rf"<(/?[a-z][^ \t\n\f\r/>]*+)({_ATTRIBUTES})(?:>|\Z)", re.IGNORECASE)
+#: Where a `<` begins no tag, up to where that ends; at the document's end at the latest, so that nothing is read twice.
+_COMMENT = r"<!--(?:(?=-?>)|.*?(?=--!?>|\Z))|(?P<declaration><[!?][^>]*+)"
+_PLAIN = "script|style|title|textarea|iframe|noembed|noframes|xmp|plaintext"
+_PLAIN_ELEMENT = rf"<(?P<name>{_PLAIN})(?=[ \t\n\f\r/>]){_ATTRIBUTES}(?:>.*?(?=</(?P=name)[ \t\n\f\r/>]|\Z)|\Z)"
+#: What no tag reaches out of.
+_PART = re.compile(f"{_COMMENT}|{_PLAIN_ELEMENT}|{_TAG.pattern}", re.IGNORECASE | re.DOTALL)
 _MERGED = ("html", "body")
 _LIST = re.compile(r"<(/?)[uo]l(?=[\s/>])", re.IGNORECASE)
 _HIDING = ("display:none", "display: none", "visibility:hidden", "visibility: hidden", "mso-hide:all", "mso-hide: all")
@@ -69,10 +72,15 @@ def _harmless(document: str, notes: Notes) -> str:
         notes.add(f"HTML has more than {MOST_TAGS:,} tags and was cut")
         document = "<".join(document.split("<", MOST_TAGS)[:MOST_TAGS])
     if len(document) > _ATTRIBUTES_COUNT_FROM:
-        document = _START_TAG.sub(_with_few_attributes, document)
+        document = _PART.sub(_with_lean_tags, document)
     if len(_LIST.findall(document)) * tags > MOST_INDENTED:
         document = _LIST.sub(r"<\1div", document)
     return _FORMATTING.sub(r"<\1span", document)
+
+
+def _with_lean_tags(part: re.Match[str]) -> str:
+    # Those in comments and scripts too: within SVG, some of them are neither.
+    return part[0] if part["declaration"] else _TAG.sub(_with_few_attributes, part[0])
 
 
 def _with_few_attributes(tag: re.Match[str]) -> str:

@@ -1,0 +1,3 @@
+SELECT id AS generation, began_at
+FROM record_replacements
+WHERE connection_id = %(connection_id)s AND kind = %(kind)s

@@ -1,0 +1,1 @@
+SELECT lock_records_of_account(%(account_id)s)

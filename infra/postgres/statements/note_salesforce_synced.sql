@@ -1,0 +1,1 @@
+UPDATE salesforce_objects SET synced_at = now() WHERE connection_id = %(connection_id)s AND name = %(name)s
