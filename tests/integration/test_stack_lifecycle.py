@@ -38,7 +38,7 @@ from tests.support.postgres import free_port
 STAND_IN = Path(__file__).parents[1] / "support/stand_in.py"
 
 #: Enough for anything here on a busy machine.
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Recorder:
@@ -402,9 +402,10 @@ def test_staying_ends_when_the_stack_is_stopped_from_elsewhere(trial: Trial) -> 
     assert any("from elsewhere" in notice for notice in recorder.notices)
 
 
-def test_staying_tells_of_a_program_that_gave_up(trial: Trial) -> None:
-    trial.roles["demo-editor"] = ("frail", str(CONFIGURATION_EXIT_CODE))
+def test_staying_tells_of_a_program_that_gave_up(trial: Trial, tmp_path: Path) -> None:
+    trial.roles["demo-editor"] = ("frail", str(CONFIGURATION_EXIT_CODE), str(tmp_path / "frail"))
     trial.up()
+    wait_for((tmp_path / "frail").exists)
     wait_for(lambda: {row.state for row in status(trial.settings)} == {ProcessState.RUNNING})
     os.kill(trial.pids["demo-editor"], signal.SIGUSR1)
     recorder = Recorder()

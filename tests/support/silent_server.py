@@ -30,11 +30,13 @@ class SilentServer:
         self.asked = threading.Semaphore(0)
         self.left = threading.Semaphore(0)
         self.url = f"http{'s' if context else ''}://{HOST}:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def close(self) -> None:
         """End every connection."""
         self._listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()  # whoever came last is in the list then
         self._listener.close()
         for connection in self._connections:
             connection.close()
@@ -50,7 +52,7 @@ class SilentServer:
             except OSError:  # closed
                 return
             if self._context:
-                connection = self._context.wrap_socket(connection, server_side=True)
+                connection = self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
             self._connections.append(connection)
             threading.Thread(target=self._listen, args=(connection,), daemon=True).start()
 

@@ -7,7 +7,7 @@ serve PORT        answers every GET with 200
 refuse PORT TEXT  answers every GET with 503 and TEXT
 fail CODE TEXT    prints TEXT and exits at once
 misconfigured     leaves as a program does whose configuration is wrong
-frail CODE        exits with CODE on SIGUSR1
+frail CODE PATH   exits with CODE on SIGUSR1; PATH is there once it would
 stubborn          ignores SIGTERM
 parent            starts a child that ignores SIGTERM, and leaves it behind on SIGTERM
 """
@@ -39,8 +39,9 @@ def fail(code: str, text: str) -> None:
     raise SystemExit(int(code))
 
 
-def frail(code: str) -> None:
+def frail(code: str, path: str) -> None:
     signal.signal(signal.SIGUSR1, lambda *_: sys.exit(int(code)))
+    Path(path).touch()
     signal.pause()
 
 
