@@ -25,6 +25,12 @@ _FLAT = frozenset({str, int, bool, float, type(None)})
 _LEAST, _MOST = 1e-4, 1e15
 
 
+class Canonical(str):
+    """A payload whose reader wrote it in its canonical form at once, which takes a fraction of the time."""
+
+    __slots__ = ()
+
+
 class NewRecord(NamedTuple):
     """A record as a provider told of it; its values are in no `repr`.
 
@@ -32,13 +38,14 @@ class NewRecord(NamedTuple):
         external_id: what the provider calls it; for Salesforce the Id of 18 characters.
         version: the provider's mark of this state, see `version_of`; None where it gave none, and the stored one stays.
             A record that was merely not found is deleted so: nothing that was observed before brings it back.
-        payload: JSON values by field; None where only its deletion is known, and the stored ones stay.
+        payload: JSON values by field, or written already; None where only its deletion is known, and the stored ones
+            stay.
         deleted_at: when it was deleted; None while it lives.
     """
 
     external_id: str
     version: int | None
-    payload: Mapping[str, Any] | None = None
+    payload: Mapping[str, Any] | Canonical | None = None
     deleted_at: datetime | None = None
 
     def __repr__(self) -> str:
@@ -55,7 +62,7 @@ def moment_of(version: int) -> datetime:
     return _EPOCH + timedelta(microseconds=version)
 
 
-def canonical(payload: Mapping[str, Any]) -> str:
+def canonical(payload: Mapping[str, Any] | Canonical) -> Canonical:
     """The payload as JSON that is the same whichever way the values came.
 
     Keys are sorted, a number without fraction is an integer, and what PostgreSQL cannot hold in a text (NUL, halves of
@@ -65,11 +72,25 @@ def canonical(payload: Mapping[str, Any]) -> str:
         ValueError: a number is infinite or none.
         TypeError: a value is not one of JSON's.
     """
-    encoded = _encode_flat(payload) or _encode({name: _plain(value) for name, value in payload.items()})
+    if isinstance(payload, Canonical):
+        return payload
+    return written(_encode_flat(payload) or _encode({name: _plain(value) for name, value in payload.items()}))
+
+
+def written(encoded: str) -> Canonical:
+    """JSON of sorted keys and plain numbers, which lacks but that PostgreSQL can hold every text of it."""
     if "\\u0000" in encoded or not _is_utf8(encoded):
         # Only what may be wrong is gone through value by value.
-        return _encode(_storable(json.loads(encoded)))
-    return encoded
+        return Canonical(_encode(_storable(json.loads(encoded))))
+    return Canonical(encoded)
+
+
+def values_of(payload: Mapping[str, Any] | Canonical) -> Mapping[str, Any]:
+    """JSON values by field."""
+    if isinstance(payload, Canonical):
+        values: dict[str, Any] = json.loads(payload)
+        return values
+    return payload
 
 
 def content_hash(external_id: str, canonical_payload: str) -> int:

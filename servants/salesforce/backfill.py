@@ -107,13 +107,13 @@ class Progress:
 
 @servant(
     "salesforce.backfill",
-    # Two keep a core and the database busy, while the org works on what the third has asked it for.
-    slots=3,
+    # Two keep a core and the database busy, while the org works on what the others have asked it for.
+    slots=4,
     timeout=minutes(10),
     grace=seconds(150),
     retry=Exponential(base=5, cap=3600, attempts=10),
     lane="connection_id",
-    lane_limit=3,
+    lane_limit=4,
 )
 def backfill(job: Job[Backfill]) -> Outcome:
     """Bring the rows of the range."""

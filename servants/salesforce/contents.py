@@ -11,10 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import repeat
+from json.encoder import encode_basestring as quoted
 from math import isfinite
 from typing import Any, Protocol
 
-from infra.postgres.record_values import NewRecord, version_of
+from infra.postgres.record_values import Canonical, NewRecord, version_of, written
 from retinue.errors import PermanentError
 
 Value = str | int | float | bool | None
@@ -29,7 +31,7 @@ STAMPS = ("SystemModstamp", "LastModifiedDate", "CreatedDate")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)")
 
 #: How nearly every moment ends, in JSON and in CSV: its first 19 characters say all.
-_WHOLE_SECONDS = (".000+0000", ".000Z")
+_WHOLE_SECONDS = frozenset({".000+0000", ".000Z"})
 
 
 class NamedType(Protocol):
@@ -58,7 +60,7 @@ def _moment(value: Any) -> Value:
     if not value:
         return None
     text = str(value)
-    if text.endswith(_WHOLE_SECONDS):
+    if text[19:] in _WHOLE_SECONDS:
         return text[:19] + "Z"
     moment = moment_of(text)
     whole = moment.strftime("%Y-%m-%dT%H:%M:%S")
@@ -142,8 +144,8 @@ class Reading:
         except (KeyError, ValueError) as error:
             raise PermanentError(f"Salesforce gave a row that cannot be read: {type(error).__name__}.") from None
 
-    def of_csv(self, header: Sequence[str]) -> Callable[[Sequence[str]], NewRecord]:
-        """What makes records of the lines below this header.
+    def of_csv(self, header: Sequence[str]) -> Callable[[Sequence[Sequence[str]]], list[NewRecord]]:
+        """What makes records of lines below this header.
 
         Raises:
             PermanentError: it lacks what was asked for.
@@ -152,29 +154,80 @@ class Reading:
         missing = {*self._forms, ID, *filter(None, [self._stamp])} - place.keys()
         if missing:
             raise PermanentError(f"Salesforce left out what was asked for: {', '.join(sorted(missing))}.")
-        # In the order of canonical payloads, which are made the faster for it; of most fields the text is the value.
-        forms = [(name, None if form is _text else form, place[name]) for name, form in sorted(self._forms.items())]
+        # Payloads are written at once, as `canonical` would: nothing else is wanted of most rows. And column by column,
+        # which takes half the time.
+        forms = [(_column(form), place[name]) for name, form in sorted(self._forms.items())]
+        line_of = _template(sorted(self._forms))
         id_place, stamp_place, deleted_place = place[ID], place.get(self._stamp or ""), place.get(DELETED)
 
-        def read(line: Sequence[str]) -> NewRecord:
+        def read(lines: Sequence[Sequence[str]]) -> list[NewRecord]:
             try:
-                return record_of(line)
+                return records_of(lines) if lines else []
             except ValueError as error:
                 # Without its words, which quote the value.
                 raise PermanentError(f"Salesforce gave a row that cannot be read: {type(error).__name__}.") from None
 
-        def record_of(line: Sequence[str]) -> NewRecord:
-            payload = {
-                name: (line[number] or None) if form is None else form(line[number]) for name, form, number in forms
-            }
-            stamp = None if stamp_place is None else line[stamp_place]
-            is_deleted = deleted_place is not None and line[deleted_place] == "true"
-            return _record(line[id_place], stamp, payload, is_deleted=is_deleted)
+        def records_of(lines: Sequence[Sequence[str]]) -> list[NewRecord]:
+            columns = list(zip(*lines, strict=True))
+            is_plain = _is_plain(lines)
+            written_columns = [column(columns[number], is_plain) for column, number in forms]
+            cells = zip(*written_columns, strict=True) if forms else repeat(())
+            stamps = repeat(None) if stamp_place is None else columns[stamp_place]
+            deleted = repeat("") if deleted_place is None else columns[deleted_place]
+            return [
+                _record(external_id, stamp, written(line_of % some), is_deleted=is_deleted == "true")
+                for external_id, stamp, is_deleted, some in zip(columns[id_place], stamps, deleted, cells, strict=False)
+            ]
 
         return read
 
 
-def _record(external_id: str, stamp: str | None, payload: Mapping[str, Value], *, is_deleted: bool) -> NewRecord:
+#: What JSON escapes in a text, in UTF-8.
+_ESCAPED = bytes(range(0x20)) + b'"\\\\'
+
+#: The values of fields that hold little else.
+_WORDS = {"true": "true", "false": "false", "": "null"}
+
+#: What makes JSON of a column; it is told whether nothing there needs to be escaped.
+Column = Callable[[Sequence[str], bool], list[str]]
+
+
+def _is_plain(lines: Sequence[Sequence[str]]) -> bool:
+    encoded = "".join(map("".join, lines)).encode(errors="surrogatepass")
+    return len(encoded.translate(None, _ESCAPED)) == len(encoded)
+
+
+def _template(names: Sequence[str]) -> str:
+    """What the JSON of values is put into."""
+    return "{" + ",".join(quoted(name).replace("%", "%%") + ":%s" for name in names) + "}"
+
+
+def _column(form: Form) -> Column:
+    if form is _text:
+        return _texts
+    if form is _boolean:
+        return lambda cells, _: [_WORDS.get(text) or _json(_boolean(text)) for text in cells]
+    return lambda cells, _: [_json(form(text)) if text else "null" for text in cells]
+
+
+def _texts(cells: Sequence[str], is_plain: bool) -> list[str]:
+    if is_plain:
+        # Much faster than looking into each.
+        return [f'"{text}"' if text else "null" for text in cells]
+    return [quoted(text) if text else "null" for text in cells]
+
+
+def _json(value: Value) -> str:
+    if type(value) is str:
+        return quoted(value)
+    if value is None:
+        return "null"
+    return repr(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _record(
+    external_id: str, stamp: str | None, payload: Mapping[str, Value] | Canonical, *, is_deleted: bool
+) -> NewRecord:
     if not stamp:
         return NewRecord(external_id, None, payload)
     moment = moment_of(stamp)

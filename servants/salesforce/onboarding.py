@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 RECENT = timedelta(weeks=4)
 
 #: Rows of one backfill, as far as Ids are spread evenly; half of them is not worth a Bulk job.
-CHUNK_ROWS = 100_000
+CHUNK_ROWS = 50_000
 REST_ROWS = 4 * BATCH_ROWS
 
 #: How many rows an object may have that is too large to be counted in the time that a query has.

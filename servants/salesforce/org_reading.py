@@ -19,9 +19,13 @@ from servants.salesforce.id_ranges import EVERYTHING, IdRange
 from servants.salesforce.increment import Batch, BulkSource
 from servants.salesforce.object_rows import OrgObject
 from servants.salesforce.soql import Key
+from servants.salesforce.storing import batches
 
 #: Rows of one batch of changes: as many as the largest page of a query has.
 BATCH_ROWS = 2000
+
+#: Lines of a Bulk job's results that are taken apart at once.
+LINES_AT_ONCE = 500
 
 #: Rows that are asked for by their Ids at once; they stand in the address of the request.
 IDS_AT_ONCE = 200
@@ -146,7 +150,9 @@ class OrgReader:
     def lines_of(self, page: BulkPage) -> Iterator[NewRecord]:
         """The records of a page of a Bulk job's results, as they come."""
         if page.fields:
-            yield from map(self.reading.of_csv(page.fields), page.rows)
+            read = self.reading.of_csv(page.fields)
+            for some in batches(page.rows, LINES_AT_ONCE):
+                yield from read(some)
         else:
             # An answer without a row has no header, either; its end is still to be looked at.
             yield from (NewRecord("", None) for _ in page.rows)

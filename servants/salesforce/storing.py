@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from infra.postgres.record_values import NewRecord
+from infra.postgres.record_values import NewRecord, values_of
 from infra.postgres.records import Merged, Target, stage_and_merge
 from retinue.job import Commit, Job
 from servants.salesforce.object_rows import OrgObject, hold, moment, save_position
@@ -83,7 +83,7 @@ def with_kept(tx: Commit, target: Target, rows: Sequence[NewRecord], names: Sequ
 
 
 def _kept(row: NewRecord, stored: dict[str, Any] | None) -> NewRecord:
-    return row if stored is None or row.payload is None else row._replace(payload={**stored, **row.payload})
+    return row if stored is None or row.payload is None else row._replace(payload={**stored, **values_of(row.payload)})
 
 
 def batches(rows: Iterable[T], size: int) -> Iterator[list[T]]:

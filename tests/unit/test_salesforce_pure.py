@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -18,7 +19,7 @@ from servants.salesforce import drift as drifts
 from servants.salesforce import quota, soql
 from servants.salesforce.client.errors import TooManyIds, WindowTooOld
 from servants.salesforce.client.values import Described
-from servants.salesforce.contents import Reading
+from servants.salesforce.contents import Reading, form_of
 from servants.salesforce.deletes import read_log
 from servants.salesforce.id_ranges import EVERYTHING, IdRange, split
 from servants.salesforce.position import LONGEST_WINDOW, Position
@@ -26,6 +27,17 @@ from servants.salesforce.soql import Key
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 IDS = st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", min_size=15, max_size=15)
+
+
+#: Cells of Bulk results by their field's type.
+_STAMPS = st.datetimes(timezones=st.just(UTC)).map(lambda at: at.isoformat(timespec="seconds")[:19] + ".000Z")
+CELLS = {
+    "string": st.text() | st.sampled_from(["", "null", '"', "\\", "%s", "\0", "\ud83d", "\u2028", "a\nb"]),
+    "boolean": st.sampled_from(["true", "false", "", "TRUE", "1"]),
+    "double": (st.floats(allow_nan=False, allow_infinity=False) | st.integers()).map(str) | st.just(""),
+    "datetime": _STAMPS | st.sampled_from(["", "2026-03-01T12:00:00.250Z", "2026-03-01T12:00:00+02:00"]),
+    "anyType": st.text() | _STAMPS,
+}
 
 
 @dataclass(frozen=True)
@@ -61,11 +73,31 @@ def test_a_value_is_the_same_from_both_apis(kind: str, json: Any, csv: str) -> N
     reading = Reading([Named("F", kind)], stamp="SystemModstamp")
     stamp = "2026-03-01T12:00:00.000+0000"
     by_rest = reading.of_json({"Id": "x", "SystemModstamp": stamp, "F": json})
-    by_bulk = reading.of_csv(["Id", "SystemModstamp", "F"])(["x", "2026-03-01T12:00:00.000Z", csv])
+    (by_bulk,) = reading.of_csv(["Id", "SystemModstamp", "F"])([["x", "2026-03-01T12:00:00.000Z", csv]])
     assert by_rest.payload is not None
     assert by_bulk.payload is not None
     assert canonical(by_rest.payload) == canonical(by_bulk.payload)
     assert by_rest.version == by_bulk.version == version_of(NOON)
+
+
+def _plain_reading(kinds: Sequence[str], line: Sequence[str]) -> str:
+    """The payload of a line by the plain way: each value in its form, then written by the standard library's JSON."""
+    values = {f"F%{number}": form_of(kind)(cell) for number, (kind, cell) in enumerate(zip(kinds, line, strict=True))}
+    return canonical(values)
+
+
+@given(
+    st.lists(st.sampled_from(["string", "boolean", "double", "datetime", "anyType"]), max_size=4).flatmap(
+        lambda kinds: st.tuples(st.just(kinds), st.lists(st.tuples(*(CELLS[kind] for kind in kinds)), max_size=4))
+    )
+)
+def test_lines_are_written_as_their_values_are(case: tuple[list[str], list[tuple[str, ...]]]) -> None:
+    kinds, lines = case
+    fields = [Named(f"F%{number}", kind) for number, kind in enumerate(kinds)]
+    read = Reading(fields, stamp=None).of_csv(["Id", *(field.name for field in fields)])
+    records = read([[f"{number}", *line] for number, line in enumerate(lines)])
+    assert [record.external_id for record in records] == [f"{number}" for number in range(len(lines))]
+    assert [record.payload for record in records] == [_plain_reading(kinds, line) for line in lines]
 
 
 def test_a_deleted_row_is_a_tombstone() -> None:
@@ -73,7 +105,8 @@ def test_a_deleted_row_is_a_tombstone() -> None:
     row = {"Id": "x", "SystemModstamp": "2026-03-01T12:00:00.000+0000", "IsDeleted": True, "Name": "Ann"}
     assert reading.of_json(row).deleted_at == NOON
     header = ["Id", "IsDeleted", "SystemModstamp", "Name"]
-    assert reading.of_csv(header)(["x", "true", "2026-03-01T12:00:00.000Z", "Ann"]).deleted_at == NOON
+    (by_bulk,) = reading.of_csv(header)([["x", "true", "2026-03-01T12:00:00.000Z", "Ann"]])
+    assert by_bulk.deleted_at == NOON
 
 
 def test_what_is_missing_in_an_answer_is_no_null() -> None:

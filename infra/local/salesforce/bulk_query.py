@@ -34,7 +34,7 @@ from infra.local.salesforce.request import Caller, caller, json_body
 from infra.local.salesforce.soql.compiled import Compiled
 from infra.local.salesforce.soql.parse import parse
 from infra.local.salesforce.soql.run import prepare
-from infra.local.salesforce.values import to_csv
+from infra.local.salesforce.values import csv_form
 
 KIND = "V2Query"
 PATH = "/services/data/<version>/jobs/query"
@@ -201,19 +201,16 @@ def dialect_of(job: BulkJob) -> Dialect:
     return Dialect(DELIMITERS[job.delimiter], LINE_ENDINGS[job.line_ending])
 
 
-#: Types that the CSV shows in another way than they are stored; of the others the writer makes text.
-_CONVERTED = frozenset({"boolean", "datetime"})
-
-
 def _csv_rows(rows: Iterator[tuple[Any, ...]], compiled: Compiled) -> Iterator[Sequence[Any]]:
+    """The rows with what the CSV shows in another way than it is stored; of the rest the writer makes text."""
     width = len(compiled.columns)
-    converted = [
-        (number, output.field) for number, output in enumerate(compiled.columns) if output.field.type in _CONVERTED
-    ]
+    forms = [(number, csv_form(output.field)) for number, output in enumerate(compiled.columns)]
+    converted = [(number, form) for number, form in forms if form is not None]
     for row in rows:
         cells = list(row[:width])
-        for number, field in converted:
-            cells[number] = to_csv(field, cells[number])
+        for number, form in converted:
+            if cells[number] is not None:
+                cells[number] = form(cells[number])
         yield cells
 
 

@@ -12,8 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from infra.local.salesforce.bulk_jobs import BulkJob, BulkJobs
 from infra.local.salesforce.errors import SalesforceError
 
-#: So many jobs are worked on at once.
-WORKERS = 2
+#: So many jobs are worked on at once. They share one interpreter: with more, the first were done as late as the last.
+WORKERS = 1
 
 Work = Callable[[BulkJob], None]
 

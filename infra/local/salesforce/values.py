@@ -58,15 +58,21 @@ def to_json(field: Field, raw: Raw) -> Any:
     return json.loads(str(raw)) if field.type == "address" else raw
 
 
-def to_csv(field: Field, raw: Raw) -> str:
-    """A stored value as Bulk API results show it: moments end with Z, null is nothing."""
-    if raw is None:
-        return ""
+def csv_form(field: Field) -> Callable[[Any], str] | None:
+    """How Bulk API results show a stored value that is something: moments end with Z. None where it is its own text."""
     if field.type == "boolean":
-        return "true" if raw else "false"
+        return _WORDS.__getitem__
     if field.type == "datetime":
-        return str(raw).replace("+0000", "Z")
-    return str(raw)
+        return _zulu
+    return None
+
+
+#: A boolean as it is stored, in words.
+_WORDS = {0: "false", 1: "true"}
+
+
+def _zulu(raw: str) -> str:
+    return raw.replace("+0000", "Z")
 
 
 def _wrong_type(field: Field, value: Any) -> BadValue:

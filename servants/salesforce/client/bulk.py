@@ -20,7 +20,7 @@ from servants.salesforce.client.refusals import told_fault
 from servants.salesforce.client.values import moment
 
 #: Waits between two looks at a job, in seconds; the last one goes on. Each look is an API call.
-LOOKS = (1.0, 2.0, 4.0, 8.0, 15.0)
+LOOKS = (1.0, 1.0, 2.0, 2.0, 4.0, 4.0, 8.0, 15.0)
 
 #: Rows of one page of results unless told otherwise.
 PAGE_ROWS = 50_000
