@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from infra.logs import get_logger
 from servants.salesforce import soql
-from servants.salesforce.client.bulk import BulkJob, check_total
+from servants.salesforce.client.bulk import BulkJob, check_page, check_total
 from servants.salesforce.client.errors import (
     BulkJobFailed,
     BulkJobGone,
@@ -64,11 +64,12 @@ def parts_of(
     What was stored of a page that an earlier attempt left comes again, and is skipped by whole parts.
 
     Raises:
-        RowsMissing: there came others than were announced.
+        RowsMissing: there came others than were announced; fewer, or more without an end.
     """
     while True:
         going = place
         with client.bulk.page(ready.id, locator=going.locator) as page:
+            check_page(ready, page, done=going.done)
             number = 0
             for some in batches(reader.lines_of(page), rows):
                 number += len(some)

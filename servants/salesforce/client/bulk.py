@@ -75,12 +75,14 @@ class BulkPage:
         """The rows, as text in the order of `fields`; empty text stands for null.
 
         Raises:
-            RowsMissing: not as many came as were announced, or one has not as many fields.
+            RowsMissing: fewer came than were announced, or more, or one has not as many fields.
         """
         width = len(self.fields)
         for row in self._lines:
             if len(row) != width:
                 raise errors.RowsMissing(f"{self._where}: a row has {len(row)} fields, not {width}.")
+            if self.came == self.count:
+                raise errors.RowsMissing(f"{self._where}: {self.count:,} rows were announced, and more came.")
             self.came += 1
             yield row
         if self.came != self.count:
@@ -159,10 +161,12 @@ class BulkQuery:
         """All pages of a ready job from `locator` on, before which `done` rows came; read each before the next.
 
         Raises:
-            RowsMissing: a page was left before its end, or in all not as many rows came as the job has found.
+            RowsMissing: a page was left before its end, a page leads on without a row, or in all not as many rows come
+                as the job has found.
         """
         while True:
             with self.page(job.id, locator=locator, max_records=max_records) as page:
+                check_page(job, page, done=done)
                 yield page
                 if page.came != page.count:
                     raise errors.RowsMissing(
@@ -184,6 +188,18 @@ class BulkQuery:
         """Delete a job that is over, with its results; one that is gone is left as it is."""
         with suppress(errors.BulkJobGone), _gone(job_id):
             self._caller.fetch(Request("DELETE", f"{self._base}/{job_id}"))
+
+
+def check_page(job: BulkJob, page: BulkPage, *, done: int) -> None:
+    """Look at what a page announces behind `done` rows, so that pages come to an end.
+
+    Raises:
+        RowsMissing: more than the job has found, or nothing and a page that follows.
+    """
+    if done + page.count > job.records:
+        raise errors.RowsMissing(f"Bulk job {job.id} has found {job.records:,} rows, and its pages announce more.")
+    if page.next is not None and not page.count:
+        raise errors.RowsMissing(f"A page of Bulk job {job.id} leads on without a row.")
 
 
 def check_total(job: BulkJob, came: int) -> None:
