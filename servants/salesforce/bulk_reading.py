@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from infra.logs import get_logger
 from servants.salesforce import soql
@@ -35,10 +35,8 @@ log = get_logger(__name__)
 #: From so many changed rows on one Bulk job reads them: queries would take a call for each 2,000.
 BULK_CHANGES = 50_000
 
-#: How long a Bulk job is waited for, in seconds, before other objects have their turn; and when it is looked at again.
+#: How long a Bulk job is waited for, in seconds, before other objects have their turn.
 READY_SECONDS = 120.0
-
-LOOK_AGAIN = timedelta(seconds=30)
 
 #: What queries are tried for instead. They say for themselves what is wrong with fields, object or query: a job that
 #: failed by it fails for ever.
@@ -125,7 +123,7 @@ class BulkChanges:
         try:
             yield
         except BulkJobSlow as slow:
-            raise BulkWaits(slow.message) from None
+            raise BulkWaits(slow.again) from None
         except _REFUSALS as refusal:
             log.info("bulk_given_up", object=self._found.name, reason=refusal.message)
             raise BulkRefused(refusal.message) from None

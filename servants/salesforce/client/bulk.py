@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import requests
@@ -21,6 +21,12 @@ from servants.salesforce.client.values import moment
 
 #: Waits between two looks at a job, in seconds; the last one goes on. Each look is an API call.
 LOOKS = (1.0, 2.0, 4.0, 8.0, 15.0)
+
+#: What takes long is looked at ever more rarely: not before it is a quarter older, at last every ten minutes. Whoever
+#: waits no longer comes back no sooner than this.
+AGE_SHARE = 0.25
+LONGEST_PAUSE = timedelta(minutes=10)
+SHORTEST_RETURN = timedelta(seconds=30)
 
 #: Rows of one page of results unless told otherwise.
 PAGE_ROWS = 50_000
@@ -118,10 +124,10 @@ class BulkQuery:
             return _job(self._caller.fetch(Request("GET", f"{self._base}/{job_id}")))
 
     def wait(self, job_id: str, *, seconds: float = 600) -> BulkJob:
-        """The job when it is ready; each look is a call.
+        """The job when it is ready; each look is a call, and the older the job, the fewer there are.
 
         Raises:
-            BulkJobSlow: it is not after so many seconds; come back later.
+            BulkJobSlow: it is not after so many seconds, or not worth a look within them; come back later.
             BulkJobFailed, QueryRefused, FieldMissing, ObjectMissing, QueryTooSlow, BulkUnsupported: it came to nothing.
             BulkJobGone: Salesforce no longer keeps it.
         """
@@ -130,12 +136,20 @@ class BulkQuery:
             job = self.state(job_id)
             if job.is_over:
                 return _ready(job)
-            if waited >= seconds:
-                raise errors.BulkJobSlow(f"Bulk job {job_id} is still {job.state} after {waited:.0f} s.")
-            step = min(pause, seconds - waited)
+            rest = self._rest(job)
+            if waited >= seconds or rest.total_seconds() > seconds - waited:
+                told = f"Bulk job {job_id} is still {job.state} after {waited:.0f} s."
+                raise errors.BulkJobSlow(told, again=max(rest, SHORTEST_RETURN))
+            step = min(max(pause, rest.total_seconds()), seconds - waited)
             self._caller.wait(step)
             waited += step
         raise AssertionError("the waits have no end")
+
+    def _rest(self, job: BulkJob) -> timedelta:
+        """How long a job of its age is left alone."""
+        now = self._caller.server_now
+        age = timedelta(0) if now is None else max(now - job.created_at, timedelta(0))
+        return min(age * AGE_SHARE, LONGEST_PAUSE)
 
     @contextmanager
     def page(self, job_id: str, *, locator: str | None = None, max_records: int = PAGE_ROWS) -> Iterator[BulkPage]:
