@@ -60,7 +60,7 @@ proof-mailbox: $(READY) ## first reading of 100,000 messages beside imaplib, and
 proof-records: $(READY) ## records merged beside a bare COPY of the same 200,000; ROWS=1000000 for others; takes a minute
 	ROWS=$(or $(ROWS),200000) $(BIN)/python -m pytest tests/integration/test_records_at_scale.py -m proof -s $(PYTEST)
 
-proof-load: $(READY) ## first reading of 1,000,000 Salesforce rows beside a bare COPY and merge; ROWS=50000; takes minutes
+proof-load: $(READY) ## first reading of 1,000,000 Salesforce rows beside a bare COPY and merge; ROWS=50000; takes four minutes
 	ROWS=$(or $(ROWS),1000000) $(BIN)/python -m pytest tests/integration/test_salesforce_at_scale.py -m proof -s $(PYTEST)
 
 proof-tokens: $(READY) ## two processes renew one rotating token 200 times, their order forced; takes a minute
