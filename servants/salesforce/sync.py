@@ -7,7 +7,8 @@ tells of one that is gone. What ends the run at once is what concerns the whole 
 does not answer its sign-in.
 
 A run works for some minutes. If it is not done then, it puts its own job back: position and key tell where to go on.
-Whoever was not in step for longest has the first turn; after those, in turns, what is too much for one run.
+Whoever was not in step for longest has the first turn; after those, in turns, what had trouble or is too much for one
+run.
 """
 
 from __future__ import annotations
@@ -96,8 +97,8 @@ class ConnectionSync:
         checkpoint = job.checkpoint or {}
         #: What an earlier attempt, or this one, has begun to read anew.
         self._handed_over = set(checkpoint.get("handed_over", ()))
-        #: Objects that a run did not get to the end of, whose turn it was longest ago first.
-        self._long: list[str] = list(checkpoint.get("long", ()))
+        #: Objects that earlier attempts did not get to the end of, the one whose turn it was longest ago first.
+        self._last: list[str] = list(checkpoint.get("last", ()))
         self._unfinished = False
         self._left_out = False
         self._waits: list[timedelta] = []
@@ -134,7 +135,7 @@ class ConnectionSync:
             return load_objects(tx, self.connection)
 
     def _turn(self, found: OrgObject) -> tuple[int, datetime]:
-        place = self._long.index(found.name) + 1 if found.name in self._long else 0
+        place = self._last.index(found.name) + 1 if found.name in self._last else 0
         return place, found.row.synced_at or datetime.min.replace(tzinfo=UTC)
 
     def _bring(self, found: OrgObject) -> OrgObject | None:
@@ -155,6 +156,13 @@ class ConnectionSync:
         """Keep what is wrong with one object until the others are in step."""
         log.info("object_not_in_step", object=found.name, connection=self.connection.id, reason=trouble.message)
         self._troubles.append(trouble)
+        self._put_last(found)
+
+    def _put_last(self, found: OrgObject) -> None:
+        """Let the others have their turn first from the next attempt on, whatever ends this one."""
+        self._last = [*(name for name in self._last if name != found.name), found.name]
+        with self._job.commit() as tx:
+            tx.checkpoint(self._as_json())
 
     def _follow(self, found: OrgObject) -> OrgObject | None:
         described = self._describer.describe(found)
@@ -198,11 +206,11 @@ class ConnectionSync:
         if followed.again is not None:
             self._waits.append(followed.again)
             return
-        self._long = [name for name in self._long if name != found.name]
         if not followed.is_done:
             self._unfinished = True
-            self._long.append(found.name)
+            self._put_last(found)
             return
+        self._last = [name for name in self._last if name != found.name]
         with self._job.commit() as tx:
             note_synced(tx, self.connection, found.name)
 
@@ -217,12 +225,10 @@ class ConnectionSync:
         return gone
 
     def _as_json(self) -> dict[str, Any]:
-        return {"handed_over": sorted(self._handed_over), "long": self._long}
+        return {"handed_over": sorted(self._handed_over), "last": self._last}
 
     def _outcome(self, found: Sequence[OrgObject], *, gone: Sequence[str]) -> Outcome:
         if self._unfinished:
-            with self._job.commit() as tx:
-                tx.checkpoint(self._as_json())
             return Snooze(SystemClock().now(), "goes on at once: there is more to read than one run may take time for")
         if self._waits:
             again = min(*self._waits, LONGEST_WAIT)
