@@ -60,14 +60,14 @@ proof-mailbox: $(READY) ## first reading of 100,000 messages beside imaplib, and
 proof-records: $(READY) ## records merged beside a bare COPY of the same 200,000; ROWS=1000000 for others; takes a minute
 	ROWS=$(or $(ROWS),200000) $(BIN)/python -m pytest tests/integration/test_records_at_scale.py -m proof -s $(PYTEST)
 
-proof-load: $(READY) ## first reading of 1,000,000 Salesforce rows beside a bare COPY and merge; ROWS=50000; takes minutes
+proof-load: $(READY) ## first reading of 1,000,000 Salesforce rows beside a bare COPY and merge; ROWS=50000; takes four minutes
 	ROWS=$(or $(ROWS),1000000) $(BIN)/python -m pytest tests/integration/test_salesforce_at_scale.py -m proof -s $(PYTEST)
 
 proof-tokens: $(READY) ## two processes renew one rotating token 200 times, their order forced; takes a minute
 	$(BIN)/python -m pytest tests/integration/test_salesforce_tokens.py -m proof -s $(PYTEST)
 
-proof-salesforce: $(READY) ## salesforce.sync exact through 50 x 400 changes and kills; SEEDS=4 SEED=7 CHANGES=1000; takes an hour
-	SEEDS=$(or $(SEEDS),50) SEED=$(or $(SEED),1) CHANGES=$(or $(CHANGES),400) $(BIN)/python -m pytest tests/faults/test_salesforce_changes.py -m proof -s $(PYTEST)
+proof-salesforce: $(READY) ## salesforce.sync exact through 50 x 240 changes and kills; SEEDS=4 SEED=7 CHANGES=1000; takes an hour
+	SEEDS=$(or $(SEEDS),50) SEED=$(or $(SEED),1) CHANGES=$(or $(CHANGES),240) $(BIN)/python -m pytest tests/faults/test_salesforce_changes.py -m proof -s $(PYTEST)
 
 proof-watch: $(READY) ## how soon new mail is stored with 500 mailboxes watched, as root; MAILBOXES=50 MAILS=20; takes minutes
 	MAILBOXES=$(or $(MAILBOXES),500) MAILS=$(or $(MAILS),20) $(BIN)/python -m pytest tests/faults/test_mail_push.py -m proof -s $(PYTEST)

@@ -64,12 +64,14 @@ def probe_incident(incident_id: int, as_json: bool) -> None:
     settings = current_settings()
     with database_connection(settings) as connection:
         line = find_incident(connection, incident_id)
-        asked = request_probe(connection, line.connection_id) if line.resolved_at is None else []
+        asked = request_probe(connection, line.connection_id) if _is_probed(line) else []
     ring_bell(settings)
     if as_json:
         print_json({"incident_id": incident_id, "probing": bool(asked)})
     elif asked:
         click.echo(f"The next job of connection {line.connection_id} is the probe.")
+    elif line.resolved_at is None:
+        click.echo(f"Incident {incident_id} holds no job: each sync looks for what is missing.")
     else:
         click.echo(f"Incident {incident_id} is resolved: there is nothing to probe.")
 
@@ -89,6 +91,13 @@ def breakers(as_json: bool) -> None:
         print_table(found, _breaker_columns(), empty="Every breaker is closed.")
 
 
+def _is_probed(line: IncidentLine) -> bool:
+    """Whether jobs wait for a probe of it."""
+    from infra.postgres.incidents import PART
+
+    return line.resolved_at is None and line.kind != PART
+
+
 def _facts(line: IncidentLine) -> list[tuple[str, object]]:
     from cli.job_views import account_words
     from infra.redaction import mask_text
@@ -104,7 +113,7 @@ def _facts(line: IncidentLine) -> list[tuple[str, object]]:
         ("Reason", mask_text(line.reason)),
         ("Opened", f"{moment(line.opened_at)} by job {line.job_id}"),
     ]
-    if line.resolved_at is None:
+    if _is_probed(line):
         facts += [("Lanes held", line.lanes), ("Next probe", moment(line.probe_at))]
     if line.probed_at is not None:
         facts.append(("Last probe", moment(line.probed_at)))
@@ -126,7 +135,7 @@ def _incident_columns() -> list[Column[IncidentLine]]:
         Column("State", lambda line: "open" if line.resolved_at is None else "resolved"),
         Column("Opened (UTC)", lambda line: short_moment(line.opened_at)),
         Column("Lanes", lambda line: line.lanes, right=True),
-        Column("Next probe (UTC)", lambda line: short_moment(line.probe_at) if line.resolved_at is None else ""),
+        Column("Next probe (UTC)", lambda line: short_moment(line.probe_at) if _is_probed(line) else ""),
         Column("Reason", lambda line: one_line(mask_text(line.reason))),
     ]
 

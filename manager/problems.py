@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from infra.postgres.breakers import BreakerLine
-from infra.postgres.overview import Overview
+from infra.postgres.incidents import PART
+from infra.postgres.overview import IncidentRow, Overview
 from manager.heartbeats import Heartbeat
 from manager.views import Problem, SchedulerView, ServantView, TypeView
 
@@ -31,15 +32,21 @@ def find_problems(
 def find_troubles(overview: Overview) -> Iterator[Problem]:
     """Integrations that are broken, and providers that are left alone."""
     for row in overview.incidents:
-        message = (
-            f"{row.provider} {row.connection_name} of {row.account_name} refuses us ({row.kind}): its jobs wait. "
-            f"When it is mended: retinue connections test {row.connection_id}"
-        )
-        yield Problem("incident_open", message)
+        yield Problem("incident_open", _about_incident(row))
     if overview.incidents_left_out:
         yield Problem("incident_open", f"{overview.incidents_left_out} more incidents: retinue incidents list")
     for line in overview.open_breakers:
         yield Problem("breaker_open", _about_breaker(line))
+
+
+def _about_incident(row: IncidentRow) -> str:
+    named = f"{row.provider} {row.connection_name} of {row.account_name}"
+    if row.kind == PART:
+        return f"A part of {named} is not there any more, the rest goes on: retinue incidents show {row.id}"
+    return (
+        f"{named} refuses us ({row.kind}): its jobs wait. "
+        f"When it is mended: retinue connections test {row.connection_id}"
+    )
 
 
 def _about_breaker(line: BreakerLine) -> str:

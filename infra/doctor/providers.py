@@ -9,7 +9,7 @@ import psycopg
 
 from infra.doctor.check import Check, ok, warning
 from infra.postgres.breakers import BreakerLine, list_breakers
-from infra.postgres.incidents import IncidentLine, list_incidents
+from infra.postgres.incidents import PART, IncidentLine, list_incidents
 from infra.redaction import mask_text
 from infra.words import moment
 
@@ -39,6 +39,8 @@ def _how_to_mend(line: IncidentLine) -> str:
         return f"`retinue connections password {line.connection_id}`, or mend it there."
     if line.kind == "settings":
         return f"`retinue connections set {line.connection_id}`; --help says what can be set."
+    if line.kind == PART:
+        return "What it says; everything else of the connection goes on meanwhile."
     return f"`retinue connections test {line.connection_id}` says what to mend, and lets its jobs go on when it is."
 
 

@@ -2,6 +2,9 @@
 
 Its lanes are held until the next probe is due. Then the first job that comes to the gate is the probe; the others are
 put back, and the lanes held again.
+
+One kind holds nothing: a part of what the connection is for is not there, and the rest goes on. Whoever reads it opens
+and resolves that.
 """
 
 from __future__ import annotations
@@ -18,6 +21,9 @@ from infra.postgres.rows import rows_as
 from infra.postgres.statements import statement
 from retinue.errors import NotFound
 from retinue.holds import HoldKind
+
+#: The kind of incident that holds nothing.
+PART = "part"
 
 #: The wait before the first probe that nobody asked for, and the longest one; each that fails doubles it. In seconds.
 FIRST_PROBE_SECONDS = 15 * 60.0
@@ -76,8 +82,16 @@ def open_incident(
         "first_probe_seconds": FIRST_PROBE_SECONDS,
         "longest_probe_seconds": LONGEST_PROBE_SECONDS,
     }
-    if connection.execute(statement("open_incident"), params).fetchone() is not None:
+    if connection.execute(statement("open_incident"), params).fetchone() is not None and kind != PART:
         connection.execute(statement("mark_connection_broken"), {"id": connection_id, "problem": reason})
+
+
+def tell_of_part(connection: psycopg.Connection, connection_id: int, reason: str | None, *, attempt: Attempt) -> None:
+    """Keep the connection's incident of what is missing: open with this reason, resolved where it is None."""
+    params = {"connection_id": connection_id, "reason": reason, "by": f"job {attempt.job_id}"}
+    connection.execute(statement("resolve_part_incident"), params)
+    if reason is not None:
+        open_incident(connection, connection_id, kind=PART, reason=reason, attempt=attempt)
 
 
 def lock_incidents(connection: psycopg.Connection, connection_id: int) -> None:
@@ -86,7 +100,7 @@ def lock_incidents(connection: psycopg.Connection, connection_id: int) -> None:
 
 
 def open_incidents(connection: psycopg.Connection, connection_id: int) -> list[OpenIncident]:
-    """Those that are open; they stay so until the caller's transaction ends."""
+    """Those that are open and hold its lanes; they stay so until the caller's transaction ends."""
     return rows_as(connection, OpenIncident, "hold_incidents", {"connection_id": connection_id})
 
 

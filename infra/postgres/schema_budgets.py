@@ -138,7 +138,7 @@ incidents = Table(
     Column("probe_error", Text),
     moment_column("resolved_at"),
     Column("resolved_by", Text),
-    CheckConstraint("kind IN ('credential', 'permission', 'settings')", name="kind"),
+    CheckConstraint("kind IN ('credential', 'permission', 'settings', 'part')", name="kind"),
     # What is resolved says by what.
     CheckConstraint("(resolved_at IS NULL) = (resolved_by IS NULL)", name="resolved"),
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from infra.logs import get_logger
@@ -22,7 +22,7 @@ from retinue.clock import SystemClock
 from retinue.connection import Connection
 from retinue.job import Commit
 from servants.deadline import Deadline
-from servants.salesforce.bulk_reading import LOOK_AGAIN, READY_SECONDS, parts_of
+from servants.salesforce.bulk_reading import READY_SECONDS, parts_of
 from servants.salesforce.client.errors import (
     BulkJobFailed,
     BulkJobGone,
@@ -46,6 +46,9 @@ log = get_logger(__name__)
 
 #: After so many seconds the job goes on in another attempt, so that it never passes its time limit.
 WORK_SECONDS = 240.0
+
+#: When an object that is not there at present is looked for again.
+DESCRIBED_AGAIN = timedelta(minutes=5)
 
 #: How often a Bulk job may come to nothing before the range is read by queries.
 BULK_TRIES = 3
@@ -141,7 +144,7 @@ def _described(job: Job[Backfill], client: Salesforce, connection: Connection, *
         Describer(job, client.rest, connection).describe(found, anew=True)
     except ObjectGone:
         # The next sync opens an incident; until then there is nothing to read.
-        return Snooze(SystemClock().now() + LOOK_AGAIN, "the org does not show the object at present")
+        return Snooze(SystemClock().now() + DESCRIBED_AGAIN, "the org does not show the object at present")
     return Snooze(SystemClock().now(), f"begins again: {reason}")
 
 
@@ -173,7 +176,7 @@ class _Range:
             try:
                 return self._bulk()
             except BulkJobSlow as slow:
-                return Snooze(SystemClock().now() + LOOK_AGAIN, slow.message)
+                return Snooze(SystemClock().now() + slow.again, slow.message)
             except (BulkUnsupported, BulkPoolEmpty, RequestRefused) as refusal:
                 self._restart(by_query=True, reason=refusal.message)
             except (BulkJobGone, BulkJobFailed, RowsMissing) as failure:

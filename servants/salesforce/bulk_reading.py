@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from infra.logs import get_logger
 from servants.salesforce import soql
-from servants.salesforce.client.bulk import BulkJob, check_total
+from servants.salesforce.client.bulk import BulkJob, check_page, check_total
 from servants.salesforce.client.errors import (
     BulkJobFailed,
     BulkJobGone,
@@ -35,10 +35,8 @@ log = get_logger(__name__)
 #: From so many changed rows on one Bulk job reads them: queries would take a call for each 2,000.
 BULK_CHANGES = 50_000
 
-#: How long a Bulk job is waited for, in seconds, before other objects have their turn; and when it is looked at again.
+#: How long a Bulk job is waited for, in seconds, before other objects have their turn.
 READY_SECONDS = 120.0
-
-LOOK_AGAIN = timedelta(seconds=30)
 
 #: What queries are tried for instead. They say for themselves what is wrong with fields, object or query: a job that
 #: failed by it fails for ever.
@@ -64,11 +62,12 @@ def parts_of(
     What was stored of a page that an earlier attempt left comes again, and is skipped by whole parts.
 
     Raises:
-        RowsMissing: there came others than were announced.
+        RowsMissing: there came others than were announced; fewer, or more without an end.
     """
     while True:
         going = place
         with client.bulk.page(ready.id, locator=going.locator) as page:
+            check_page(ready, page, done=going.done)
             number = 0
             for some in batches(reader.lines_of(page), rows):
                 number += len(some)
@@ -124,7 +123,7 @@ class BulkChanges:
         try:
             yield
         except BulkJobSlow as slow:
-            raise BulkWaits(slow.message) from None
+            raise BulkWaits(slow.again) from None
         except _REFUSALS as refusal:
             log.info("bulk_given_up", object=self._found.name, reason=refusal.message)
             raise BulkRefused(refusal.message) from None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,9 @@ from infra.postgres.record_ranges import Difference, Digest, Held, compare, dige
 from infra.postgres.record_values import NewRecord, canonical, content_hash, version_of
 from infra.postgres.records import Merged, merge_fields, stage_and_merge
 from retinue.job import Commit, Job
+from servants.salesforce import org_reading
 from servants.salesforce.client.session import Salesforce
+from servants.salesforce.id_ranges import EVERYTHING
 from servants.salesforce.listing import Slice
 from servants.salesforce.object_rows import OrgObject, hold, share
 from servants.salesforce.org_reading import OrgReader
@@ -78,7 +81,7 @@ class Comparison:
         report.add(slice_, difference, settled=self._settled)
         if not self._mend:
             return
-        self._bring([*difference.missing, *difference.stale])
+        self._bring([*difference.missing, *difference.stale], slice_.behind, among=len(slice_.listed))
         self._delete(difference.surplus, slice_.observed_at)
         if not self._deep:
             report.counts["formulas"] += refresh(self._job, self._found, slice_).updated
@@ -120,15 +123,29 @@ class Comparison:
             page = held_page(tx, self._found.target, after=after, before=slice_.high)
         return different
 
-    def _bring(self, ids: Sequence[str]) -> None:
-        """Read these rows as they are now, and store them whatever version is stored."""
+    def _bring(self, ids: Sequence[str], behind: str | None, *, among: int) -> None:
+        """Read these rows as they are now, and store them whatever version is stored.
+
+        They lie `among` so many behind an Id: where most of those are wanted, they are read page by page.
+        """
         if not ids:
             return
         observed_at = now_of(self._job)
-        for rows in self._whole.of_ids(ids):
+        by_pages = math.ceil(len(ids) / org_reading.IDS_AT_ONCE) > math.ceil(among / org_reading.BATCH_ROWS)
+        for rows in self._pages(set(ids), behind) if by_pages else self._whole.of_ids(ids):
+            self._job.stop_if_cancelled()
             with self._job.commit() as tx:
                 share(tx, self._found.target, generation=self._found.row.field_generation)
                 merge(tx, self._found, rows, observed_at=observed_at, mend=True)
+
+    def _pages(self, ids: Collection[str], behind: str | None) -> Iterator[list[NewRecord]]:
+        last = max(ids)
+        while behind is None or behind < last:
+            page = self._whole.page(EVERYTHING, behind=behind)
+            yield [one for one in page.records if one.external_id in ids]
+            if page.is_last:
+                return
+            behind = page.listed[-1]
 
     def _delete(self, ids: Sequence[str], observed_at: datetime) -> None:
         """Delete records that were not listed; one that was read since the listing began stays."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from infra.postgres.record_values import NewRecord
@@ -48,7 +48,11 @@ class BulkRefused(Exception):
 
 
 class BulkWaits(Exception):
-    """The Bulk job is not ready yet: come back later."""
+    """The Bulk job is not ready yet: come back after some time."""
+
+    def __init__(self, again: timedelta = timedelta(seconds=30)) -> None:
+        super().__init__(f"come back after {again}")
+        self.again = again
 
 
 class BulkSource(Protocol):
@@ -98,14 +102,19 @@ class Sink(Protocol):
 class Followed:
     """What following an object came to.
 
-    `is_done` says that the pass came to its end, `is_waiting` that it waits for a Bulk job.
+    `is_done` says that the pass came to its end; where it waits for a Bulk job, `again` is when that is worth a look.
     """
 
     position: Position
     merged: Merged = field(default_factory=Merged)
     rows: int = 0
     is_done: bool = False
-    is_waiting: bool = False
+    again: timedelta | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for a Bulk job."""
+        return self.again is not None
 
 
 class Follower:
@@ -172,8 +181,8 @@ class Follower:
             self._store_bulk(bulk, place)
         except BulkRefused:
             self._keep([], self.followed.position.by_queries(), observed_at=self._sink.moment())
-        except BulkWaits:
-            self.followed.is_waiting = True
+        except BulkWaits as waits:
+            self.followed.again = waits.again
             return
         if bulk is not None and self._place is None:
             bulk.end(place)

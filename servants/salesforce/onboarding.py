@@ -172,7 +172,7 @@ class _Onboarding:
                 hold(tx, one.found.target, generation=one.found.row.field_generation)
             began = {one.found.name: self._begin(tx, one, again=again) for one in listings}
             if again:
-                tx.checkpoint({"handed_over": sorted(self._engine.handed_over | began.keys())})
+                tx.checkpoint(self._engine.note_handed_over(began))
             chunks = _newest_first([self._chunks(one, began[one.found.name]) for one in listings])
             costs = [quota.calls_for(chunk["rows"], bulk=chunk["bulk"]) for chunk in chunks]
             due = quota.spread(costs, per_day=per_day, now=moment(tx))

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from infra.postgres.record_values import NewRecord, moment_of
 from retinue.errors import TransientError
 from servants.salesforce import soql
 from servants.salesforce.client.bulk import BulkPage
+from servants.salesforce.client.errors import UnexpectedAnswer
 from servants.salesforce.client.session import Salesforce
 from servants.salesforce.client.values import Deleted
 from servants.salesforce.contents import ID, Reading
@@ -85,15 +87,18 @@ class OrgReader:
             lambda names: soql.changed_since(self._found.name, names, stamp=stamp, key=key, limit=BATCH_ROWS)
         )
         first = self._rows(
-            soql.changed_since(self._found.name, parts[0], stamp=stamp, key=key, limit=BATCH_ROWS), all_rows=True
+            soql.changed_since(self._found.name, parts[0], stamp=stamp, key=key, limit=BATCH_ROWS),
+            all_rows=True,
+            most=BATCH_ROWS,
         )
         if not first:
             return Batch([], None, is_full=False)
         # Told by what came first: a row that changes between two parts is left out, and no reason to stop.
         last, is_full = self._key(first[-1]), len(first) >= BATCH_ROWS
+        self._check_progress(is_on=(last.at, last.id or "") > (key.at, key.id or ""))
         for names in parts[1:]:
             again = soql.between(self._found.name, names, stamp=stamp, keys=(key, last), limit=BATCH_ROWS)
-            first = _joined(first, self._rows(again, all_rows=True), stamp)
+            first = _joined(first, self._rows(again, all_rows=True, most=BATCH_ROWS), stamp)
         return Batch([self.reading.of_json(row) for row in first], last, is_full=is_full)
 
     def newest(self, since: datetime, limit: int) -> list[NewRecord]:
@@ -101,12 +106,12 @@ class OrgReader:
         asked = soql.newest(self._found.name, self._names, stamp=self._stamp, since=since, limit=limit)
         if not self._client.rest.fits(asked):
             return []
-        return [self.reading.of_json(row) for row in self._rows(asked, all_rows=False)]
+        return [self.reading.of_json(row) for row in self._rows(asked, all_rows=False, most=limit)]
 
     def newest_moment(self) -> datetime | None:
         """The newest stamp there is."""
         asked = soql.newest_first(self._found.name, stamp=self._stamp)
-        rows = self._rows(asked, all_rows=False)
+        rows = self._rows(asked, all_rows=False, most=1)
         return moment_of(self._key_version(rows[0])) if rows else None
 
     # ranges
@@ -117,7 +122,8 @@ class OrgReader:
 
     def ends(self) -> tuple[str, str] | None:
         """The first and the last Id; None where there is no row."""
-        found = [self._rows(soql.end_of_ids(self._found.name, is_last=last), all_rows=False) for last in (False, True)]
+        asked = [soql.end_of_ids(self._found.name, is_last=is_last) for is_last in (False, True)]
+        found = [self._rows(one, all_rows=False, most=1) for one in asked]
         return (str(found[0][0][ID]), str(found[1][0][ID])) if all(found) else None
 
     def page(self, ids: IdRange, *, behind: str | None) -> IdPage:
@@ -126,8 +132,9 @@ class OrgReader:
             lambda names: soql.page_of_range(self._found.name, names, ids, behind=behind, limit=BATCH_ROWS)
         )
         asked = soql.page_of_range(self._found.name, parts[0], ids, behind=behind, limit=BATCH_ROWS)
-        rows = self._rows(asked, all_rows=False)
+        rows = self._rows(asked, all_rows=False, most=BATCH_ROWS)
         listed = [str(row[ID]) for row in rows]
+        self._check_progress(is_on=all(one < other for one, other in pairwise([behind or "", *listed])))
         records = [self.reading.of_json(row) for row in self._widened(rows, parts)]
         return IdPage(records, listed, is_last=len(rows) < BATCH_ROWS)
 
@@ -136,7 +143,7 @@ class OrgReader:
         parts = self._parts(lambda names: soql.of_ids(self._found.name, names, ids[:IDS_AT_ONCE]))
         for first in range(0, len(ids), IDS_AT_ONCE):
             some = ids[first : first + IDS_AT_ONCE]
-            rows = self._rows(soql.of_ids(self._found.name, parts[0], some), all_rows=False)
+            rows = self._rows(soql.of_ids(self._found.name, parts[0], some), all_rows=False, most=len(some))
             yield [self.reading.of_json(row) for row in self._widened(rows, parts)]
 
     def bulk_query(self, ids: IdRange = EVERYTHING) -> str:
@@ -174,8 +181,13 @@ class OrgReader:
             raise ValueError(f"a row of {self._found.name} has no {self._stamp}")
         return version
 
-    def _rows(self, asked: str, *, all_rows: bool) -> list[dict[str, object]]:
-        return [row for page in self._client.rest.pages(asked, all_rows=all_rows) for row in page.rows]
+    def _rows(self, asked: str, *, all_rows: bool, most: int) -> list[dict[str, object]]:
+        return [row for page in self._client.rest.pages(asked, all_rows=all_rows, most=most) for row in page.rows]
+
+    def _check_progress(self, *, is_on: bool) -> None:
+        """Rows that do not come behind those before them would come for ever."""
+        if not is_on:
+            raise UnexpectedAnswer(f"Rows of {self._found.name} came in another order than they were asked for.")
 
     def _parts(self, query: Callable[[Sequence[str]], str]) -> list[list[str]]:
         """The fields in as many parts as it takes for each query to fit into an address; marks are in each."""
@@ -190,7 +202,7 @@ class OrgReader:
             more: list[dict[str, object]] = []
             for first in range(0, len(rows), IDS_AT_ONCE):
                 ids = [str(row[ID]) for row in rows[first : first + IDS_AT_ONCE]]
-                more += self._rows(soql.of_ids(self._found.name, names, ids), all_rows=False)
+                more += self._rows(soql.of_ids(self._found.name, names, ids), all_rows=False, most=len(ids))
             rows = _joined(rows, more, self._found.stamp)
         return rows
 

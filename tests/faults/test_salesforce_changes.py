@@ -26,10 +26,10 @@ __all__ = ["retinue_database", "retinue_schema", "retinue_template"]
 
 FIRST_SEED = int(os.environ.get("SEED") or 1)
 SEEDS = int(os.environ.get("SEEDS") or 50)
-CHANGES = int(os.environ.get("CHANGES") or 400)
+CHANGES = int(os.environ.get("CHANGES") or 240)
 
 #: Rows of a page, and of what more is read by a Bulk job, by seed; the last is a servant's own way.
-READINGS = (Reading(7, 10_000), Reading(40, 100), Reading(200, 10_000), Reading(7, 30), Reading(2000, 50_000))
+READINGS = (Reading(25, 10_000), Reading(40, 100), Reading(200, 10_000), Reading(25, 60), Reading(2000, 50_000))
 
 #: Accounts from before beside a page of them: most of all change in one second, and that is more than the page.
 MORE_ACCOUNTS = 500

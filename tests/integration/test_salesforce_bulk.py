@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from retinue.clock import SystemClock
 from servants.salesforce.client import errors
 from servants.salesforce.client.values import soql_text
 from tests.support.salesforce_caller import Desk, desk
@@ -15,8 +17,13 @@ from tests.support.salesforce_server import Answer, SalesforceServer, csv_page, 
 
 
 def job(state: str = "JobComplete", **more: Any) -> Answer:
-    told = {"id": "750a", "object": "Account", "state": state, "createdDate": "2026-11-21T10:00:00.000+0000"}
+    told = {"id": "750a", "object": "Account", "state": state, "createdDate": aged(timedelta(0))}
     return Answer(200, told | more)
+
+
+def aged(age: timedelta) -> str:
+    """When a job of this age was made; the org tells its time by the clock of this machine."""
+    return (SystemClock().now() - age).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
 
 
 @pytest.fixture
@@ -46,6 +53,22 @@ def test_one_that_takes_long_is_left_for_later(made: Desk, org: SalesforceServer
     with pytest.raises(errors.BulkJobSlow, match="still InProgress after 40 s"):
         made.client.bulk.wait("750a", seconds=40)
     assert made.pauses == [1.0, 2.0, 4.0, 8.0, 15.0, 10.0]
+
+
+@pytest.mark.parametrize(("age", "again"), [(20, 5), (2000, 10)])
+def test_the_older_it_is_the_fewer_looks_it_gets(made: Desk, org: SalesforceServer, age: int, again: int) -> None:
+    org.script("GET .*/jobs/query/750a", job("InProgress", createdDate=aged(timedelta(minutes=age))))
+    with pytest.raises(errors.BulkJobSlow) as told:
+        made.client.bulk.wait("750a", seconds=120)
+    assert round(told.value.again / timedelta(minutes=1)) == again
+    assert (len(org.asked), made.pauses) == (1, [])
+
+
+def test_one_of_some_minutes_is_waited_for_as_long_as_it_is_worth(made: Desk, org: SalesforceServer) -> None:
+    waiting = job("InProgress", createdDate=aged(timedelta(minutes=4)))
+    org.script("GET .*/jobs/query/750a", waiting, job())
+    assert made.client.bulk.wait("750a", seconds=120).is_ready
+    assert [round(pause / 10) for pause in made.pauses] == [6]
 
 
 def test_a_job_is_never_asked_for_twice(made: Desk, org: SalesforceServer) -> None:

@@ -214,6 +214,17 @@ def test_a_token_for_an_unsafe_address_is_not_kept(org: Org) -> None:
     assert org.stored["instance_url"] == org.server.url
 
 
+@pytest.mark.parametrize("address", [{}, {"instance_url": "http://elsewhere.example"}])
+def test_a_refresh_token_that_rotated_is_kept_whatever_stands_beside_it(org: Org, address: dict[str, str]) -> None:
+    before = org.stored
+    answer = {"access_token": "x", "refresh_token": "the next one"} | address
+    org.server.token_refusal = Answer(200, answer)
+    tokens = Tokens(org.connection())
+    with pytest.raises((SettingsRefused, errors.UnexpectedAnswer)):
+        tokens.renewed(tokens.token())
+    assert org.stored == before | {"refresh_token": "the next one"}
+
+
 def test_a_key_signs_in_without_any_token(org: Org) -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(

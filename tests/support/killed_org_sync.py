@@ -27,6 +27,9 @@ COMMITS = {sync_salesforce.name: 16, refresh_formulas.name: 12, reconcile.name: 
 #: The most bytes of answers before the wire is cut.
 BYTES = 120_000
 
+#: How long a whole first reading may take beside other work, in seconds: only what hangs takes longer.
+PATIENCE = 300
+
 _STATES = "SELECT DISTINCT state::text FROM salesforce_objects WHERE connection_id = %s AND selected"
 
 
@@ -64,7 +67,7 @@ class KilledOrgSync:
         while self._states() != {"live"}:
             ran = self._attempt(sync_salesforce, None)
             assert ran.state is JobState.COMPLETED, (ran.settlement, ran.raised)
-            self.customer.drain()
+            self.customer.drain(seconds=PATIENCE)
 
     def _states(self) -> set[str]:
         rows = self.customer.database.sql.execute(_STATES, (self.customer.connection_id,))
@@ -75,7 +78,7 @@ class KilledOrgSync:
         self.runs += 1
         self._proxy.left = self.draw.randint(0, 10 * BYTES) if self.draw.random() < 0.6 else None
         try:
-            drained = self.customer.drain()
+            drained = self.customer.drain(seconds=PATIENCE)
         finally:
             self._mend()
         self.cuts += len(drained.raised)

@@ -59,14 +59,13 @@ class Admin(Writer):
 
     def finish(self) -> None:
         """Commit what is open, and change something of each object, so that each has a last change to be seen."""
-        for held in self._open.held:
-            self._end(held)
-        self._open.held.clear()
+        self._end_all()
         for sobject in OBJECTS:
             self._made(sobject, self._hand.insert(sobject, [self._new_values(sobject)]))
 
     def let_bins_empty(self) -> None:
-        """Half a month passes, and what lay in recycle bins goes."""
+        """Half a month passes, and what lay in recycle bins goes. No transaction is open for so long."""
+        self._end_all()
         self._org.control.clock_forward(days=BIN_DAYS)
         self._org.control.empty_bins()
         for sobject in OBJECTS:
@@ -116,6 +115,11 @@ class Admin(Writer):
         for held in [one for one in self._open.held if one.due <= self.changes]:
             self._open.held.remove(held)
             self._end(held)
+
+    def _end_all(self) -> None:
+        for held in self._open.held:
+            self._end(held)
+        self._open.held.clear()
 
     def _end(self, held: Held) -> None:
         if held.kept:

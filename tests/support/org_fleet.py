@@ -35,6 +35,9 @@ SERVANTS = {
 #: Shorter than most runs last, so that there is nearly always one under way.
 EVERY = {SYNC_TYPE: timedelta(seconds=1), RECONCILE_TYPE: timedelta(seconds=8), FORMULAS_TYPE: timedelta(seconds=6)}
 
+#: How long its jobs may take beside other work, in seconds: only what hangs takes longer.
+PATIENCE = 300
+
 #: Jobs at work. One whose servants died twice is left in peace: the next time it would be given up as poison.
 _BUSY = """
     SELECT DISTINCT servants.pid FROM jobs JOIN servants ON servants.id = jobs.servant_id
@@ -74,13 +77,13 @@ class OrgFleet:
         """Let what was begun come to its end, and begin nothing anew."""
         for schedule_id in self.schedules.values():
             pause_schedule(self.customer.database.sql, schedule_id)
-        self.fleet.wait(lambda: not self.fleet.number(_UNFINISHED, self.account_id), "the end of its jobs", 120)
+        self.fleet.wait(lambda: not self.fleet.number(_UNFINISHED, self.account_id), "the end of its jobs", PATIENCE)
 
     def run(self, job_type: str, **payload: Any) -> dict[str, Any]:
         """One job from beginning to end; its result."""
         whole = {"connection_id": self.customer.connection_id, **payload}
         (job_id,) = self.fleet.enqueue(whole, job_type=job_type, account_id=self.account_id)
-        self.fleet.wait(lambda: not self.fleet.number(_LEFT, job_id), job_type, 120)
+        self.fleet.wait(lambda: not self.fleet.number(_LEFT, job_id), job_type, PATIENCE)
         ((state, result, error),) = self.fleet.rows(_ENDED, job_id)
         assert state == "completed", error
         assert isinstance(result, dict)

@@ -58,9 +58,10 @@ class OrgCustomer:
         Rescue(self.database.pool, queued_timeout_seconds=0, lost_seconds=60).run_once()
         sql.execute("UPDATE jobs SET run_at = now() + interval '1 day' WHERE state = 'pending'")
 
-    def drain(self, *, passing: timedelta = timedelta(0)) -> Drained:
+    def drain(self, *, passing: timedelta = timedelta(0), seconds: float = 40) -> Drained:
         """Perform every due job, and all that they bring about."""
-        return drain(self.database, sync_salesforce, backfill, reconcile, refresh_formulas, passing=passing, seconds=40)
+        servants = (sync_salesforce, backfill, reconcile, refresh_formulas)
+        return drain(self.database, *servants, passing=passing, seconds=seconds)
 
     def onboard(self, *names: str) -> None:
         """Read everything for the first time; only these objects where some are named."""

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.support import nursery
+
+#: Waits between two looks at a Bulk job, in seconds: an org as small as these is done at once.
+LOOKS = (0.02, 0.05, 0.1, 0.2)
 
 
 class Reading(NamedTuple):
@@ -21,7 +24,7 @@ class Reading(NamedTuple):
     bulk_changes: int
 
 
-def settings(reading: Reading) -> dict[str, int]:
+def settings(reading: Reading) -> dict[str, Any]:
     """By the names of what they stand for: the values with which an org is read in this way."""
     rows = reading.page_rows
     return {
@@ -35,6 +38,11 @@ def settings(reading: Reading) -> dict[str, int]:
         "servants.salesforce.bulk_reading.BULK_CHANGES": reading.bulk_changes,
         "servants.salesforce.listing.BULK_WORTH": 10 * rows,
         "servants.salesforce.listing.BULK_SLICE": 5 * rows,
+        "servants.salesforce.listing.BULK_MOST": 10 * rows,
+        "servants.salesforce.listing.SLICE_ROWS": 2 * rows,
+        "servants.salesforce.client.bulk.LOOKS": LOOKS,
+        # Its clock is moved by minutes while a job runs.
+        "servants.salesforce.client.bulk.AGE_SHARE": 0.0,
     }
 
 

@@ -50,6 +50,48 @@ def test_what_cannot_be_used(config: dict[str, Any], credentials: dict[str, str]
         SignIn.from_settings(CONFIG | config, TOKENS | credentials)
 
 
+@pytest.mark.parametrize(
+    "instance_url",
+    [
+        "http://127.0.0.1:8650",
+        "https://127.0.0.1",
+        "https://localhost",
+        "https://localhost.",
+        "https://[::1]",
+        "https://[::ffff:127.0.0.1]",
+        "https://2130706433",
+        "https://0x7f.1",
+        "https://127.1",
+        "https://0.0.0.0",
+        "https://169.254.169.254",
+        "https://org.localhost",
+        "https://intranet",
+    ],
+)
+def test_a_public_sign_in_leads_to_a_public_name(instance_url: str) -> None:
+    with pytest.raises(SettingsRefused, match="instance_url"):
+        SignIn.from_settings(CONFIG, TOKENS | {"instance_url": instance_url})
+
+
+@pytest.mark.parametrize(
+    ("login_url", "instance_url"),
+    [
+        (LOGIN_URL, "https://customer.my.salesforce.com"),
+        ("https://test.salesforce.com", "https://customer--dev.sandbox.my.salesforce.com:443"),
+        ("http://127.0.0.1:8650", "http://localhost:8650"),
+        ("https://10.0.0.5", "https://10.0.0.6"),
+    ],
+)
+def test_where_sign_ins_lead(login_url: str, instance_url: str) -> None:
+    sign_in = SignIn.from_settings(CONFIG | {"login_url": login_url}, TOKENS | {"instance_url": instance_url})
+    assert sign_in.instance_url == instance_url
+
+
+def test_a_sign_in_elsewhere_does_not_lead_to_this_machine() -> None:
+    with pytest.raises(SettingsRefused, match="is this machine"):
+        SignIn.from_settings(CONFIG | {"login_url": "https://10.0.0.5"}, TOKENS | {"instance_url": "https://127.0.0.1"})
+
+
 def test_rows_may_hold_anything() -> None:
     with pytest.raises(SettingsRefused, match="has no client_id"):
         SignIn.from_settings([], None)  # type: ignore[arg-type] # what a row may hold

@@ -9,6 +9,7 @@ SELECT
         WHERE lane_holds.scope = 'connection:' || incidents.connection_id
             AND lane_holds.kind = 'incident'
             AND incidents.resolved_at IS NULL
+            AND incidents.kind <> 'part'
     ) AS lanes
 FROM incidents
 JOIN accounts ON accounts.id = incidents.account_id

@@ -18,7 +18,9 @@ SELECT
                 ON probing.id = incidents.probe_job_id
                 AND probing.attempt = incidents.probe_attempt
                 AND probing.state = 'running'
-            WHERE incidents.connection_id = connections.id AND incidents.resolved_at IS NULL
+            WHERE incidents.connection_id = connections.id
+                AND incidents.resolved_at IS NULL
+                AND incidents.kind <> 'part'
             UNION ALL
             SELECT
                 'breaker', breakers.scope, breakers.reason,

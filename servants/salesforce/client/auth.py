@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from infra.logs import get_logger
 from retinue.clock import Clock, SystemClock
 from retinue.connection import Connection, Renewal
+from retinue.errors import JobError
 from servants.salesforce.client.sign_in import KEPT, SignIn
 
 #: A token that expires within this time is renewed before it is used.
@@ -63,20 +64,31 @@ class Tokens:
         return self._renew(refused) if known is None or known == refused else known
 
     def _renew(self, refused: Token | None) -> Token:
-        stored = self._connection.renew(self._renewal(refused))
+        refusals: list[JobError] = []
+        stored = self._connection.renew(self._renewal(refused, refusals))
+        if refusals:
+            raise refusals[0]
         self._known = SignIn.from_settings(self._connection.config, stored)
         return Token(self._known.access_token, self._known.instance_url)
 
-    def _renewal(self, refused: Token | None) -> Renewal:
+    def _renewal(self, refused: Token | None, refusals: list[JobError]) -> Renewal:
+        """What renews; to `refusals` goes why a token cannot be used that came with a refresh token to be stored."""
+
         def renew(stored: Mapping[str, str]) -> Mapping[str, str]:
             # Loaded with the first renewal, as most jobs need none.
-            from servants.salesforce.client.token_request import ask
+            from servants.salesforce.client.token_request import ask, check_granted
 
             sign_in = SignIn.from_settings(self._connection.config, stored)
             found = good_token(sign_in, self._clock.now())
             if found is not None and found != refused:
                 return stored
             fresh = ask(sign_in, clock=self._clock)
+            try:
+                check_granted(fresh, login_url=sign_in.login_url)
+            except JobError as refusal:
+                refusals.append(refusal)
+                # The one that was used is withdrawn: without this nobody could sign in again.
+                return {**stored, **{name: value for name, value in fresh.items() if name == "refresh_token"}}
             log.info("access_token_renewed", connection=self._connection.id, host=sign_in.host)
             return merged(stored, fresh)
 

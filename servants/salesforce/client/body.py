@@ -23,17 +23,25 @@ class Body(io.RawIOBase):
 
     `look` is called before each read and raises to give up. Reading raises:
         ServiceFailed: the connection was cut.
-        UnexpectedAnswer: there are more than `most_bytes`.
+        UnexpectedAnswer: there are more than `most_bytes`, or more than `line_bytes` without an end of line.
     """
 
     def __init__(
-        self, where: str, response: requests.Response, *, look: Callable[[], None], most_bytes: int | None
+        self,
+        where: str,
+        response: requests.Response,
+        *,
+        look: Callable[[], None],
+        most_bytes: int | None,
+        line_bytes: int | None = None,
     ) -> None:
         self._where = where
         self._response = response
         self._look = look
         self._most = most_bytes
+        self._most_of_line = line_bytes
         self._size = 0
+        self._line = 0
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
@@ -58,4 +66,13 @@ class Body(io.RawIOBase):
         self._size += len(chunk)
         if self._most is not None and self._size > self._most:
             raise UnexpectedAnswer(f"{self._where} answered with more than {self._most:,} bytes.")
+        if self._most_of_line is not None:
+            self._measure_line(chunk, self._most_of_line)
         return chunk
+
+    def _measure_line(self, chunk: bytes, most: int) -> None:
+        """By what arrives, before anybody puts a line together in memory."""
+        end = chunk.rfind(b"\n")
+        self._line = self._line + len(chunk) if end < 0 else len(chunk) - end - 1
+        if self._line > most:
+            raise UnexpectedAnswer(f"{self._where} answered with a line of more than {most:,} bytes.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import requests
@@ -21,6 +21,12 @@ from servants.salesforce.client.values import moment
 
 #: Waits between two looks at a job, in seconds; the last one goes on. Each look is an API call.
 LOOKS = (1.0, 1.0, 2.0, 2.0, 4.0, 4.0, 8.0, 15.0)
+
+#: What takes long is looked at ever more rarely: not before it is a quarter older, at last every ten minutes. Whoever
+#: waits no longer comes back no sooner than this.
+AGE_SHARE = 0.25
+LONGEST_PAUSE = timedelta(minutes=10)
+SHORTEST_RETURN = timedelta(seconds=30)
 
 #: Rows of one page of results unless told otherwise.
 PAGE_ROWS = 50_000
@@ -75,12 +81,14 @@ class BulkPage:
         """The rows, as text in the order of `fields`; empty text stands for null.
 
         Raises:
-            RowsMissing: not as many came as were announced, or one has not as many fields.
+            RowsMissing: fewer came than were announced, or more, or one has not as many fields.
         """
         width = len(self.fields)
         for row in self._lines:
             if len(row) != width:
                 raise errors.RowsMissing(f"{self._where}: a row has {len(row)} fields, not {width}.")
+            if self.came == self.count:
+                raise errors.RowsMissing(f"{self._where}: {self.count:,} rows were announced, and more came.")
             self.came += 1
             yield row
         if self.came != self.count:
@@ -116,10 +124,10 @@ class BulkQuery:
             return _job(self._caller.fetch(Request("GET", f"{self._base}/{job_id}")))
 
     def wait(self, job_id: str, *, seconds: float = 600) -> BulkJob:
-        """The job when it is ready; each look is a call.
+        """The job when it is ready; each look is a call, and the older the job, the fewer there are.
 
         Raises:
-            BulkJobSlow: it is not after so many seconds; come back later.
+            BulkJobSlow: it is not after so many seconds, or not worth a look within them; come back later.
             BulkJobFailed, QueryRefused, FieldMissing, ObjectMissing, QueryTooSlow, BulkUnsupported: it came to nothing.
             BulkJobGone: Salesforce no longer keeps it.
         """
@@ -128,12 +136,20 @@ class BulkQuery:
             job = self.state(job_id)
             if job.is_over:
                 return _ready(job)
-            if waited >= seconds:
-                raise errors.BulkJobSlow(f"Bulk job {job_id} is still {job.state} after {waited:.0f} s.")
-            step = min(pause, seconds - waited)
+            rest = self._rest(job)
+            if waited >= seconds or rest.total_seconds() > seconds - waited:
+                told = f"Bulk job {job_id} is still {job.state} after {waited:.0f} s."
+                raise errors.BulkJobSlow(told, again=max(rest, SHORTEST_RETURN))
+            step = min(max(pause, rest.total_seconds()), seconds - waited)
             self._caller.wait(step)
             waited += step
         raise AssertionError("the waits have no end")
+
+    def _rest(self, job: BulkJob) -> timedelta:
+        """How long a job of its age is left alone."""
+        now = self._caller.server_now
+        age = timedelta(0) if now is None else max(now - job.created_at, timedelta(0))
+        return min(age * AGE_SHARE, LONGEST_PAUSE)
 
     @contextmanager
     def page(self, job_id: str, *, locator: str | None = None, max_records: int = PAGE_ROWS) -> Iterator[BulkPage]:
@@ -159,10 +175,12 @@ class BulkQuery:
         """All pages of a ready job from `locator` on, before which `done` rows came; read each before the next.
 
         Raises:
-            RowsMissing: a page was left before its end, or in all not as many rows came as the job has found.
+            RowsMissing: a page was left before its end, a page leads on without a row, or in all not as many rows come
+                as the job has found.
         """
         while True:
             with self.page(job.id, locator=locator, max_records=max_records) as page:
+                check_page(job, page, done=done)
                 yield page
                 if page.came != page.count:
                     raise errors.RowsMissing(
@@ -184,6 +202,18 @@ class BulkQuery:
         """Delete a job that is over, with its results; one that is gone is left as it is."""
         with suppress(errors.BulkJobGone), _gone(job_id):
             self._caller.fetch(Request("DELETE", f"{self._base}/{job_id}"))
+
+
+def check_page(job: BulkJob, page: BulkPage, *, done: int) -> None:
+    """Look at what a page announces behind `done` rows, so that pages come to an end.
+
+    Raises:
+        RowsMissing: more than the job has found, or nothing and a page that follows.
+    """
+    if done + page.count > job.records:
+        raise errors.RowsMissing(f"Bulk job {job.id} has found {job.records:,} rows, and its pages announce more.")
+    if page.next is not None and not page.count:
+        raise errors.RowsMissing(f"A page of Bulk job {job.id} leads on without a row.")
 
 
 def check_total(job: BulkJob, came: int) -> None:

@@ -16,6 +16,9 @@ BUFFER_BYTES = 256 * 1024
 #: areas reach.
 FIELD_CHARACTERS = 4 * 1024 * 1024
 
+#: No row holds more than this in all its lines, in characters.
+ROW_CHARACTERS = 16 * 1024 * 1024
+
 
 def csv_rows(where: str, body: Body) -> Iterator[list[str]]:
     """Every row, the header first ("Bulk API 2.0", CSV results: UTF-8, commas, quotes doubled, LF).
@@ -28,7 +31,7 @@ def csv_rows(where: str, body: Body) -> Iterator[list[str]]:
     csv.field_size_limit(FIELD_CHARACTERS)
     text = io.TextIOWrapper(io.BufferedReader(body, BUFFER_BYTES), encoding="utf-8", newline="")
     try:
-        yield from _rows(text)
+        yield from _rows(where, text)
     except UnicodeDecodeError:
         raise UnexpectedAnswer(f"{where} answered with text that is not UTF-8.") from None
     except csv.Error as error:
@@ -37,7 +40,7 @@ def csv_rows(where: str, body: Body) -> Iterator[list[str]]:
         raise UnexpectedAnswer(f"{where} answered with text that is no CSV.") from None
 
 
-def _rows(lines: Iterator[str]) -> Iterator[list[str]]:
+def _rows(where: str, lines: Iterator[str]) -> Iterator[list[str]]:
     """The rows of these lines; those of quoted cells without a quote or an end of line in them are taken apart here."""
     for line in lines:
         cells = line[1:-2].split('","')
@@ -45,4 +48,14 @@ def _rows(lines: Iterator[str]) -> Iterator[list[str]]:
         if line.startswith('"') and line.endswith('"\n') and line.count('"') == 2 * len(cells):
             yield cells
         else:
-            yield from islice(csv.reader(chain([line], lines), strict=True), 1)
+            yield from islice(csv.reader(_of_a_row(where, chain([line], lines)), strict=True), 1)
+
+
+def _of_a_row(where: str, lines: Iterator[str]) -> Iterator[str]:
+    """Lines for as long as they may be those of one row."""
+    size = 0
+    for line in lines:
+        size += len(line)
+        if size > ROW_CHARACTERS:
+            raise UnexpectedAnswer(f"{where} answered with a row of more than {ROW_CHARACTERS:,} characters.")
+        yield line

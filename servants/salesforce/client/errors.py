@@ -7,6 +7,7 @@ fields, never tokens, addresses of records or what stands in them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from retinue.errors import CredentialError, PermanentError, PermissionWithdrawn, RateLimited, TransientError
 
@@ -96,9 +97,13 @@ class BulkPoolEmpty(Coded, TransientError):
 
 
 class BulkJobSlow(Coded, TransientError):
-    """The Bulk job is not ready yet."""
+    """The Bulk job is not ready yet; `again` is when it is worth another look."""
 
     provider_failed = False
+
+    def __init__(self, message: str | None = None, *, again: timedelta) -> None:
+        super().__init__(message)
+        self.again = again
 
 
 class BulkJobFailed(Coded, TransientError):

@@ -50,13 +50,14 @@ class Limits:
     """How long and how much an org may talk.
 
     A query may take two minutes before its first byte. `reply_seconds` and `reply_bytes` are for one whole answer but
-    for those that are streamed.
+    for those that are streamed, of which a line has at most `line_bytes`.
     """
 
     connect_seconds: float = 10
     read_seconds: float = 130
     reply_seconds: float = 600
     reply_bytes: int = 64 * 1024 * 1024
+    line_bytes: int = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +231,7 @@ class Caller:
     def _body(self, request: Request, response: requests.Response, *, streamed: bool = False) -> Body:
         deadline = self._clock.monotonic() + self._limits.reply_seconds
         most_bytes = None if streamed else self._limits.reply_bytes
+        line_bytes = self._limits.line_bytes if streamed else None
         where = f"{request.method} {_host(response)}{request.path}"
 
         def look() -> None:
@@ -237,7 +239,7 @@ class Caller:
             if not streamed and self._clock.monotonic() > deadline:
                 raise errors.ServiceFailed(f"{where}: no whole answer in {self._limits.reply_seconds:g} s.")
 
-        return Body(where, response, look=look, most_bytes=most_bytes)
+        return Body(where, response, look=look, most_bytes=most_bytes, line_bytes=line_bytes)
 
     def _refusal(self, request: Request, response: requests.Response) -> bytes:
         """The beginning of a refusal's body; one that is cut still has its status."""

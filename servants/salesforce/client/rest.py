@@ -87,21 +87,28 @@ class Rest:
         content = self._caller.fetch(Request("GET", locator))
         return _read(lambda: page(content))
 
-    def pages(self, soql: str, *, all_rows: bool = False, batch_size: int | None = None) -> Iterator[Page]:
-        """All pages of a query.
+    def pages(
+        self, soql: str, *, all_rows: bool = False, batch_size: int | None = None, most: int | None = None
+    ) -> Iterator[Page]:
+        """All pages of a query, which cannot have more than `most` rows.
 
         Raises:
-            RowsMissing: at the end, where not as many rows came as were announced.
+            RowsMissing: not as many rows came as were announced, or a page leads on without a row.
+            UnexpectedAnswer: there are more than the query asked for.
         """
         found = self.query(soql, all_rows=all_rows, batch_size=batch_size)
-        came = len(found.rows)
-        yield found
-        while found.next is not None:
-            found = self.next_page(found.next)
+        if most is not None and found.total > most:
+            raise errors.UnexpectedAnswer(f"A query for at most {most:,} rows was answered with {found.total:,}.")
+        came, total = 0, found.total
+        while True:
             came += len(found.rows)
+            leads_nowhere = found.next is not None and not found.rows
+            if came > total or leads_nowhere or (found.next is None and came < total):
+                raise errors.RowsMissing(f"A query announced {total:,} rows, and {came:,} came.")
             yield found
-        if came != found.total:
-            raise errors.RowsMissing(f"A query announced {found.total:,} rows, and {came:,} came.")
+            if found.next is None:
+                return
+            found = self.next_page(found.next)
 
     def count(self, soql: str, *, all_rows: bool = False) -> int:
         """How many rows there are; `soql` begins with SELECT COUNT()."""

@@ -82,7 +82,7 @@ class SignIn:
     def __post_init__(self) -> None:
         check_address(self.login_url, "login_url")
         if self.instance_url:
-            check_address(self.instance_url, "instance_url")
+            check_instance(self.instance_url, login_url=self.login_url)
         if not self.client_id:
             raise SettingsRefused("The Salesforce connection has no client_id: give the app's consumer key.")
         if not _VERSION.fullmatch(self.api_version):
@@ -124,6 +124,32 @@ def check_address(url: str, name: str) -> None:
     safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
     if not named or not safe or parts.path.strip("/") or parts.query or parts.fragment:
         raise SettingsRefused(f"The {name} {shown(url)!r} is none: it begins with https:// and names a host alone.")
+
+
+def check_instance(instance_url: str, *, login_url: str) -> None:
+    """Refuse an address of an org that a sign-in there may not lead to: into this machine or its network, say.
+
+    Who signs in at a public name over TLS is led to another one; only this very machine leads to itself.
+
+    Raises:
+        SettingsRefused: it is one.
+    """
+    check_address(instance_url, "instance_url")
+    login, instance = urlsplit(login_url), urlsplit(instance_url)
+    is_public = login.scheme == "https" and _is_name(login.hostname or "")
+    if is_public and not (instance.scheme == "https" and _is_name(instance.hostname or "")):
+        raise SettingsRefused(
+            f"The instance_url {shown(instance_url)!r} is no org's: a sign-in at {login.hostname} leads to a public "
+            "name, by https."
+        )
+    if not is_loopback(login.hostname or "") and is_loopback(instance.hostname or ""):
+        raise SettingsRefused(f"The instance_url {shown(instance_url)!r} is this machine, and the login_url is not.")
+
+
+def _is_name(host: str) -> bool:
+    """Whether it is a name of several parts, and no address in any of the ways in which they are written."""
+    *parents, last = host.rstrip(".").split(".")
+    return bool(parents) and last[:1].isalpha() and last.lower() != "localhost"
 
 
 def _text(settings: Mapping[str, Any], name: str, *, lines: bool = False) -> str:

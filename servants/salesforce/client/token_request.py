@@ -21,7 +21,7 @@ from servants.salesforce.client import errors
 from servants.salesforce.client.errors import Told
 from servants.salesforce.client.grant_faults import grant_fault
 from servants.salesforce.client.refusals import told
-from servants.salesforce.client.sign_in import SignIn, check_address
+from servants.salesforce.client.sign_in import SignIn, check_instance
 from servants.web import network_fault
 
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - a path
@@ -47,7 +47,7 @@ class Answer(NamedTuple):
 
 
 def ask(sign_in: SignIn, *, clock: Clock) -> dict[str, str]:
-    """A new access token, by the sign-in's flow: what of the stored credentials it changes.
+    """A new access token, by the sign-in's flow: what of the stored credentials it changes; see `check_granted`.
 
     Raises:
         CredentialError, PermissionWithdrawn: what was allowed is not accepted (any more); no retry helps.
@@ -59,20 +59,34 @@ def ask(sign_in: SignIn, *, clock: Clock) -> dict[str, str]:
 
 
 def exchange(login_url: str, form: Mapping[str, str], *, clock: Clock) -> dict[str, str]:
-    """The credentials that this form is changed for; raises what `ask` does."""
-    host = urlsplit(login_url).hostname or ""
+    """The credentials that this form is changed for; raises what `ask` does.
+
+    They are not yet to be used: see `check_granted`.
+    """
     answer = _post(f"{login_url}{TOKEN_PATH}", form, clock)
     token, instance = answer.content.get("access_token"), answer.content.get("instance_url")
     if answer.status != requests.codes.ok or not isinstance(token, str) or not token.isprintable() or not token:
-        raise _fault(host, answer, clock.now())
-    if not isinstance(instance, str):
-        raise errors.UnexpectedAnswer(f"{host} gave an access token, but no address to use it at.")
-    instance = instance.rstrip("/")
-    check_address(instance, "instance_url")
-    made = {"access_token": token, "instance_url": instance} | _expiry(answer.content.get("expires_in"), clock.now())
+        raise _fault(urlsplit(login_url).hostname or "", answer, clock.now())
+    made = {"access_token": token} | _expiry(answer.content.get("expires_in"), clock.now())
+    made |= {"instance_url": instance.rstrip("/")} if isinstance(instance, str) else {}
     # With rotation on, Salesforce has withdrawn the one that was used, and takes its use for a theft.
     rotated = answer.content.get("refresh_token")
     return made | ({"refresh_token": rotated} if isinstance(rotated, str) and rotated else {})
+
+
+def check_granted(granted: Mapping[str, str], *, login_url: str) -> None:
+    """Look where an access token is to be used.
+
+    Apart from `exchange`, because a rotated refresh token is to be kept whatever stands beside it.
+
+    Raises:
+        UnexpectedAnswer: nothing is said of it.
+        SettingsRefused: the token may not be sent there.
+    """
+    if "instance_url" not in granted:
+        host = urlsplit(login_url).hostname or ""
+        raise errors.UnexpectedAnswer(f"{host} gave an access token, but no address to use it at.")
+    check_instance(granted["instance_url"], login_url=login_url)
 
 
 def _refresh_form(sign_in: SignIn) -> dict[str, str]:

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from retinue.clock import Clock, SystemClock
 from retinue.errors import PermanentError
 from servants.salesforce.client.sign_in import check_address
-from servants.salesforce.client.token_request import exchange
+from servants.salesforce.client.token_request import check_granted, exchange
 
 #: To read by the API, at any time, and to tell who has signed in.
 SCOPES = "api refresh_token id"
@@ -62,6 +62,7 @@ class WebFlow:
         """The credentials that the query of the address which the browser came back to is changed for.
 
         Raises:
+            SettingsRefused: the tokens are for an address that they may not be sent to.
             PermanentError: the person refused, the answer is not of this sign-in, or the app gives no refresh tokens.
             CredentialError, RateLimited, TransientError: see `servants.salesforce.client.token_request.ask`.
         """
@@ -77,6 +78,7 @@ class WebFlow:
             "code_verifier": self.verifier,
         } | self._secret
         made = exchange(self.login_url, form, clock=clock or SystemClock())
+        check_granted(made, login_url=self.login_url)
         if "refresh_token" not in made:
             raise PermanentError("The app gives no refresh tokens: add the scope refresh_token to its OAuth settings.")
         return made | self._secret

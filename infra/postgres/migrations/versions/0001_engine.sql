@@ -656,7 +656,7 @@ CREATE TABLE incidents (
     resolved_at TIMESTAMP WITH TIME ZONE,
     resolved_by TEXT,
     CONSTRAINT incidents_pkey PRIMARY KEY (id),
-    CONSTRAINT incidents_kind CHECK (kind IN ('credential', 'permission', 'settings')),
+    CONSTRAINT incidents_kind CHECK (kind IN ('credential', 'permission', 'settings', 'part')),
     CONSTRAINT incidents_resolved CHECK ((resolved_at IS NULL) = (resolved_by IS NULL)),
     CONSTRAINT incidents_account_id_fkey FOREIGN KEY(account_id) REFERENCES accounts (id) ON DELETE CASCADE,
     CONSTRAINT incidents_connection_id_fkey FOREIGN KEY(connection_id) REFERENCES connections (id) ON DELETE CASCADE
