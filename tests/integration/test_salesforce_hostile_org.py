@@ -111,7 +111,7 @@ def test_nor_is_a_row_of_lines_without_an_end(
 
 def test_more_rows_than_were_announced_are_not_read(made: Desk, org: SalesforceServer) -> None:
     org.script("GET .*/results", csv_page('"Id"', *['"a"'] * 1000, count=2))
-    came = []
+    came: list[list[str]] = []
     with made.client.bulk.page("750a") as page, pytest.raises(errors.RowsMissing, match="and more came"):
         came.extend(page.rows)
     assert page.came == 2
