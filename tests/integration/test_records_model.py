@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from infra.postgres.connect import Database
 from infra.postgres.record_feed import feed_position
-from infra.postgres.record_values import NewRecord
+from infra.postgres.record_values import NewRecord, values_of
 from tests.support.stored_records import RecordAccount, record, record_account
 
 _NAMES = count()
@@ -53,7 +53,7 @@ def test_readings_in_any_order_lead_to_the_newest_state(
         account.merge(told[place], observed=place)
 
     last = told[-1]
-    assert account.live().get(name) == (None if last.deleted_at else dict(last.payload or {}))
+    assert account.live().get(name) == (None if last.deleted_at else values_of(last.payload or {}))
     assert_told_sensibly(account, after, lives=last.deleted_at is None)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from infra.postgres.record_values import NewRecord, version_of
+from infra.postgres.record_values import NewRecord, values_of, version_of
 from infra.postgres.records import Merged
 from servants.salesforce.increment import Batch, BulkPart, BulkRefused, BulkWaits, Followed, Follower
 from servants.salesforce.position import BulkPlace, Position
@@ -251,7 +251,7 @@ class ModelStore:
 
     def _merge(self, row: NewRecord, observed_at: datetime) -> Merged:
         known = self.records.get(row.external_id)
-        value = None if row.payload is None else row.payload["value"]
+        value = None if row.payload is None else values_of(row.payload)["value"]
         version = row.version or 0
         if known is not None and (version, observed_at) < (known.version, known.observed_at):
             return Merged(unchanged=1)
