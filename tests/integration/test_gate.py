@@ -302,7 +302,8 @@ def test_an_exhausted_budget_holds_all_lanes_of_its_connection_and_costs_no_atte
     customers.settle()
     assert (server.calls["a"], server.calls["b"]) == (5, 10)
     assert customers.holds() == [("budget", f"connection:{small}")]
-    assert customers.number("SELECT count(*) FROM lane_holds WHERE until > now() + interval '23 hours'") == 2
+    held = "SELECT count(*) FROM lane_holds WHERE until > now() + interval '23 hours'"
+    wait_until(lambda: customers.number(held) == 2, "a lane was not held until calls leave the day")
     assert customers.number("SELECT coalesce(sum(failures), 0) FROM jobs") == 0
 
 

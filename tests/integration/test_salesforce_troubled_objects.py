@@ -152,7 +152,9 @@ def test_one_that_keeps_the_org_from_answering_has_its_turn_after_the_others(
     monkeypatch.setattr("servants.salesforce.client.http.PAUSES", (0.01, 0.02))
     customer.org.control.seed("Account", 5)
     customer.onboard("Account", "Contact")
-    customer.database.sql.execute("UPDATE salesforce_objects SET synced_at = now() - '1 day' WHERE name = 'Account'")
+    customer.database.sql.execute(
+        "UPDATE salesforce_objects SET synced_at = now() - interval '1 day' WHERE name = 'Account'"
+    )
     customer.org.control.insert("Contact", [{"LastName": "After"}])
     customer.org.control.fault("GET .*FROM.Account", status=503, times=3)
     ran = customer.sync()
