@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any
 from zlib import MAX_WBITS, decompressobj
@@ -182,10 +182,11 @@ class QueryWork:
             compiled = prepare(job.query or "", self._org, user, all_rows=job.operation == "queryAll")
         except SalesforceError as error:
             raise JobFailed(f"{error.code}: {error.message}") from None
-        writer = ResultWriter(self._jobs.place(job.id), [output.label for output in compiled.columns], dialect_of(job))
+        columns = [(output.label, csv_form(output.field)) for output in compiled.columns]
+        writer = ResultWriter(self._jobs.place(job.id), columns, dialect_of(job))
         with closing(self._org.store.snapshot()) as snapshot:
             rows = rows_of(snapshot, compiled.sql, compiled.params)
-            writer.write(_csv_rows(rows, compiled), goes_on=lambda done: self._goes_on(job, done))
+            writer.write(rows, goes_on=lambda done: self._goes_on(job, done))
         self._org.usage.spend(_STORAGE_POOL, -(-writer.bytes // 1_000_000))
         self._jobs.note(job, processed=writer.rows)
 
@@ -199,19 +200,6 @@ class QueryWork:
 def dialect_of(job: BulkJob) -> Dialect:
     """How the CSV of a job is written."""
     return Dialect(DELIMITERS[job.delimiter], LINE_ENDINGS[job.line_ending])
-
-
-def _csv_rows(rows: Iterator[tuple[Any, ...]], compiled: Compiled) -> Iterator[Sequence[Any]]:
-    """The rows with what the CSV shows in another way than it is stored; of the rest the writer makes text."""
-    width = len(compiled.columns)
-    forms = [(number, csv_form(output.field)) for number, output in enumerate(compiled.columns)]
-    converted = [(number, form) for number, form in forms if form is not None]
-    for row in rows:
-        cells = list(row[:width])
-        for number, form in converted:
-            if cells[number] is not None:
-                cells[number] = form(cells[number])
-        yield cells
 
 
 def _page(jobs: BulkJobs, job: BulkJob) -> Response:

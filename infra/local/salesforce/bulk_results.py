@@ -19,6 +19,9 @@ from typing import Any
 #: Rows of one member.
 MEMBER_ROWS = 2000
 
+#: How a value that is something is shown, where it is not its own text.
+Form = Callable[[Any], str]
+
 #: gzip's fastest: what is sent stays on this machine.
 _LEVEL = 1
 
@@ -31,29 +34,35 @@ class Dialect:
     line_ending: str
 
     def text(self, rows: Iterable[Sequence[Any]]) -> str:
-        """Null is nothing. Much faster than csv.writer, which looks at each character."""
-        end = f'"{self.line_ending}'
-        return "".join([f'"{self._cells(row)}{end}' for row in rows])
+        """Null is nothing."""
+        return self.lines([_texts(column) for column in zip(*rows, strict=True)])
 
-    def _cells(self, row: Sequence[Any]) -> str:
-        cells = [one if type(one) is str else _shown(one) for one in row]
-        between = f'"{self.delimiter}"'
-        line = between.join(cells)
-        if line.count('"') > 2 * (len(cells) - 1):
-            line = between.join([one.replace('"', '""') for one in cells])
-        return line
+    def lines(self, columns: Sequence[Sequence[str]]) -> str:
+        """The lines of these columns. Much faster by column than csv.writer, which looks at each character."""
+        between, end = f'"{self.delimiter}"', f'"{self.line_ending}'
+        lines = [f'"{line}{end}' for line in map(between.join, zip(*map(_escaped, columns), strict=True))]
+        return "".join(lines)
 
 
-def _shown(value: Any) -> str:
-    return "" if value is None else str(value)
+def _texts(column: Sequence[Any], form: Form | None = None) -> list[str]:
+    if form is not None:
+        return ["" if one is None else form(one) for one in column]
+    return [one if type(one) is str else "" if one is None else str(one) for one in column]
+
+
+def _escaped(column: Sequence[str]) -> Sequence[str]:
+    return [one.replace('"', '""') for one in column] if '"' in "".join(column) else column
 
 
 class ResultWriter:
-    """Writes a result, a member at a time; memory holds one member."""
+    """Writes a result, a member at a time; memory holds one member.
 
-    def __init__(self, place: Path, header: Sequence[str], dialect: Dialect) -> None:
+    Of each row the first cells are shown, as many as there are labels, each in its form if it has one.
+    """
+
+    def __init__(self, place: Path, columns: Sequence[tuple[str, Form | None]], dialect: Dialect) -> None:
         self._place = place
-        self._header = list(header)
+        self._columns = columns
         self._dialect = dialect
         self.rows = 0
         self.bytes = 0
@@ -63,13 +72,17 @@ class ResultWriter:
         ends: list[int] = []
         with (self._place / "rows.csv.gz").open("wb") as file:
             while (batch := list(islice(rows, MEMBER_ROWS))) and goes_on(self.rows):
-                text = self._dialect.text(batch).encode()
+                text = self._dialect.lines(self._shown(batch)).encode()
                 self.rows += len(batch)
                 self.bytes += len(text)
                 file.write(gzip.compress(text, _LEVEL, mtime=0))
                 ends.append(file.tell())
-        about = {"header": self._header, "rows": self.rows, "ends": ends}
+        about = {"header": [label for label, _ in self._columns], "rows": self.rows, "ends": ends}
         (self._place / "result.json").write_text(json.dumps(about))
+
+    def _shown(self, batch: Sequence[Sequence[Any]]) -> list[list[str]]:
+        columns = list(zip(*batch, strict=True))
+        return [_texts(column, form) for column, (_, form) in zip(columns, self._columns, strict=False)]
 
 
 class Result:
