@@ -78,7 +78,7 @@ def canonical(payload: Mapping[str, Any] | Canonical) -> Canonical:
 
 
 def written(encoded: str) -> Canonical:
-    """JSON of sorted keys and plain numbers, which lacks but that PostgreSQL can hold every text of it."""
+    """JSON whose keys are sorted and whose numbers are plain, in its canonical form: every text is one to be stored."""
     if "\\u0000" in encoded or not _is_utf8(encoded):
         # Only what may be wrong is gone through value by value.
         return Canonical(_encode(_storable(json.loads(encoded))))

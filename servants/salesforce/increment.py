@@ -50,7 +50,7 @@ class BulkRefused(Exception):
 class BulkWaits(Exception):
     """The Bulk job is not ready yet: come back after some time."""
 
-    def __init__(self, again: timedelta = timedelta(seconds=30)) -> None:
+    def __init__(self, again: timedelta) -> None:
         super().__init__(f"come back after {again}")
         self.again = again
 

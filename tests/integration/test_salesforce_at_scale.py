@@ -11,6 +11,9 @@ from tests.support.salesforce_load import Load, large_org
 
 ROWS = int(os.environ.get("ROWS", "1000000"))
 
+#: Rows of one result each; the fewer are some pages, too.
+FEW, MANY = 15_000, 50_000
+
 #: What one page of records takes while it is read, twice: jobs run side by side.
 PAGES_MB = 60
 
@@ -22,13 +25,15 @@ RATE = 3500
 @pytest.mark.timeout(240)
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
     with large_org(tmp_path / "org") as large:
-        large.seed("Lead", 9_000)
-        large.seed("Opportunity", 30_000)
-        few = large.load("Lead", 9_000)
-        assert (large.stored("Lead"), large.told()) == (9_000, 9_000)
-        many = large.load("Opportunity", 30_000)
-        assert (large.stored("Opportunity"), large.told()) == (30_000, 39_000)
-    assert many.memory[-1] - few.memory[-1] < 15, (few.memory, many.memory)
+        large.seed("Lead", FEW)
+        large.seed("Opportunity", MANY)
+        few = large.load("Lead", FEW)
+        assert (large.stored("Lead"), large.told()) == (FEW, FEW)
+        many = large.load("Opportunity", MANY)
+        assert (large.stored("Opportunity"), large.told()) == (MANY, FEW + MANY)
+        size = large.row_bytes
+    # As the objects that they become, rows take several times what their text does.
+    assert many.memory[-1] - few.memory[-1] < (MANY - FEW) * size / 2**20, (few.memory, many.memory)
 
 
 @pytest.mark.proof

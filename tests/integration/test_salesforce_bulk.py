@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +11,10 @@ import pytest
 from retinue.clock import SystemClock
 from servants.salesforce.client import errors
 from servants.salesforce.client.values import soql_text
-from tests.support.salesforce_caller import Desk, desk
-from tests.support.salesforce_server import Answer, SalesforceServer, csv_page, refusal, salesforce_server
+from tests.support.salesforce_caller import Desk, made
+from tests.support.salesforce_server import Answer, SalesforceServer, csv_page, org, refusal
+
+__all__ = ["made", "org"]
 
 
 def job(state: str = "JobComplete", **more: Any) -> Answer:
@@ -24,18 +25,6 @@ def job(state: str = "JobComplete", **more: Any) -> Answer:
 def aged(age: timedelta) -> str:
     """When a job of this age was made; the org tells its time by the clock of this machine."""
     return (SystemClock().now() - age).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
-
-
-@pytest.fixture
-def org() -> Iterator[SalesforceServer]:
-    with salesforce_server() as server:
-        yield server
-
-
-@pytest.fixture
-def made(org: SalesforceServer) -> Iterator[Desk]:
-    with desk(org) as opened:
-        yield opened
 
 
 def test_a_job_is_made_and_waited_for(made: Desk, org: SalesforceServer) -> None:
@@ -176,6 +165,13 @@ def test_a_page_that_is_cut(made: Desk, org: SalesforceServer, kept: int) -> Non
         Answer(200, whole.content, whole.headers, cut_after=kept if kept > 0 else len(whole.body) + kept),
     )
     with pytest.raises((errors.ServiceFailed, errors.RowsMissing)), made.client.bulk.page("750a") as page:
+        list(page.rows)
+
+
+def test_a_cut_page_is_told_of_by_its_address(made: Desk, org: SalesforceServer) -> None:
+    whole = csv_page('"Id"', '"a"', count=1)
+    org.script("GET .*/results", Answer(200, whole.content, whole.headers, cut_after=len(whole.body) // 2))
+    with pytest.raises(errors.ServiceFailed, match=r"^GET 127\.0\.0\.1\S*: "), made.client.bulk.page("750a") as page:
         list(page.rows)
 
 

@@ -22,17 +22,13 @@ from servants.salesforce.org_reading import OrgReader
 from servants.salesforce.position import BulkPlace
 from servants.salesforce.soql import Key
 from tests.support.salesforce_caller import Desk, desk
-from tests.support.salesforce_server import Answer, SalesforceServer, csv_page, salesforce_server
+from tests.support.salesforce_server import Answer, SalesforceServer, csv_page, org
+
+__all__ = ["org"]
 
 MOMENT = SystemClock().now().replace(microsecond=0)
 STAMP = MOMENT.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
 QUERY = "SELECT Id FROM Account"
-
-
-@pytest.fixture
-def org() -> Iterator[SalesforceServer]:
-    with salesforce_server() as server:
-        yield server
 
 
 @pytest.fixture

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from retinue.connection import Connection
 from servants.probing import ProbeReport
 from servants.salesforce.probe import USUAL, probe
 from tests.support.salesforce_caller import Drawer
-from tests.support.salesforce_server import CLIENT_ID, USERNAME, Answer, SalesforceServer, refusal, salesforce_server
+from tests.support.salesforce_server import CLIENT_ID, USERNAME, Answer, SalesforceServer, org, refusal
+
+__all__ = ["org"]
 
 STEPS = ["settings", "name", "network", "encryption", "sign-in", "permissions", "quota"]
 
@@ -20,12 +19,6 @@ STEPS = ["settings", "name", "network", "encryption", "sign-in", "permissions", 
 def objects(*names: str, queryable: bool = True) -> Answer:
     told = {"label": "", "keyPrefix": None, "custom": False, "queryable": queryable, "replicateable": True}
     return Answer(200, {"sobjects": [told | {"name": name} for name in names]})
-
-
-@pytest.fixture
-def org() -> Iterator[SalesforceServer]:
-    with salesforce_server() as server:
-        yield server
 
 
 def tried(org: SalesforceServer, *, provider: str = "salesforce", **config: Any) -> ProbeReport:

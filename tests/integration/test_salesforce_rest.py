@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 
 from servants.salesforce.client import errors
 from servants.salesforce.client.http import URI_AND_HEADERS, Limits
-from tests.support.salesforce_caller import Desk, desk
-from tests.support.salesforce_server import Answer, SalesforceServer, refusal, salesforce_server
+from tests.support.salesforce_caller import Desk, desk, made
+from tests.support.salesforce_server import Answer, SalesforceServer, org, refusal
+
+__all__ = ["made", "org"]
 
 QUERY = "SELECT Id, Name FROM Account"
 FIELD = {"name": "Amount", "type": "currency", "label": "Amount", "precision": 18, "scale": 2, "referenceTo": []}
@@ -34,18 +35,6 @@ def rows(*ids: str, total: int | None = None, following: str | None = None) -> A
     ]
     more = {"nextRecordsUrl": following} if following else {}
     return Answer(200, {"totalSize": total or len(ids), "done": following is None, "records": records} | more)
-
-
-@pytest.fixture
-def org() -> Iterator[SalesforceServer]:
-    with salesforce_server() as server:
-        yield server
-
-
-@pytest.fixture
-def made(org: SalesforceServer) -> Iterator[Desk]:
-    with desk(org) as opened:
-        yield opened
 
 
 def test_rows_come_without_what_tells_their_place(made: Desk, org: SalesforceServer) -> None:

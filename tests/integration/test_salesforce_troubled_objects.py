@@ -13,7 +13,9 @@ from infra.postgres.salesforce_objects import ObjectState, find_object, list_obj
 from retinue.testing import RetinueDatabase
 from retinue.testing.pytest import retinue_database, retinue_schema, retinue_template
 from servants.salesforce.client.bulk import BulkJob, BulkPage, BulkQuery
+from servants.salesforce.object_rows import OrgObject
 from servants.salesforce.reconcile import reconcile
+from servants.salesforce.sync import ConnectionSync
 from tests.support.salesforce_customer import OrgCustomer, org_customer
 from tests.support.sandbox_org import USER
 
@@ -147,18 +149,36 @@ def test_objects_that_take_whole_runs_leave_the_others_their_turns(
 def test_one_that_keeps_the_org_from_answering_is_put_behind_the_others(
     customer: OrgCustomer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("servants.salesforce.client.http.PAUSES", (0.01, 0.02))
+    turns = record_turns(monkeypatch)
+    monkeypatch.setattr("servants.salesforce.client.http.PAUSES", ())
     customer.org.control.seed("Account", 5)
     customer.onboard("Account", "Contact")
     customer.database.sql.execute(
-        "UPDATE salesforce_objects SET synced_at = now() - interval '1 day' WHERE name = 'Account'"
+        "UPDATE salesforce_objects SET synced_at = now() - interval '1 day' * (name = 'Account')::int"
     )
     customer.org.control.insert("Contact", [{"LastName": "After"}])
-    customer.org.control.fault("GET .*FROM.Account", status=503, times=3)
+    customer.org.control.fault("GET .*FROM.Account", status=503, times=1)
+    turns.clear()
     ran = customer.sync()
-    # It comes last in the next run, whatever ended this one.
-    assert (ran.state, ran.checkpoint["last"]) == ("pending", ["Account"])
+    assert (ran.state, turns) == ("pending", ["Account", "Contact"])
     customer.assert_equal("Contact")
+    turns.clear()
+    assert ran.again().state == "completed"
+    assert turns == ["Contact", "Account"]
+    customer.assert_equal("Account", "Contact")
+
+
+def record_turns(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The objects that syncs bring in step from now on, in their order."""
+    turns: list[str] = []
+    bring = ConnectionSync._bring
+
+    def recorded(engine: ConnectionSync, found: OrgObject) -> OrgObject | None:
+        turns.append(found.name)
+        return bring(engine, found)
+
+    monkeypatch.setattr(ConnectionSync, "_bring", recorded)
+    return turns
 
 
 def _place(customer: OrgCustomer, name: str) -> object:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from retinue.connection import Call, Connection, Renewal
 from servants.salesforce.client import Salesforce, open_client
 from servants.salesforce.client.http import Limits
@@ -94,3 +96,10 @@ def desk(
     connection = Connection(7, 1, "salesforce", "org", settings, given, calls=ledger, keeper=drawer)
     with open_client(connection, limits=limits, clock=clock, pause=pause) as client:
         yield Desk(client, server, ledger, drawer, clock, pauses)
+
+
+@pytest.fixture
+def made(org: SalesforceServer) -> Iterator[Desk]:
+    """A client of the org of `tests.support.salesforce_server`."""
+    with desk(org) as opened:
+        yield opened

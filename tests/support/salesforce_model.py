@@ -189,7 +189,7 @@ class ModelOrg:
 
     def parts(self, place: BulkPlace) -> Generator[BulkPart]:
         if self.is_busy and self.chance.random() < 0.2:
-            raise BulkWaits
+            raise BulkWaits(timedelta(seconds=1))
         while True:
             self._perhaps_refuse()
             self.stir()

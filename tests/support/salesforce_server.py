@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote_plus
 
 import jwt
+import pytest
 
 HOST = "127.0.0.1"
 CLIENT_ID, USERNAME = "retinue-app", "ada@customer.example"
@@ -221,3 +222,10 @@ def salesforce_server() -> Iterator[SalesforceServer]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.fixture
+def org() -> Iterator[SalesforceServer]:
+    """One for each test."""
+    with salesforce_server() as server:
+        yield server

@@ -21,6 +21,8 @@ CHUNK_BYTES = 64 * 1024
 class Body(io.RawIOBase):
     """The decompressed bytes of an answer; wrap it in `io.BufferedReader` to read lines.
 
+    `where` is the method and the address of the request.
+
     `look` is called before each read and raises to give up. Reading raises:
         ServiceFailed: the connection was cut.
         UnexpectedAnswer: there are more than `most_bytes`, or more than `line_bytes` without an end of line.
@@ -62,7 +64,8 @@ class Body(io.RawIOBase):
             # read1 returns what has arrived, so that an answer which drips in is looked at.
             chunk: bytes = self._response.raw.read1(CHUNK_BYTES, decode_content=True)
         except urllib3.exceptions.HTTPError as error:
-            raise ServiceFailed(network_fault("GET", self._where, error).message) from error
+            method, _, address = self._where.partition(" ")
+            raise ServiceFailed(network_fault(method, address, error).message) from error
         self._size += len(chunk)
         if self._most is not None and self._size > self._most:
             raise UnexpectedAnswer(f"{self._where} answered with more than {self._most:,} bytes.")
