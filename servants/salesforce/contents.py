@@ -14,11 +14,12 @@ from datetime import UTC, datetime
 from itertools import repeat
 from json.encoder import encode_basestring as quoted
 from math import isfinite
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from infra.postgres.record_values import Canonical, NewRecord, version_of, written
+from infra.postgres.record_values import NewRecord, version_of, written
 from retinue.errors import PermanentError
 
+T = TypeVar("T")
 Value = str | int | float | bool | None
 Form = Callable[[Any], Value]
 
@@ -140,7 +141,8 @@ class Reading:
         """
         try:
             payload = {name: form(row[name]) for name, form in self._forms.items()}
-            return _record(row[ID], self._stamp and row[self._stamp], payload, is_deleted=row.get(DELETED) is True)
+            version, moment = _state(self._stamp and row[self._stamp])
+            return NewRecord(row[ID], version, payload, moment if row.get(DELETED) is True else None)
         except (KeyError, ValueError) as error:
             raise PermanentError(f"Salesforce gave a row that cannot be read: {type(error).__name__}.") from None
 
@@ -156,8 +158,10 @@ class Reading:
             raise PermanentError(f"Salesforce left out what was asked for: {', '.join(sorted(missing))}.")
         # Payloads are written at once, as `canonical` would: nothing else is wanted of most rows. And column by column,
         # which takes half the time.
-        forms = [(_column(form), place[name]) for name, form in sorted(self._forms.items())]
-        line_of = _template(sorted(self._forms))
+        names = sorted(self._forms)
+        read_columns = [
+            (_column(head, self._forms[name]), place[name]) for head, name in zip(_heads(names), names, strict=True)
+        ]
         id_place, stamp_place, deleted_place = place[ID], place.get(self._stamp or ""), place.get(DELETED)
 
         def read(lines: Sequence[Sequence[str]]) -> list[NewRecord]:
@@ -170,13 +174,15 @@ class Reading:
         def records_of(lines: Sequence[Sequence[str]]) -> list[NewRecord]:
             columns = list(zip(*lines, strict=True))
             is_plain = _is_plain(lines)
-            written_columns = [column(columns[number], is_plain) for column, number in forms]
-            cells = zip(*written_columns, strict=True) if forms else repeat(())
-            stamps = repeat(None) if stamp_place is None else columns[stamp_place]
+            values = [column(columns[number], is_plain) for column, number in read_columns]
+            payloads = map("".join, zip(*values, repeat("}"), strict=False)) if values else repeat("{}")
+            states = repeat((None, None)) if stamp_place is None else _each_once(_state, columns[stamp_place])
             deleted = repeat("") if deleted_place is None else columns[deleted_place]
             return [
-                _record(external_id, stamp, written(line_of % some), is_deleted=is_deleted == "true")
-                for external_id, stamp, is_deleted, some in zip(columns[id_place], stamps, deleted, cells, strict=False)
+                NewRecord(external_id, version, written(payload), moment if is_deleted == "true" else None)
+                for external_id, (version, moment), is_deleted, payload in zip(
+                    columns[id_place], states, deleted, payloads, strict=False
+                )
             ]
 
         return read
@@ -185,10 +191,7 @@ class Reading:
 #: What JSON escapes in a text, in UTF-8.
 _ESCAPED = bytes(range(0x20)) + b'"\\\\'
 
-#: The values of fields that hold little else.
-_WORDS = {"true": "true", "false": "false", "": "null"}
-
-#: What makes JSON of a column; it is told whether nothing there needs to be escaped.
+#: What makes JSON of a column, each value behind its key; it is told whether nothing there needs to be escaped.
 Column = Callable[[Sequence[str], bool], list[str]]
 
 
@@ -197,24 +200,29 @@ def _is_plain(lines: Sequence[Sequence[str]]) -> bool:
     return len(encoded.translate(None, _ESCAPED)) == len(encoded)
 
 
-def _template(names: Sequence[str]) -> str:
-    """What the JSON of values is put into."""
-    return "{" + ",".join(quoted(name).replace("%", "%%") + ":%s" for name in names) + "}"
+def _heads(names: Sequence[str]) -> list[str]:
+    """What stands before the value of each field in the JSON of an object."""
+    return [("," if number else "{") + quoted(name) + ":" for number, name in enumerate(names)]
 
 
-def _column(form: Form) -> Column:
+def _column(head: str, form: Form) -> Column:
     if form is _text:
-        return _texts
-    if form is _boolean:
-        return lambda cells, _: [_WORDS.get(text) or _json(_boolean(text)) for text in cells]
-    return lambda cells, _: [_json(form(text)) if text else "null" for text in cells]
+        return lambda cells, is_plain: _texts(head, cells, is_plain)
+    return lambda cells, _: _each_once(lambda text: head + _json(form(text)), cells)
 
 
-def _texts(cells: Sequence[str], is_plain: bool) -> list[str]:
+def _each_once(made: Callable[[str], T], cells: Sequence[str]) -> list[T]:
+    """What is made of each cell; of equal ones once, for columns other than texts repeat themselves."""
+    known = {text: made(text) for text in {*cells}}
+    return list(map(known.__getitem__, cells))
+
+
+def _texts(head: str, cells: Sequence[str], is_plain: bool) -> list[str]:
+    null = head + "null"
     if is_plain:
         # Much faster than looking into each.
-        return [f'"{text}"' if text else "null" for text in cells]
-    return [quoted(text) if text else "null" for text in cells]
+        return [f'{head}"{text}"' if text else null for text in cells]
+    return [head + quoted(text) if text else null for text in cells]
 
 
 def _json(value: Value) -> str:
@@ -225,10 +233,9 @@ def _json(value: Value) -> str:
     return repr(value).lower() if isinstance(value, bool) else repr(value)
 
 
-def _record(
-    external_id: str, stamp: str | None, payload: Mapping[str, Value] | Canonical, *, is_deleted: bool
-) -> NewRecord:
+def _state(stamp: str | None) -> tuple[int | None, datetime | None]:
+    """The version of a row, and when it became what it is."""
     if not stamp:
-        return NewRecord(external_id, None, payload)
+        return None, None
     moment = moment_of(stamp)
-    return NewRecord(external_id, version_of(moment), payload, moment if is_deleted else None)
+    return version_of(moment), moment

@@ -27,7 +27,7 @@ from servants.salesforce.storing import batches
 BATCH_ROWS = 2000
 
 #: Lines of a Bulk job's results that are taken apart at once.
-LINES_AT_ONCE = 500
+LINES_AT_ONCE = 200
 
 #: Rows that are asked for by their Ids at once; they stand in the address of the request.
 IDS_AT_ONCE = 200
