@@ -78,10 +78,11 @@ class LargeOrg:
         before, seen, read = self.memory("VmRSS"), self.fleet.number(_SEEN), self.fleet.number(_READ)
         self._connect(name)
         began = time.monotonic()
-        self.fleet.wait(lambda: self.fleet.number(_SEEN) - seen >= rows // 10, "the first tenth", 600, every=0.2)
-        tenth = self.memory("VmRSS")
-        # Each look costs a new connection, and the processor is shared with what is measured.
-        self.fleet.wait(lambda: self.fleet.number(_READ) > read, "the history", 3000, every=0.2)
+        # One connection for all looks: the processor is shared with what is measured.
+        with psycopg.connect(self.fleet.machine.url, autocommit=True) as sql:
+            self.fleet.wait(lambda: _number(sql, _SEEN) - seen >= rows // 10, "the first tenth", 600, every=0.2)
+            tenth = self.memory("VmRSS")
+            self.fleet.wait(lambda: _number(sql, _READ) > read, "the history", 3000, every=0.2)
         load = Load(rows, time.monotonic() - began)
         load.memory = [before, tenth, self.memory("VmRSS"), self.memory("VmHWM")]
         return load
@@ -132,6 +133,12 @@ class LargeOrg:
                 for size in pages:
                     merged += _merge(sql, target, lines.read(size))
             return merged / (time.monotonic() - began)
+
+
+def _number(sql: psycopg.Connection, query: str) -> int:
+    found = sql.execute(query.encode()).fetchone()
+    assert found is not None
+    return int(found[0])
 
 
 def _dump(sql: psycopg.Connection, file: Path) -> Iterator[int]:
