@@ -2,6 +2,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
+# Hundreds of processes start in a run of the tests: each would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help up down test check bench wheel lock proof-calendars proof-faults proof-retention proof-budget proof-chaos proof-limit proof-load proof-mail proof-mailbox proof-order proof-records proof-salesforce proof-tokens proof-watch proof-weights
 

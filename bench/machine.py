@@ -46,22 +46,25 @@ class Machine:
     @classmethod
     def beside(cls, directory: Path) -> Machine:
         """Addresses for servers that keep their files in `directory`."""
-        password = secrets.token_urlsafe(12)
-        (directory / "postgres-password").write_text(password)
+        file = directory / "postgres-password"
+        if not file.exists():
+            file.write_text(secrets.token_urlsafe(12))
+        password = file.read_text()
         url = database_url(port=free_port(), password=password, database="bench")
         return cls(directory, url, f"http://127.0.0.1:{free_port()}", f"redis://127.0.0.1:{free_port()}/0")
 
     def start_servers(self) -> None:
-        """PostgreSQL with a migrated database, and SQS."""
+        """PostgreSQL with a migrated database, which may be there already, and SQS."""
         ports = [str(urlsplit(url).port) for url in (self.url, self.sqs_url)]
-        data = str(self.directory / "postgres")
+        data, is_new = str(self.directory / "postgres"), not (self.directory / "postgres" / "cluster").exists()
         self.start("postgres", "infra.local.postgres_server", "--data", data, "--port", ports[0])
         self.start("sqs", "bench.counted_sqs", "--port", ports[1])
         self.wait_for(lambda: _answers(self.maintenance_url), "PostgreSQL")
         self.wait_for(lambda: _accepts(int(ports[1])), "SQS")
-        with psycopg.connect(self.maintenance_url, autocommit=True) as connection:
-            connection.execute("CREATE DATABASE bench")
-        migrate(self.url)
+        if is_new:
+            with psycopg.connect(self.maintenance_url, autocommit=True) as connection:
+                connection.execute("CREATE DATABASE bench")
+            migrate(self.url)
 
     @property
     def maintenance_url(self) -> str:
@@ -138,12 +141,23 @@ class Machine:
             time.sleep(0.02)  # what another process does gives no signal
 
 
+def copy_database(of: Path, to: Path) -> None:
+    """The database's files of one machine, where it has ended, for another that has not begun."""
+    for name in ("postgres-password", "postgres"):
+        subprocess.run(["cp", "-a", str(of / name), str(to / name)], check=True)  # noqa: S607 - keeps their owner
+
+
 @contextmanager
-def machine() -> Iterator[Machine]:
-    """PostgreSQL and SQS, up and migrated; everything ends with the block."""
+def machine(*, like: Path | None = None) -> Iterator[Machine]:
+    """PostgreSQL and SQS, up and migrated; everything ends with the block.
+
+    `like` has the database's files of another machine, to begin with.
+    """
     with tempfile.TemporaryDirectory(prefix="retinue-bench-") as name:
         directory = Path(name)
         directory.chmod(0o711)
+        if like is not None:
+            copy_database(like, directory)
         made = Machine.beside(directory)
         try:
             made.start_servers()

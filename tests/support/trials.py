@@ -16,6 +16,7 @@ from infra.postgres.bell import Bell
 from infra.postgres.enqueue import NewJob, enqueue_many
 from retinue.servant import GROUP, lent
 from tests.support.fleet import TIMES, Fleet
+from tests.support.prepared_machine import prepared_machine
 from tests.support.trial_servants import SERVANTS, TABLES
 
 LANE, TYPE, ORDER, WEIGHT = "trial.lane", "trial.type", "trial.order", "trial.weight"
@@ -88,7 +89,7 @@ def trial(job_type: str, **payload: object) -> NewJob:
 @contextmanager
 def trials(**settings: str) -> Iterator[TrialFleet]:
     """PostgreSQL with the tests' own tables, and SQS; the trial types are known here and to every process."""
-    with machine() as host, lent(*SERVANTS.values()):
+    with machine(like=prepared_machine()) as host, lent(*SERVANTS.values()):
         host.extra = TIMES | trial_environment(host.directory) | settings
         with psycopg.connect(host.url) as connection:
             connection.execute(TABLES.encode())
