@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import psycopg
 
@@ -36,7 +35,6 @@ class Fleet:
     """The processes by name, and what the database says of their work."""
 
     machine: Machine
-    _looks: threading.local = field(default_factory=threading.local, init=False, repr=False)
 
     def start_scheduler(self, name: str = "scheduler") -> None:
         self.machine.start(name, "cli.main", "scheduler")
@@ -78,17 +76,8 @@ class Fleet:
         return Keyring(read_key_file(self.machine.directory / "keys")[0])
 
     def rows(self, query: str, *params: object) -> list[tuple[object, ...]]:
-        """What the database says now. A thread looks through one connection: a new one costs more than most looks."""
-        known: psycopg.Connection | None = getattr(self._looks, "connection", None)
-        if known is not None:
-            try:
-                return known.execute(query.encode(), params).fetchall()
-            except psycopg.OperationalError:
-                # The server it was made to was killed on purpose.
-                known.close()
-        self._looks.connection = None
-        self._looks.connection = psycopg.connect(self.machine.url, autocommit=True, connect_timeout=5)
-        return list(self._looks.connection.execute(query.encode(), params).fetchall())
+        with psycopg.connect(self.machine.url, autocommit=True, connect_timeout=5) as connection:
+            return connection.execute(query.encode(), params).fetchall()
 
     def number(self, query: str, *params: object) -> int:
         return int(str(self.rows(query, *params)[0][0]))

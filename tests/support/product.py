@@ -61,13 +61,10 @@ def quiet_port() -> int:
 def eventually(look: Callable[[], T], wanted: Callable[[T], object], *, seconds: float, what: str) -> T:
     """What `look` returns once it is as `wanted`; fails with what it returned last."""
     deadline = time.monotonic() + seconds
-    while True:
-        began = time.monotonic()
-        if wanted(seen := look()):
-            return seen
+    while not wanted(seen := look()):
         assert time.monotonic() < deadline, f"no {what} within {seconds:g} s; last seen: {seen!r}"
-        # What other programs do gives this one no signal; a look may be a command, which takes them their time.
-        time.sleep(max(0.1, 3 * (time.monotonic() - began)))
+        time.sleep(0.1)  # what other programs do gives this one no signal
+    return seen
 
 
 @dataclass(frozen=True)
