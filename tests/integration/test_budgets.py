@@ -126,13 +126,20 @@ def test_a_report_whose_answer_was_lost_counts_once(sql: psycopg.Connection, con
     assert sql.execute("SELECT calls FROM budget_leases").fetchone() == (2,)
 
 
+#: The newest bucket, of half an hour, began so long ago, at whatever time of the hour the test runs.
+MOVED = """
+UPDATE budget_usage
+SET bucket_at = bucket_at - ((SELECT max(bucket_at) FROM budget_usage) - (now() - %(age)s))
+"""
+
+
 def test_what_is_spent_leaves_the_window_after_it_and_no_earlier(sql: psycopg.Connection, connection_id: int) -> None:
     holder = Holder(sql, connection_id, 1)
     reset_at = spend_all(holder)
     assert reset_at is not None
-    sql.execute("UPDATE budget_usage SET bucket_at = bucket_at - interval '24 hours'")
+    sql.execute(MOVED, {"age": timedelta(hours=24, minutes=29)})
     assert holder.ask(1, needed=1).calls == 0, "a part of the bucket may be younger than a day"
-    sql.execute("UPDATE budget_usage SET bucket_at = bucket_at - interval '30 minutes'")
+    sql.execute(MOVED, {"age": timedelta(hours=24, minutes=31)})
     assert holder.ask(1, needed=1).calls == 1
     assert reset_at - datetime.now(UTC) > timedelta(hours=24)
 
