@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import psycopg
 import pytest
 
@@ -44,8 +46,9 @@ def analyzed(sql: psycopg.Connection) -> None:
 
 
 @pytest.mark.parametrize("change", [rows, many_rows, rolled_back, failed, numbered, analyzed])
-def test_the_next_borrower_finds_it_as_new(lent_database: LentDatabase, change: object) -> None:
-    assert callable(change)
+def test_the_next_borrower_finds_it_as_new(
+    lent_database: LentDatabase, change: Callable[[psycopg.Connection], None]
+) -> None:
     with lent_database.lend() as url, psycopg.connect(url, autocommit=True) as sql:
         change(sql)
     with lent_database.lend() as again, psycopg.connect(again, autocommit=True) as sql:
