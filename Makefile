@@ -6,7 +6,7 @@ READY := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check bench wheel lock proof-calendars proof-faults proof-retention proof-budget proof-chaos proof-limit proof-load proof-mail proof-mailbox proof-order proof-records proof-salesforce proof-tokens proof-watch proof-weights
+.PHONY: help up down test check bench wheel lock proof-api proof-manager vendor proof-calendars proof-faults proof-retention proof-browser proof-budget proof-chaos proof-limit proof-mail proof-mailbox proof-order proof-pages proof-records proof-watch proof-weights proof-load proof-salesforce proof-tokens
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,12 +17,13 @@ up: $(READY) ## start the embedded stack: PostgreSQL, SQS, calendars, mail, Sale
 down: $(READY) ## stop it
 	@$(BIN)/retinue down
 
-# The environment is built again whenever the lock or the distribution's description changes.
+# The environment is built again whenever the lock or the distribution's description changes. Python compiles what is used
+# when it is first used: a small part of all that is installed.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Retinue needs Python 3.11 or newer, this is %s: make PYTHON=python3.11" % sys.version.split()[0])'
 	@echo "Preparing .venv (once; a minute or so)"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -75,6 +76,12 @@ proof-salesforce: $(READY) ## salesforce.sync exact through 50 x 240 changes and
 proof-watch: $(READY) ## how soon new mail is stored with 500 mailboxes watched, as root; MAILBOXES=50 MAILS=20; takes minutes
 	MAILBOXES=$(or $(MAILBOXES),500) MAILS=$(or $(MAILS),20) $(BIN)/python -m pytest tests/faults/test_mail_push.py -m proof -s $(PYTEST)
 
+proof-api: $(READY) ## every request of the JSON API with what nobody would think of; API_EXAMPLES=1000 SEED=7; takes minutes
+	API_EXAMPLES=$(or $(API_EXAMPLES),300) SEED=$(or $(SEED),1) $(BIN)/python -m pytest tests/integration/test_api_description.py -m proof -s $(PYTEST)
+
+proof-manager: $(READY) ## every page and GET of the API with 10,000,000 finished jobs; ROWS=1000000 for fewer; needs 10 GB of disk and some minutes
+	ROWS=$(or $(ROWS),10000000) $(BIN)/python -m pytest tests/integration/test_manager_at_scale.py -m proof -s $(PYTEST)
+
 proof-calendars: $(READY) ## calendar.sync exact through 50 x 1,000 changes and kills; SEEDS=4 SEED=7 CHANGES=200; takes hours
 	SEEDS=$(or $(SEEDS),50) SEED=$(or $(SEED),1) CHANGES=$(or $(CHANGES),1000) $(BIN)/python -m pytest tests/faults/test_calendar_changes.py -m proof -s $(PYTEST)
 
@@ -84,8 +91,17 @@ proof-retention: $(READY) ## drop a day of 10 million finished jobs; needs 6 GB 
 proof-budget: $(READY) ## a day's budget of 1,000 calls through kills of four servants; takes minutes
 	$(BIN)/python -m pytest tests/faults/test_budget_kills.py -m proof $(PYTEST)
 
+proof-browser: $(READY) ## every page and every action of the manager in Chromium, with and without scripts; takes minutes
+	$(BIN)/python -m pytest tests/browser -m "proof or not proof" $(PYTEST)
+
+proof-pages: $(READY) ## 200 open pages cost little and show a change within a second; PAGES=50 SERVANTS=50 SECONDS=20; takes a minute
+	PAGES=$(or $(PAGES),200) SERVANTS=$(or $(SERVANTS),200) SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest tests/integration/test_open_pages.py -m proof -s $(PYTEST)
+
 wheel: $(READY) ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation
+
+vendor: $(READY) ## take the files that browsers load anew from the npm packages (needs npm)
+	$(BIN)/python -m manager.npm
 
 lock: ## resolve the dependencies again (needs uv)
 	uv pip compile pyproject.toml --group dev --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header -o requirements.lock

@@ -27,6 +27,8 @@ from infra.postgres.migrate import migrate
 
 START_SECONDS = 60
 
+_SERVERS = ("postgres", "sqs", "redis")
+
 
 @dataclass
 class Machine:
@@ -110,8 +112,22 @@ class Machine:
 
     def stop(self, name: str) -> None:
         """End one program by SIGTERM, and by SIGKILL if it does not listen."""
+        self.processes[name].send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
+        self._wait_for_end(name)
+
+    def end(self) -> None:
+        """End every program: all but the servers at once, then the servers, without which the others would drag on."""
+        self.disconnect()
+        others = [name for name in self.processes if name not in _SERVERS]
+        for name in others:
+            self.processes[name].terminate()
+        for name in others:
+            self._wait_for_end(name)
+        for name in list(self.processes):
+            self.stop(name)
+
+    def _wait_for_end(self, name: str) -> None:
         process = self.processes.pop(name)
-        process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
         try:
             process.wait(30)
         except subprocess.TimeoutExpired:
@@ -164,9 +180,7 @@ def machine(*, like: Path | None = None) -> Iterator[Machine]:
             write_key_file(directory / "keys")
             yield made
         finally:
-            made.disconnect()
-            for program in reversed(list(made.processes)):
-                made.stop(program)
+            made.end()
 
 
 def _accepts(port: int) -> bool:

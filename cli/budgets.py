@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,8 @@ from cli.errors import BadInput
 from cli.params import ID, json_option
 
 if TYPE_CHECKING:
+    import psycopg
+
     from cli.output import Column
     from infra.postgres.budgets import BudgetLine
 
@@ -31,7 +34,8 @@ _COUNT = click.IntRange(1, 10**9)
 def budget(connection_id: int, clear: bool, as_json: bool, **limits: Any) -> None:
     """Show a connection's budget; with limits, set them first."""
     from cli.output import print_json, print_table
-    from infra.postgres.budgets import clear_budgets, show_budgets
+    from infra.postgres.budget_settings import clear_budget, forecasts_of
+    from infra.postgres.budgets import show_budgets
     from infra.postgres.connections import read_connection
 
     settings = current_settings()
@@ -39,12 +43,10 @@ def budget(connection_id: int, clear: bool, as_json: bool, **limits: Any) -> Non
     with database_connection(settings) as connection:
         read_connection(connection, connection_id)
         if clear:
-            clear_budgets(connection, connection_id)
+            clear_budget(connection, connection_id)
         if given:
             _set(connection, connection_id, given)
-        if clear or given:
-            _release(connection, connection_id)
-        lines = show_budgets(connection, connection_id)
+        lines, forecasts = show_budgets(connection, connection_id), forecasts_of(connection, connection_id)
     if clear or given:
         ring_bell(settings)
     if as_json:
@@ -54,55 +56,28 @@ def budget(connection_id: int, clear: bool, as_json: bool, **limits: Any) -> Non
     for line in lines[:1]:
         if line.blocked_until is not None:
             click.echo(f"No call is made until {line.blocked_until:%Y-%m-%d %H:%M:%S} UTC: {line.blocked_reason}.")
+    for forecast in forecasts:
+        click.echo(forecast.words)
 
 
-def _set(connection: Any, connection_id: int, given: dict[str, Any]) -> None:
-    from infra.postgres.budgets import declare_budgets, show_budgets
-    from retinue.budget import Budget
+def _set(connection: psycopg.Connection, connection_id: int, given: Mapping[str, Any]) -> None:
+    from infra.postgres.budget_settings import InvalidBudget, set_budget
 
     try:
-        asked = Budget(**given)
-    except ValueError as error:
-        raise BadInput(f"{str(error).capitalize()}.") from None
-    if asked.windows():
-        declare_budgets(connection, connection_id, asked, source="set")
-        return
-    # A reserve alone: for the windows that there are.
-    limits = {line.window_seconds: _own_limit(line) for line in show_budgets(connection, connection_id)}
-    if not limits:
-        raise BadInput("There is no limit to reserve a share of: give one, such as --per-day 10000.")
-    names = {86_400: "per_day", 3_600: "per_hour", 60: "per_minute", 0: "concurrent"}
-    kept: dict[str, Any] = {names[seconds]: limit for seconds, limit in limits.items()}
-    declare_budgets(connection, connection_id, Budget(**kept, reserve=asked.reserve), source="set")
-
-
-def _own_limit(line: BudgetLine) -> int:
-    """What a person's word on the reserve says of the limit itself: where answers name it, nothing."""
-    from retinue.limits import MAX_COUNT
-
-    return MAX_COUNT if line.source == "declared" and line.learned_limit is not None else line.call_limit
-
-
-def _release(connection: Any, connection_id: int) -> None:
-    """Under other limits the lanes may have something left; if not, the next job holds them again."""
-    from infra.postgres.breakers import connection_scope
-    from infra.postgres.holds import release_holds
-    from retinue.holds import HoldKind
-
-    release_holds(connection, [HoldKind.BUDGET], scope=connection_scope(connection_id))
+        set_budget(connection, connection_id, **given)
+    except InvalidBudget as error:
+        raise BadInput(error.message) from None
 
 
 def _columns() -> list[Column[BudgetLine]]:
     from cli.job_views import short_moment
     from cli.output import Column
+    from infra.postgres.budget_settings import limit_of
 
     names = {86_400: "per day", 3_600: "per hour", 60: "per minute", 0: "at the same time"}
 
     def left(line: BudgetLine) -> int:
-        limit = line.call_limit if line.learned_limit is None else line.learned_limit
-        if line.source == "set":
-            limit = min(limit, line.call_limit)
-        return max(0, limit - line.spent - line.foreign_calls - line.lent)
+        return max(0, limit_of(line) - line.spent - line.foreign_calls - line.lent)
 
     return [
         Column("Window", lambda line: names.get(line.window_seconds, f"{line.window_seconds} s")),

@@ -39,6 +39,7 @@ def _filter_options(*states: str) -> Callable[[Command], Command]:
         click.option("--state", "states", multiple=True, type=click.Choice(states), help="Only this; may be repeated."),
         click.option("--reason", metavar="REASON", help="Only jobs in their state for this reason, such as poison."),
         click.option("--error-kind", metavar="KIND", help="Only where the last error is of this kind."),
+        click.option("--error-text", metavar="TEXT", help="Only where the last error says this somewhere."),
         click.option("--fingerprint", metavar="HEX", help="Only where the last error has this fingerprint."),
         click.option("--since", metavar="TIME", type=Moment(), help="Made (retry: ended) at this time or later."),
         click.option("--until", metavar="TIME", type=Moment(), help="Made (retry: ended) before this time."),
@@ -93,7 +94,8 @@ def _run(
     as_json, is_meant = options.pop("as_json"), options.pop("yes")
     settings = current_settings()
     with database_connection(settings) as connection:
-        order = _order(connection, operation, options, run_at=_moment(connection, at, delay))
+        wanted = _order(connection, operation, options, run_at=_moment(connection, at, delay))
+        order = bulks.bounded(connection, wanted)
         found = bulks.preview(connection, order)
         job_id = bulks.start(connection, order, expected=found.expected) if is_meant and found.jobs else None
     if job_id is not None:

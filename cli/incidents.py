@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.environment import current_settings, database_connection, ring_bell
-from cli.params import ID, json_option
+from cli.params import ID, json_option, operator_option
 
 if TYPE_CHECKING:
     from cli.output import Column
@@ -64,7 +64,7 @@ def probe_incident(incident_id: int, as_json: bool) -> None:
     settings = current_settings()
     with database_connection(settings) as connection:
         line = find_incident(connection, incident_id)
-        asked = request_probe(connection, line.connection_id) if _is_probed(line) else []
+        asked = request_probe(connection, line.connection_id) if line.is_probed else []
     ring_bell(settings)
     if as_json:
         print_json({"incident_id": incident_id, "probing": bool(asked)})
@@ -74,6 +74,68 @@ def probe_incident(incident_id: int, as_json: bool) -> None:
         click.echo(f"Incident {incident_id} holds no job: each sync looks for what is missing.")
     else:
         click.echo(f"Incident {incident_id} is resolved: there is nothing to probe.")
+
+
+@incidents.command("assign")
+@click.argument("incident_id", metavar="ID", type=ID)
+@click.argument("to", metavar="[WHO]", required=False)
+def assign_incident(incident_id: int, to: str | None) -> None:
+    """Say who sees to an incident; nobody if WHO is left out."""
+    from infra.postgres import incident_marks as marks
+
+    with database_connection() as connection:
+        marks.assign_incident(connection, incident_id, to)
+    click.echo(f"Incident {incident_id} is {f'assigned to {to}' if to else 'nobody’s'}.")
+
+
+@incidents.command("note")
+@click.argument("incident_id", metavar="ID", type=ID)
+@click.argument("text")
+@operator_option
+def note_incident(incident_id: int, text: str, operator: str) -> None:
+    """Note something about an incident for those who look next."""
+    from infra.postgres import trouble_notes as notes
+
+    with database_connection() as connection:
+        notes.note_incident(connection, incident_id, author=operator, text=text)
+    click.echo(f"Noted for incident {incident_id}.")
+
+
+@incidents.command("mute")
+@click.argument("incident_id", metavar="ID", type=ID)
+@click.option("--days", type=click.IntRange(1, 3650), help="For so many days; else until it is ended.")
+@click.option("--alike", is_flag=True, help="All whose reasons say the same, those to come, too.")
+@click.option("--off", is_flag=True, help="End the mute.")
+@operator_option
+def mute_incident(incident_id: int, days: int | None, alike: bool, off: bool, operator: str) -> None:
+    """Count an incident among the troubles no more. Its lanes stay parked."""
+    from cli.anomalies import mute_end
+    from infra.postgres import incident_marks as marks
+    from infra.postgres.incidents import find_incident
+
+    with database_connection() as connection:
+        if off:
+            marks.unmute_incident(connection, incident_id)
+        elif alike:
+            found = find_incident(connection, incident_id)
+            marks.mute_incidents(connection, found.fingerprint, by=operator, until=mute_end(days))
+        else:
+            marks.mute_incident(connection, incident_id, by=operator, until=mute_end(days))
+    click.echo(f"Incident {incident_id} is {'told of again' if off else 'muted'}.")
+
+
+@incidents.command("resolve")
+@click.argument("incident_id", metavar="ID", type=ID)
+@operator_option
+def resolve_incident(incident_id: int, operator: str) -> None:
+    """Say that an incident is over: its lanes go on. If it is not, their next job opens another."""
+    from infra.postgres import incident_marks as marks
+
+    settings = current_settings()
+    with database_connection(settings) as connection:
+        marks.resolve_incident(connection, incident_id, by=operator)
+    ring_bell(settings)
+    click.echo(f"Incident {incident_id} is resolved.")
 
 
 @click.command(short_help="List open circuit breakers.")
@@ -91,13 +153,6 @@ def breakers(as_json: bool) -> None:
         print_table(found, _breaker_columns(), empty="Every breaker is closed.")
 
 
-def _is_probed(line: IncidentLine) -> bool:
-    """Whether jobs wait for a probe of it."""
-    from infra.postgres.incidents import PART
-
-    return line.resolved_at is None and line.kind != PART
-
-
 def _facts(line: IncidentLine) -> list[tuple[str, object]]:
     from cli.job_views import account_words
     from infra.redaction import mask_text
@@ -113,13 +168,23 @@ def _facts(line: IncidentLine) -> list[tuple[str, object]]:
         ("Reason", mask_text(line.reason)),
         ("Opened", f"{moment(line.opened_at)} by job {line.job_id}"),
     ]
-    if _is_probed(line):
+    if line.assigned_to is not None:
+        facts.append(("Assigned to", line.assigned_to))
+    if line.muted_by is not None:
+        facts.append(("Muted by", line.muted_by))
+    if line.is_probed:
         facts += [("Lanes held", line.lanes), ("Next probe", moment(line.probe_at))]
     if line.probed_at is not None:
         facts.append(("Last probe", moment(line.probed_at)))
     if line.probe_error is not None:
         facts.append(("It said", mask_text(line.probe_error)))
     return facts
+
+
+def _state(line: IncidentLine) -> str:
+    if line.resolved_at is not None:
+        return "resolved"
+    return "muted" if line.muted_by is not None else "open"
 
 
 def _incident_columns() -> list[Column[IncidentLine]]:
@@ -132,10 +197,10 @@ def _incident_columns() -> list[Column[IncidentLine]]:
         Column("Account", lambda line: account_words(line.account_id, line.account_name)),
         Column("Connection", lambda line: f"{line.connection_id} ({line.provider} {line.connection_name})"),
         Column("Kind", lambda line: line.kind),
-        Column("State", lambda line: "open" if line.resolved_at is None else "resolved"),
+        Column("State", _state),
         Column("Opened (UTC)", lambda line: short_moment(line.opened_at)),
         Column("Lanes", lambda line: line.lanes, right=True),
-        Column("Next probe (UTC)", lambda line: short_moment(line.probe_at) if _is_probed(line) else ""),
+        Column("Next probe (UTC)", lambda line: short_moment(line.probe_at) if line.is_probed else ""),
         Column("Reason", lambda line: one_line(mask_text(line.reason))),
     ]
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from infra.postgres.enqueue import Enqueued
     from infra.postgres.job_actions import ActionResult
     from infra.postgres.job_queries import ComingTry, JobDetails, JobEvent, JobLine, JobList
+    from infra.postgres.job_search import JobPage
     from infra.postgres.why import Why
 
 STYLES = {
@@ -33,20 +34,21 @@ def print_job_list(found: JobList, *, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    columns: list[Column[JobLine]] = [
-        Column("ID", lambda job: job.id, right=True),
-        Column("Type", lambda job: job.type),
-        Column("Account", lambda job: account_words(job.account_id, job.account_name)),
-        Column("State", lambda job: job.state, style=lambda job: STYLES[job.state]),
-        Column("Tries", lambda job: job.attempt, right=True),
-        Column("Created (UTC)", lambda job: short_moment(job.created_at)),
-        Column("Due or ended (UTC)", lambda job: short_moment(job.finished_at or job.run_at)),
-        Column("Ran", lambda job: seconds(job.run_seconds), right=True),
-        Column("Note", _note),
-    ]
-    print_table(found.jobs, columns, empty="No such jobs.")
+    print_table(found.jobs, _line_columns(), empty="No such jobs.")
     if found.searched_to is not None:
         click.echo(f"Older jobs than {found.searched_to} were not looked at: that would take long.", err=True)
+
+
+def print_job_page(page: JobPage, *, as_json: bool) -> None:
+    """The jobs of one page, and where the next one begins."""
+    following = None if page.following is None else page.following.token
+    if as_json:
+        print_json({"jobs": page.jobs, "following": following, "unfinished_search": page.unfinished_search})
+        return
+    print_table(page.jobs, _line_columns(), empty="No such jobs.")
+    if following is not None:
+        why = "Looking further would take long" if page.unfinished_search else "There are more"
+        click.echo(f"{why}: the same with --after {following} goes on.", err=True)
 
 
 def print_job(job: JobDetails, *, as_json: bool) -> None:
@@ -117,6 +119,20 @@ def short_moment(at: Any) -> str:
 def seconds(count: float | None) -> str:
     """`1.2 s`, `2 min 5 s`."""
     return "" if count is None else f"{count * 1000:.0f} ms" if count < 1 else duration(timedelta(seconds=count))
+
+
+def _line_columns() -> list[Column[JobLine]]:
+    return [
+        Column("ID", lambda job: job.id, right=True),
+        Column("Type", lambda job: job.type),
+        Column("Account", lambda job: account_words(job.account_id, job.account_name)),
+        Column("State", lambda job: job.state, style=lambda job: STYLES[job.state]),
+        Column("Tries", lambda job: job.attempt, right=True),
+        Column("Created (UTC)", lambda job: short_moment(job.created_at)),
+        Column("Due or ended (UTC)", lambda job: short_moment(job.finished_at or job.run_at)),
+        Column("Ran", lambda job: seconds(job.run_seconds), right=True),
+        Column("Note", _note),
+    ]
 
 
 def _note(job: JobLine) -> str:
@@ -210,6 +226,7 @@ def _result_words(result: ActionResult) -> str:
         return f"Job {result.job_id}: runs again as job {result.new_job_id}."
     words = {
         "made_due": "is due now",
+        "rescheduled": "was given another time",
         "cancelled": "was cancelled",
         "cancel_requested": "was asked to stop",
         "group_cancelled": "is finished; what is left of the groups it made is being cancelled",

@@ -11,6 +11,7 @@ import click
 from cli.bulk import bulk
 from cli.environment import current_settings, database_connection, ring_bell
 from cli.errors import BadInput
+from cli.job_search import log, reschedule, search
 from cli.params import ID, Duration, JsonObject, Moment, account_option, json_option
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ def jobs() -> None:
 
 
 jobs.add_command(bulk)
+jobs.add_command(search)
+jobs.add_command(log)
+jobs.add_command(reschedule)
 
 
 @jobs.command("list")

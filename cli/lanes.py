@@ -12,7 +12,8 @@ from cli.params import json_option
 
 if TYPE_CHECKING:
     from cli.output import Column
-    from infra.postgres.lanes import LaneLine, TypeLine
+    from infra.postgres.lanes import LaneLine
+    from infra.postgres.types import TypeLine
 
 
 @click.group()
@@ -92,7 +93,7 @@ def set_lane(job_type: str, lane: str, weight: float | None, limit: str | None, 
 
 @click.group()
 def types() -> None:
-    """Look at types of work, pause and resume them."""
+    """Look at types of work, pause and resume them, set their limits."""
 
 
 @types.command("list")
@@ -100,10 +101,11 @@ def types() -> None:
 def list_types(as_json: bool) -> None:
     """List the types that servants have announced."""
     from cli.output import print_json, print_table
-    from infra.postgres import lanes as stored
+    from infra.postgres import types as stored
 
-    with database_connection() as connection:
-        found = stored.list_types(connection)
+    settings = current_settings()
+    with database_connection(settings) as connection:
+        found = stored.list_types(connection, alive_seconds=settings.lease_seconds)
     if as_json:
         print_json({"types": found})
     else:
@@ -126,8 +128,48 @@ def resume_type(job_type: str) -> None:
     _pause_type(job_type, paused=False)
 
 
+@types.command("set")
+@click.argument("job_type", metavar="TYPE")
+@click.option("--lane-limit", metavar="COUNT|none", help="Jobs of one lane at once.")
+@click.option("--type-limit", metavar="COUNT|none", help="Jobs of the whole type at once.")
+@click.option("--declared", is_flag=True, help="Back to the limits that its code declares.")
+def set_type(job_type: str, lane_limit: str | None, type_limit: str | None, declared: bool) -> None:
+    """Set TYPE's limits; they stand whatever its code declares, until --declared."""
+    from infra.postgres import types as stored
+
+    if declared == (lane_limit is not None or type_limit is not None):
+        raise BadInput("Give --lane-limit, --type-limit, or both; or --declared alone.")
+    settings = current_settings()
+    with database_connection(settings) as connection:
+        if declared:
+            stored.declare_type_limits(connection, job_type)
+        else:
+            _set_limits(connection, job_type, settings.lease_seconds, lane_limit=lane_limit, type_limit=type_limit)
+    ring_bell(settings)
+    click.echo(f"Type {job_type} has {'its declared limits' if declared else 'new limits'}.")
+
+
+def _set_limits(
+    connection: Any, job_type: str, alive_seconds: float, *, lane_limit: str | None, type_limit: str | None
+) -> None:
+    """The limit that was not given stays."""
+    from infra.postgres import types as stored
+
+    found = stored.list_types(connection, alive_seconds=alive_seconds, type=job_type)
+    lane, whole = (found[0].lane_limit, found[0].type_limit) if found else (None, None)
+    try:
+        stored.set_type_limits(
+            connection,
+            job_type,
+            lane_limit=lane if lane_limit is None else _limit(lane_limit, "--lane-limit"),
+            type_limit=whole if type_limit is None else _limit(type_limit, "--type-limit"),
+        )
+    except ValueError as error:
+        raise BadInput(f"{str(error).capitalize()}.") from None
+
+
 def _pause_type(job_type: str, *, paused: bool) -> None:
-    from infra.postgres import lanes as stored
+    from infra.postgres import types as stored
 
     settings = current_settings()
     with database_connection(settings) as connection:
@@ -136,11 +178,11 @@ def _pause_type(job_type: str, *, paused: bool) -> None:
     click.echo(f"Type {job_type} is {'paused' if paused else 'resumed'}.")
 
 
-def _limit(text: str | None) -> int | None:
+def _limit(text: str | None, option: str = "--limit") -> int | None:
     if text is None or text == "none":
         return None
     if not text.isdecimal():
-        raise BadInput(f"--limit is a number or 'none', got {text!r}.")
+        raise BadInput(f"{option} is a number or 'none', got {text!r}.")
     return int(text)
 
 
@@ -164,7 +206,8 @@ def _lane_columns() -> list[Column[LaneLine]]:
         Column("Type", lambda line: line.type),
         Column("Lane", lambda line: line.lane),
         Column("State", lambda line: line.state),
-        Column("Under way", lambda line: line.in_flight),
+        Column("Waiting", lambda line: line.pending, right=True),
+        Column("Under way", lambda line: line.in_flight, right=True),
         Column("Limit", lambda line: line.lane_limit),
         Column("Weight", lambda line: f"{line.weight:g}"),
         Column("Due (UTC)", lambda line: short_moment(line.due_at)),
@@ -178,8 +221,10 @@ def _type_columns() -> list[Column[TypeLine]]:
 
     return [
         Column("Type", lambda line: line.type),
-        Column("Slots", lambda line: line.slots),
-        Column("Under way", lambda line: line.in_flight),
+        Column("Servants", lambda line: line.servants, right=True),
+        Column("Slots", lambda line: line.slots, right=True),
+        Column("Waiting", lambda line: line.pending, right=True),
+        Column("Under way", lambda line: line.in_flight, right=True),
         Column("Lane limit", lambda line: line.lane_limit),
         Column("Type limit", lambda line: line.type_limit),
         Column("Order", lambda line: line.order_policy),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -79,3 +81,18 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def account_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--account` to a command."""
     return click.option("--account", metavar="ID|NAME", help="The account, by ID or by name.")(command)
+
+
+def operator_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--by` to a command: who acts, as people will read it."""
+    return click.option(
+        "--by", "operator", default=_user, metavar="NAME", show_default="the system's user", help="Who acts."
+    )(command)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run as a number that no list of users knows.
+        return f"user {os.getuid()}"

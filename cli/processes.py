@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from cli.environment import current_settings
+from cli.environment import current_settings, load_structlog_alone
 
 if TYPE_CHECKING:
     from infra.postgres.connect import Database
@@ -26,6 +24,9 @@ PAUSE_SECONDS = 1.0
 
 #: Database connections of a servant on top of one for each slot: claims, settling, heartbeats, the start.
 _OWN_CONNECTIONS = 4
+
+#: While the database is away, most pages of the manager say so at once; one in this many seconds tries.
+_AWAY_SECONDS = 2.0
 
 T = TypeVar("T")
 
@@ -63,7 +64,10 @@ def servant(job_type: str) -> None:
 @click.command(short_help="Run the manager.")
 def manager() -> None:
     """Run the manager: the pages that show operators jobs and servants."""
-    with process_settings() as settings, servers(settings, "retinue-manager") as (database, queues):
+    with (
+        process_settings() as settings,
+        servers(settings, "retinue-manager", away_seconds=_AWAY_SECONDS) as (database, queues),
+    ):
         from manager.process import ManagerProcess
 
         status = ManagerProcess(settings, database=database, queues=queues).run()
@@ -77,7 +81,7 @@ def process_settings() -> Iterator[Settings]:
     Raises:
         SystemExit: with 78, after the message is on standard error.
     """
-    _load_structlog_alone()
+    load_structlog_alone()
     from infra.logs import configure_logs
     from infra.redaction import mask_text
     from infra.supervisor.exits import leave_misconfigured
@@ -91,19 +95,11 @@ def process_settings() -> Iterator[Settings]:
         leave_misconfigured(f"Error: {mask_text(error.message)}")
 
 
-def _load_structlog_alone() -> None:
-    """Where rich is installed, structlog loads it to draw tracebacks, which our logs do not: 4 MiB for each process."""
-    if "rich" not in sys.modules:
-        sys.modules["rich"] = None  # type: ignore[assignment] # how Python says that there is no such module
-        import_module("structlog")
-        del sys.modules["rich"]
-
-
 @contextmanager
 def servers(
-    settings: Settings, application_name: str, *, max_connections: int = 8
+    settings: Settings, application_name: str, *, max_connections: int = 8, away_seconds: float = 0
 ) -> Iterator[tuple[Database, Queues]]:
-    """The database, which answers and is at the newest schema, and the queues.
+    """The database, which answers and is at the newest schema, and the queues; `away_seconds` as in `Database`.
 
     Raises:
         DatabaseUnreachable: nothing answers, not within `PATIENCE_SECONDS` either.
@@ -113,7 +109,12 @@ def servers(
     from infra.queues.choose import queues_from
 
     patiently("database_awaited", lambda: _require_schema(settings.database_url))
-    database = Database(settings.database_url, application_name=application_name, max_connections=max_connections)
+    database = Database(
+        settings.database_url,
+        application_name=application_name,
+        max_connections=max_connections,
+        away_seconds=away_seconds,
+    )
     queues = queues_from(settings)
     try:
         yield database, queues

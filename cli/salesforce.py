@@ -60,8 +60,12 @@ def list_objects(
 @click.argument("objects", metavar="OBJECT...", nargs=-1, required=True)
 def resync(connection_id: int, objects: tuple[str, ...]) -> None:
     """Read objects anew as a whole; what is gone is deleted once all of them was read."""
-    payload = {"connection_id": connection_id, "resync": list(objects)}
-    job_id = _enqueue(connection_id, "salesforce.sync", payload, objects=objects)
+    from infra.postgres.connection_actions import resync_objects
+
+    settings = current_settings()
+    with database_connection(settings) as connection:
+        job_id = resync_objects(connection, _salesforce(connection, connection_id), objects)
+    ring_bell(settings)
     click.echo(
         f"Job {job_id} begins to read {', '.join(objects)} anew. `retinue groups list --unfinished` shows how far."
     )

@@ -13,13 +13,13 @@ from cli.params import ID, Duration, JsonObject, account_option, json_option
 
 if TYPE_CHECKING:
     from cli.output import Column
-    from infra.postgres.schedules import ScheduleLine
+    from infra.postgres.schedule_lines import ScheduleLine
     from retinue.schedule import Rule
 
 
 @click.group()
 def schedules() -> None:
-    """Look at schedules, add, pause, resume and run them."""
+    """Look at schedules, add, change, pause, resume and run them."""
 
 
 @schedules.command("list")
@@ -31,12 +31,13 @@ def schedules() -> None:
 def list_schedules(job_type: str | None, account: str | None, after: int, limit: int, as_json: bool) -> None:
     """List schedules by ID."""
     from cli.output import print_json, print_table
-    from infra.postgres import schedules as stored
+    from infra.postgres import schedule_lines as stored
     from infra.postgres.accounts import find_account
 
     with database_connection() as connection:
         account_id = None if account is None else find_account(connection, account).id
-        found = stored.list_schedules(connection, account_id=account_id, type=job_type, after=after, limit=limit)
+        wanted = stored.ScheduleFilter(account_id=account_id, type=job_type)
+        found = stored.list_schedules(connection, wanted, after=after, limit=limit)
     if as_json:
         print_json({"schedules": found})
     else:
@@ -80,6 +81,35 @@ def add_schedule(payload: dict[str, Any] | None, as_json: bool, **options: Any) 
         )
         schedule_id = add(connection, new)
         _print_one(connection, schedule_id, "was added", as_json=as_json)
+
+
+@schedules.command("set")
+@click.argument("schedule_id", metavar="ID", type=ID)
+@click.argument("payload", metavar="[JSON]", type=JsonObject(), required=False)
+@click.option("--name", help="Another name.")
+@click.option("--cron", metavar="EXPRESSION", help="Another rule: minute, hour, day, month, weekday.")
+@click.option("--every", metavar="DURATION", type=Duration(), help="Another rule: an interval, which begins now.")
+@click.option("--timezone", help="Another zone that --cron means.")
+@click.option("--jitter", metavar="DURATION", type=Duration(), help="Start each job up to so much later, by chance.")
+@click.option("--catch-up", type=int, help="After an outage, make up for so many missed fires.")
+@click.option("--overlap", type=click.Choice(["skip", "allow"]), help="What a fire does while the last job runs.")
+@click.option("--priority", type=click.IntRange(0, 9), help="0 is the most urgent.")
+@json_option
+def set_schedule(schedule_id: int, payload: dict[str, Any] | None, as_json: bool, **options: Any) -> None:
+    """Change what is named of a schedule.
+
+    *** in the payload JSON stands for the value that it hides.
+    """
+    from infra.postgres.schedule_edits import ScheduleEdit, edit_schedule
+
+    cron, every = options.pop("cron"), options.pop("every")
+    rule = None if cron is None and every is None else _rule(cron, every)
+    edit = ScheduleEdit(rule=rule, payload=payload, **options)
+    if edit == ScheduleEdit():
+        raise BadInput("Say what to change: see `retinue schedules set --help`.")
+    with database_connection() as connection:
+        edit_schedule(connection, schedule_id, edit)
+        _print_one(connection, schedule_id, "was changed", as_json=as_json)
 
 
 @schedules.command("pause")
@@ -138,10 +168,10 @@ def _rule(cron: str | None, every: timedelta | None) -> Rule:
 
 def _print_one(connection: Any, schedule_id: int, what: str, *, as_json: bool) -> None:
     from cli.output import print_json
-    from infra.postgres.schedules import list_schedules as find
+    from infra.postgres.schedule_lines import find_schedule
     from infra.words import moment
 
-    (line,) = find(connection, schedule_id=schedule_id)
+    line = find_schedule(connection, schedule_id)
     if as_json:
         print_json(line)
         return
@@ -168,8 +198,6 @@ def _columns() -> list[Column[ScheduleLine]]:
 
 
 def _rule_words(line: ScheduleLine) -> str:
-    from infra.words import duration
+    from infra.rule_words import rule_words
 
-    if line.cron is not None:
-        return f"{line.cron} {line.timezone}"
-    return f"every {duration(timedelta(seconds=line.every_seconds or 0))}"
+    return rule_words(cron=line.cron, every_seconds=line.every_seconds, timezone=line.timezone)

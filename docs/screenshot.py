@@ -1,35 +1,49 @@
-"""Makes docs/overview.png, the manager's page as the README shows it.
+"""Makes docs/overview.png, the manager's first page as the README shows it, and docs/job.png, a job's page.
 
-    python -m docs.screenshot              docs/overview.png
-    python -m docs.screenshot DIRECTORY    every look of every page, to be looked at
+    python -m docs.screenshot                      the pictures
+    python -m docs.screenshot DIRECTORY [PATH …]   every look of these pages, or of all, to be looked at: / /jobs …
 
 It needs Chromium and makes a database of its own, with a made-up fleet in it.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from flask import Flask
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
 from infra.local.postgres_cluster import embedded_binaries
 from infra.postgres.connect import Database
 from infra.postgres.migrate import migrate
-from manager.app import create_app
+from infra.roles import Role
 from retinue.testing.postgres import embedded_server
-from tests.support.chromium import Page, find_chromium, open_page
-from tests.support.manager_server import StubQueues, manager_settings, serving, sign_in
-from tests.support.overview_rows import add_fleet, add_scheduler, add_type
+from tests.support.browser import session_cookie
+from tests.support.chromium import FLAGS, find_chromium
+from tests.support.demo_rows import add_demo
+from tests.support.every_page import PAGES, addresses
+from tests.support.job_rows import add_worked_jobs
+from tests.support.manager_server import manager_app, serving
+from tests.support.overview_rows import add_fleet, add_past
 
-PICTURE = Path(__file__).with_name("overview.png")
-WIDE, NARROW = 1280, 390
+#: Both ways to keep what finished tell the same, as they do where work makes them.
+_AGREE = """
+WITH gone AS (DELETE FROM job_rollups)
 
-#: The README has room down to here.
-SERVANTS = "document.getElementById('servants')"
+INSERT INTO job_rollups (minute, type, state, shard, jobs, run_seconds, wait_seconds)
+SELECT starts_at, type, state, 1, sum(jobs), sum(run_seconds), sum(wait_seconds)
+FROM account_rollups
+GROUP BY starts_at, type, state
+"""
+
+HERE = Path(__file__).parent
+WIDE, NARROW = ViewportSize(width=1280, height=1010), ViewportSize(width=390, height=844)
 
 
 def main(arguments: list[str]) -> None:
@@ -37,51 +51,66 @@ def main(arguments: list[str]) -> None:
     path = find_chromium()
     if path is None:
         sys.exit("Chromium is not installed. Run as root: python -m tests.support.chromium")
-    with _database() as (database, sql), open_page(path) as page:
+    with _database() as (database, sql), _manager(database) as (app, address), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         if arguments:
-            Path(arguments[0]).mkdir(parents=True, exist_ok=True)
-            _take_all(database, sql, page, Path(arguments[0]))
+            directory, *paths = arguments
+            words = add_demo(sql, database)
+            looks = [look.format(**words) for look in paths or addresses(PAGES)]
+            _take_looks(browser, app, address, Path(directory), looks)
         else:
-            add_fleet(sql)
-            page.emulate(width=WIDE)
-            with _overview(database, page):
-                page.screenshot(PICTURE, height=page.evaluate(f"{SERVANTS}.getBoundingClientRect().bottom + 24"))
+            _take_pictures(_context(browser, app, address).new_page(), sql)
 
 
-def _take_all(database: Database, sql: psycopg.Connection, page: Page, directory: Path) -> None:
-    with _overview(database, page) as address:
-        _take_looks(page, directory, "empty")
-        page.open(f"{address}/nowhere")
-        _take_looks(page, directory, "not-found")
-        with page.loading():
-            page.evaluate(f"location = '{address}'")
-        with page.loading():
-            page.evaluate("document.querySelector('.tools').submit()")
-        _take_looks(page, directory, "sign-in")
-    add_type(sql, "calendar.sync")
-    add_scheduler(sql)
-    with _overview(database, page):
-        _take_looks(page, directory, "unused")
-    sql.execute("TRUNCATE job_types, schedulers")
+def _take_pictures(page: Page, sql: psycopg.Connection) -> None:
     add_fleet(sql)
-    with _overview(database, page):
-        _take_looks(page, directory, "overview")
+    add_past(sql)
+    sql.execute(_AGREE)
+    _open(page, "/")
+    page.screenshot(path=HERE / "overview.png")
+    _open(page, f"/jobs/{add_worked_jobs(sql).retrying}")
+    page.screenshot(path=HERE / "job.png")
 
 
-def _take_looks(page: Page, directory: Path, name: str) -> None:
-    for scheme in ("light", "dark"):
-        for width in (WIDE, NARROW):
-            page.emulate(width=width, scheme=scheme)
-            page.screenshot(directory / f"{name}-{scheme}-{width}.png")
+def _take_looks(browser: Browser, app: Flask, address: str, directory: Path, paths: Sequence[str]) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    for dark in (False, True):
+        page = _context(browser, app, address, dark=dark).new_page()
+        for path in paths:
+            for size in (WIDE, NARROW):
+                page.set_viewport_size(size)
+                _open(page, path)
+                name = re.sub(r"\W+", "-", path).strip("-") or "overview"
+                look = f"{name}-{'dark' if dark else 'light'}-{size['width']}.png"
+                page.screenshot(path=directory / look, full_page=True)
+
+
+def _context(browser: Browser, app: Flask, address: str, *, dark: bool = False) -> BrowserContext:
+    """Somebody who has signed in."""
+    context = browser.new_context(
+        base_url=address,
+        viewport=WIDE,
+        color_scheme="dark" if dark else "light",
+        reduced_motion="reduce",
+    )
+    name, value = session_cookie(app, Role.ADMIN)
+    context.add_cookies([{"name": name, "value": value, "url": address}])
+    return context
+
+
+def _open(page: Page, path: str) -> None:
+    """With its letters there, and its charts drawn."""
+    page.goto(path)
+    page.wait_for_function("document.fonts.status === 'loaded'")
+    page.wait_for_function("[...document.querySelectorAll('figure.chart')].every((f) => f.querySelector('canvas'))")
 
 
 @contextmanager
-def _overview(database: Database, page: Page) -> Iterator[str]:
-    """The page at the overview of a manager that started just now, and that manager's address."""
-    app = create_app(manager_settings(), database=database, queues=StubQueues())
+def _manager(database: Database) -> Iterator[tuple[Flask, str]]:
+    """A manager on this database, and its address."""
+    app = manager_app(database)
     with serving(app) as address:
-        sign_in(page, address)
-        yield address
+        yield app, address
 
 
 @contextmanager

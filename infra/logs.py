@@ -28,6 +28,7 @@ from structlog.processors import add_log_level, format_exc_info
 from structlog.stdlib import ExtraAdder, ProcessorFormatter
 from structlog.types import FilteringBoundLogger, Processor
 
+from infra.log_lines import keep_line
 from infra.redaction import redact_field
 
 LogFormat = Literal["console", "json"]
@@ -187,7 +188,7 @@ def _redact_event(_logger: object, _method: str, event: Event) -> Event:
 
 
 def _last_steps(log_format: LogFormat, writer: LineWriter) -> list[Processor]:
-    steps: list[Processor] = [format_exc_info, _redact_event]
+    steps: list[Processor] = [format_exc_info, _redact_event, keep_line]
     if log_format == "json":
         return [*steps, _render_logstash]
     return [

@@ -22,10 +22,6 @@ from infra.settings_sources import variable_name
 from infra.version import VERSION
 from retinue.histogram import BOUNDS, BUCKETS, bucket_of
 
-#: What a million requests to a standard queue cost in us-east-1 beyond the free first million of a month, in dollars
-#: (Amazon SQS pricing, https://aws.amazon.com/sqs/pricing/; every 64 KiB of a payload count as a request).
-DOLLARS_PER_MILLION_CALLS = 0.40
-
 log = get_logger(__name__)
 
 
@@ -86,9 +82,10 @@ def _cumulative(counts: Sequence[int]) -> Iterator[tuple[str, float]]:
 class QueueCalls(Collector):
     """The requests that this process made to its transport; on SQS, what they cost at the list price."""
 
-    def __init__(self, queues: Queues, *, transport: str) -> None:
+    def __init__(self, queues: Queues, settings: Settings) -> None:
         self._queues = queues
-        self._transport = transport
+        self._transport = settings.transport
+        self._dollars_per_million = settings.sqs_dollars_per_million
 
     def collect(self) -> Iterator[Metric]:
         calls = self._queues.calls
@@ -98,7 +95,7 @@ class QueueCalls(Collector):
         for action, count in sorted(calls.items()):
             made.add_metric([self._transport, action], count)
         yield made
-        cost = sum(calls.values()) * DOLLARS_PER_MILLION_CALLS / 1_000_000 if self._transport == "sqs" else 0.0
+        cost = sum(calls.values()) * self._dollars_per_million / 1_000_000 if self._transport == "sqs" else 0.0
         yield CounterMetricFamily(
             "retinue_sqs_cost_dollars", "What requests to SQS cost at its list price.", value=cost
         )
@@ -116,7 +113,7 @@ def new_registry(process: str, settings: Settings, queues: Queues, *collectors: 
     """The metrics that every process has, and its own; `process` is `scheduler`, `servant` or `manager`."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    for collector in (_Build(process), QueueCalls(queues, transport=settings.transport), *collectors):
+    for collector in (_Build(process), QueueCalls(queues, settings), *collectors):
         registry.register(collector)
     return registry
 

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, Secret
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from infra import settings_values
+from infra.roles import Role
 from infra.settings_checks import DEFAULT_PASSWORD, Finding, findings
 from infra.settings_report import SettingRow, explain, rows
 from infra.settings_sources import ENV_PREFIX, Origin, read_origin
@@ -95,6 +96,27 @@ class Settings(BaseSettings):
     manager_password: Annotated[SecretStr, Field(min_length=1)] = _setting(
         SecretStr(DEFAULT_PASSWORD), "Password to sign in to the manager with.", "a long random one"
     )
+    oidc_issuer: Annotated[str, AfterValidator(settings_values.http_url)] | None = _setting(
+        None,
+        "OpenID Connect provider that people sign in to the manager with, by its issuer's URL.",
+        "https://id.example.com/realms/staff",
+    )
+    oidc_client_id: Annotated[str, Field(min_length=1)] | None = _setting(
+        None, "What that provider knows the manager as.", "retinue"
+    )
+    oidc_client_secret: Annotated[SecretStr, Field(min_length=1)] | None = _setting(
+        None, "Secret that it gave the manager; not set for a public client.", "a long random one"
+    )
+    oidc_role_claim: Annotated[str, Field(min_length=1)] = _setting(
+        "roles", "Claim that names a person's groups or roles, with dots where it lies deeper.", "realm_access.roles"
+    )
+    oidc_roles: Annotated[dict[str, Role] | None, NoDecode, BeforeValidator(settings_values.roles_of_groups)] = (
+        _setting(
+            None,
+            "Which of them have which role, as GROUP=ROLE joined by commas; not set: they are roles themselves.",
+            "sre=admin,support=operator,staff=viewer",
+        )
+    )
     metrics_host: Annotated[str, Field(min_length=1, pattern=r"^\S+$")] = _setting(
         "127.0.0.1", "Address that schedulers and servants serve their metrics on.", "127.0.0.1"
     )
@@ -119,6 +141,12 @@ class Settings(BaseSettings):
     )
     figures_days: Annotated[int, Field(ge=1, le=36_500)] = _setting(
         400, "How long figures about finished jobs are kept, in days.", 400
+    )
+    sqs_dollars_per_million: Annotated[float, Field(ge=0, le=1_000, allow_inf_nan=False)] = _setting(
+        0.4, "What a million requests to SQS cost in dollars, from https://aws.amazon.com/sqs/pricing/.", 0.4
+    )
+    sqs_free_calls: Annotated[int, Field(ge=0, le=10**12)] = _setting(
+        1_000_000, "Requests to SQS that are free of charge each month, from the same page.", 1_000_000
     )
     dispatch_poll_seconds: Annotated[float, Field(gt=0, le=3_600, allow_inf_nan=False)] = _setting(
         1.0, "How often the scheduler looks for due jobs when nothing wakes it, in seconds.", 1

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
 from infra.keys import readable_by_others
 from infra.secrets import Keyring
@@ -32,9 +33,8 @@ class Finding:
 
 def findings(settings: Settings, origin: Origin) -> list[Finding]:
     """Errors first, then warnings."""
-    found = [
-        finding for check in (_timing, _manager, _logs, _database, _transport, _keys) for finding in check(settings)
-    ]
+    checks = (_timing, _manager, _sign_in, _logs, _database, _transport, _keys)
+    found = [finding for check in checks for finding in check(settings)]
     found += _unknown(type(settings), origin)
     return sorted(found, key=lambda finding: finding.level != "error")
 
@@ -59,6 +59,19 @@ def _manager(settings: Settings) -> Iterator[Finding]:
             f"The manager would listen on {settings.manager_host}, where others reach it, with the default password. "
             "Set a password of your own.",
         )
+
+
+def _sign_in(settings: Settings) -> Iterator[Finding]:
+    issuer = urlsplit(settings.oidc_issuer or "")
+    if settings.oidc_issuer is not None and settings.oidc_client_id is None:
+        message = f"It needs {variable_name('oidc_client_id')}: what the provider knows the manager as."
+        yield Finding("error", variable_name("oidc_issuer"), message)
+    if issuer.scheme == "http" and not _is_loopback(issuer.hostname or ""):
+        message = "The provider's answers say who is an admin: only over https can nobody else give them. Use https."
+        yield Finding("error", variable_name("oidc_issuer"), message)
+    if settings.oidc_issuer is None and settings.oidc_client_id is not None:
+        message = f"It is not used: {variable_name('oidc_issuer')} is not set. Set both, or neither."
+        yield Finding("warning", variable_name("oidc_client_id"), message)
 
 
 def _is_loopback(host: str) -> bool:

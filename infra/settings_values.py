@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from infra.keys import Key, parse_keys
+from infra.roles import Role
 from retinue.errors import ConfigurationError
 from retinue.servant import TYPE_PATTERN
 
@@ -93,6 +94,20 @@ def _servant_count(part: str) -> tuple[str, int]:
     if not equals or not count.isdecimal() or int(count) > MAX_SERVANTS:
         raise ValueError(f"has {part!r}, which must be TYPE=COUNT with a count from 0 to {MAX_SERVANTS}")
     return name, int(count)
+
+
+def roles_of_groups(value: object) -> object:
+    """`sre=admin,staff=viewer` as a dict; a dict is taken as it is."""
+    if not isinstance(value, str):
+        return value
+    roles: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        # A group's name may hold equals signs.
+        group, equals, role = (piece.strip() for piece in part.rpartition("="))
+        if not equals or not group or role not in set(Role):
+            raise ValueError(f"has {part!r}, which must be GROUP=ROLE with {', '.join(Role)} as the role")
+        roles[group] = role
+    return roles
 
 
 def check_key(value: SecretStr) -> SecretStr:

@@ -22,7 +22,7 @@ ENVIRONMENT_KEY = "retinue.request"
 _SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
 # Asked every few seconds by machines and open pages: of no interest unless it fails.
-_ROUTINE_PATHS = ("/healthz", "/readyz", "/static/")
+_ROUTINE_PATHS = ("/healthz", "/readyz", "/static/", "/assets/", "/live")
 
 log = get_logger(__name__)
 

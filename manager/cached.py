@@ -50,15 +50,15 @@ class Cached(Generic[Value]):
         self._reading_since = math.inf
         self._answer: _Answer[Value] | None = None
 
-    def get(self) -> Value:
-        """The answer, read anew where it has grown old.
+    def get(self, *, fresh_seconds: float | None = None) -> Value:
+        """The answer, read anew where it has grown old; `fresh_seconds` for who is content with an older one.
 
         Raises:
             TakesTooLong: another thread reads, and there is nothing to show until it is done.
             Exception: whatever `read` raised.
         """
         answer = self._answer
-        if answer is None or self._age(answer) >= self._fresh_seconds:
+        if answer is None or self._age(answer) >= (self._fresh_seconds if fresh_seconds is None else fresh_seconds):
             answer = self._renew(answer)
         return answer.give()
 

@@ -11,6 +11,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "script-src 'self'",
         "style-src 'self'",
         "img-src 'self'",
+        "font-src 'self'",
         "connect-src 'self'",
         "form-action 'self'",
         "base-uri 'none'",
@@ -36,6 +37,6 @@ def harden(app: Flask) -> None:
     @app.after_request
     def set_headers(response: Response) -> Response:
         response.headers.update(_HEADERS)
-        if request.endpoint != "static":
+        if request.endpoint not in ("static", "assets.file"):
             response.headers["Cache-Control"] = "no-store"
         return response

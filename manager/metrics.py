@@ -17,6 +17,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from infra.postgres.metrics_targets import Target
+from manager.roles import Role, requires
 
 
 class RequestMetrics:
@@ -44,11 +45,13 @@ def metrics_blueprint(
     blueprint = Blueprint("metrics", __name__)
 
     @blueprint.get("/metrics")
+    @requires(Role.VIEWER)
     def own() -> Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return Response(encode(registry), content_type=content_type)
 
     @blueprint.get("/metrics/targets")
+    @requires(Role.VIEWER)
     def others() -> Response:
         here = socket.gethostname()
         shown = [_group(target, metrics_host) for target in targets() if _reachable(target, metrics_host, here)]

@@ -12,6 +12,7 @@ from infra.postgres.overview import (
     FINISHED,
     UNFINISHED,
     Figures,
+    FleetRow,
     Overview,
     SchedulerRow,
     ServantRow,
@@ -21,7 +22,7 @@ from infra.settings import Settings
 from infra.version import VERSION
 from manager.heartbeats import Heartbeat, Patience
 from manager.problems import find_problems, find_troubles
-from manager.views import Counts, JobView, OverviewView, SchedulerView, ServantView, TypeView
+from manager.views import Counts, FleetView, JobView, OverviewView, SchedulerView, ServantView, TypeView
 from retinue.states import JobState
 
 
@@ -30,7 +31,8 @@ def present(overview: Overview, settings: Settings) -> OverviewView:
     patience = Patience.with_servants(settings)
     servants = [_servant(row, overview.at, patience) for row in overview.servants]
     schedulers = [_scheduler(row, overview.at) for row in overview.schedulers]
-    types = [_type(figures, servants) for figures in overview.types]
+    fleets = {fleet.type: fleet for fleet in overview.fleets}
+    types = [_type(figures, fleets.get(figures.type)) for figures in overview.types]
     return OverviewView(
         at=overview.at,
         environment=settings.environment,
@@ -45,15 +47,18 @@ def present(overview: Overview, settings: Settings) -> OverviewView:
     )
 
 
-def _type(figures: TypeFigures, servants: Iterable[ServantView]) -> TypeView:
-    live = sum(servant.live for servant in servants if servant.type == figures.type)
-    return TypeView(figures.type, figures.slots, figures.paused_at, live, _counts(figures))
+def _type(figures: TypeFigures, fleet: FleetRow | None) -> TypeView:
+    servants = FleetView(fleet.up, fleet.late, fleet.gone, fleet.slots, fleet.busy) if fleet else FleetView()
+    live = fleet.live if fleet else 0
+    return TypeView(figures.type, figures.slots, figures.paused_at, live, servants, _counts(figures))
 
 
 def _counts(figures: TypeFigures) -> Counts:
+    in_flight = (JobState.QUEUED, JobState.RUNNING)
+    capped = [state for state in in_flight if figures.unfinished[state] > COUNT_CAP]
     return Counts(
-        now={state: min(jobs, COUNT_CAP) for state, jobs in figures.unfinished.items()},
-        capped=[state for state, jobs in figures.unfinished.items() if jobs > COUNT_CAP],
+        now={state: jobs - 1 if state in capped else jobs for state, jobs in figures.unfinished.items()},
+        capped=capped,
         last_24_hours=figures.last_day,
         in_all=figures.in_all,
     )

@@ -11,8 +11,13 @@ from collections.abc import Iterator, Sequence
 from infra.postgres.breakers import BreakerLine
 from infra.postgres.incidents import PART
 from infra.postgres.overview import IncidentRow, Overview
+from infra.postgres.servants import hears_nothing
 from manager.heartbeats import Heartbeat
+from manager.passes import passes_of
 from manager.views import Problem, SchedulerView, ServantView, TypeView
+
+#: A pass that failed this often in a row is a problem; once may happen to any.
+FAILING_RUNS = 3
 
 
 def find_problems(
@@ -24,8 +29,10 @@ def find_problems(
     return [
         *_without_scheduler(schedulers),
         *_without_servant(types),
+        *_failing(schedulers),
         *_silent(servants, Heartbeat.LOST, "servant_lost", "sent no heartbeat for too long and counts as lost"),
         *_silent(servants, Heartbeat.LATE, "servant_late", "is late with its heartbeat"),
+        *_deaf(servants),
     ]
 
 
@@ -66,6 +73,28 @@ def _without_servant(types: Sequence[TypeView]) -> Iterator[Problem]:
         if view.jobs.unfinished and not view.live_servants:
             message = f"{view.type} has unfinished jobs and no live servant. Start one: retinue servant {view.type}"
             yield Problem("no_servant", message)
+
+
+def _failing(schedulers: Sequence[SchedulerView]) -> Iterator[Problem]:
+    for view in passes_of([scheduler for scheduler in schedulers if scheduler.heartbeat is not Heartbeat.LOST]):
+        if view.failing >= FAILING_RUNS:
+            message = f"The scheduler's pass {view.name} fails again and again: {view.last_error}"
+            yield Problem("pass_failing", message)
+
+
+def _deaf(servants: Sequence[ServantView]) -> Iterator[Problem]:
+    """Alive, and of no use."""
+    counts = Counter(servant.type for servant in servants if servant.live and _hears_nothing(servant))
+    for name, count in sorted(counts.items()):
+        which = f"A servant of {name} lives and takes" if count == 1 else f"{count} servants of {name} live and take"
+        yield Problem("servant_silent", f"{which} no jobs: the queue does not answer. A restart may help.")
+
+
+def _hears_nothing(servant: ServantView) -> bool:
+    if servant.received_at is None:
+        return False
+    age = (servant.heartbeat_at - servant.received_at).total_seconds() + servant.heartbeat_age_seconds
+    return servant.heartbeat is Heartbeat.FRESH and hears_nothing(servant.busy, servant.slots, age)
 
 
 def _silent(servants: Sequence[ServantView], heartbeat: Heartbeat, code: str, verdict: str) -> Iterator[Problem]:

@@ -15,9 +15,15 @@ from infra.queues.transport import Queues
 from infra.settings import Settings
 from infra.settings_sources import variable_name
 from manager.app import create_app
+from manager.live import LiveHub
+from manager.live.hub import MAX_STREAMS
 from retinue.errors import ConfigurationError
 
+#: Those that answer; each stream of an open page has one more for as long as it lasts.
 THREADS = 4
+
+#: Browsers keep some open between their requests.
+MAX_CONNECTIONS = 4 * MAX_STREAMS
 
 #: More than any browser sends, in bytes.
 MAX_HEADER_BYTES = 32_768
@@ -31,31 +37,37 @@ class ManagerProcess:
 
     def __init__(self, settings: Settings, *, database: Database, queues: Queues) -> None:
         """Raises ConfigurationError where the address cannot be listened on, or must not be."""
-        _refuse_known_password(settings)
+        _refuse_open_doors(settings)
         self._settings = settings
         app = create_app(settings, database=database, queues=queues)
+        self._live: LiveHub = app.extensions["live"]
         self._server = _server(app, _listen(settings.manager_host, settings.manager_port))
+        dispatcher = self._server.task_dispatcher
+        self._live.take_threads(lambda streams: dispatcher.set_thread_count(THREADS + streams))
 
     def run(self) -> int:
         """Work until SIGTERM or SIGINT; returns the exit status."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, _leave)
+            signal.signal(number, self._leave)
         log.info("manager_started", host=self._settings.manager_host, port=self._settings.manager_port)
         self._server.run()
         self._server.close()
+        self._live.close()
         log.info("manager_stopped")
         return 0
 
+    def _leave(self, _number: int, _frame: object) -> None:
+        # Its streams would never end by themselves. Waitress ends its loop on this error, lets its threads finish what
+        # they answer, and returns.
+        self._live.stop()
+        raise SystemExit
 
-def _refuse_known_password(settings: Settings) -> None:
+
+def _refuse_open_doors(settings: Settings) -> None:
+    doors = {variable_name("manager_password"), variable_name("oidc_issuer")}
     for finding in settings.check():
-        if finding.level == "error" and finding.setting == variable_name("manager_password"):
-            raise ConfigurationError(finding.message)
-
-
-def _leave(_number: int, _frame: object) -> None:
-    # Waitress ends its loop on this, lets its threads finish what they answer, and returns.
-    raise SystemExit
+        if finding.level == "error" and finding.setting in doors:
+            raise ConfigurationError(f"{finding.setting}: {finding.message}")
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -76,6 +88,9 @@ def _server(app: Flask, listening: socket.socket) -> Any:
         app,
         sockets=[listening],
         threads=THREADS,
+        connection_limit=MAX_CONNECTIONS,
+        # More sockets than `select` can look at.
+        asyncore_use_poll=True,
         ident=None,
         max_request_header_size=MAX_HEADER_BYTES,
         max_request_body_size=MAX_BODY_BYTES,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from retinue.clock import Clock
 
-#: Wrong attempts in a row that an address has free.
+#: Wrong attempts in a row that an address, or a name, has free unless its throttle says otherwise.
 FREE_FAILURES = 5
 
 #: After those each one doubles the wait, up to this, in seconds.
@@ -28,10 +28,11 @@ class _Failures:
 
 
 class Throttle:
-    """Counts failures by address, in this process."""
+    """Counts failures by address, or by whatever else one fails by, in this process."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, free_failures: int = FREE_FAILURES) -> None:
         self._clock = clock
+        self._free_failures = free_failures
         self._lock = threading.Lock()
         self._failures: OrderedDict[str, _Failures] = OrderedDict()
 
@@ -39,9 +40,9 @@ class Throttle:
         """How long this address has to wait before its next attempt; 0 if it may try now."""
         with self._lock:
             failures = self._failures.get(address)
-            if failures is None or failures.count < FREE_FAILURES:
+            if failures is None or failures.count < self._free_failures:
                 return 0
-            wait = min(MAX_WAIT_SECONDS, 2.0 ** (failures.count - FREE_FAILURES))
+            wait = min(MAX_WAIT_SECONDS, 2.0 ** (failures.count - self._free_failures))
             return max(0.0, failures.last_at + wait - self._clock.monotonic())
 
     def count_failure(self, address: str) -> None:

@@ -11,6 +11,15 @@ from infra.postgres.overview import Figures
 from manager.heartbeats import Heartbeat
 from retinue.states import JobState
 
+_PAGES = {
+    "no_servant": "servants.index",
+    "servant_lost": "servants.index",
+    "servant_late": "servants.index",
+    "servant_silent": "servants.index",
+    "incident_open": "incidents.index",
+    "breaker_open": "lanes.index",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -18,6 +27,16 @@ class Problem:
 
     code: str
     message: str
+
+    @property
+    def tone(self) -> str:
+        """How grave it is: bad, or warn where it may pass by itself."""
+        return "warn" if self.code in ("servant_late", "servant_silent", "breaker_open") else "bad"
+
+    @property
+    def page(self) -> str | None:
+        """The endpoint of the page that tells more."""
+        return _PAGES.get(self.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +55,25 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class FleetView:
+    """The servants of one type by their heartbeat, and the slots of those that are not gone."""
+
+    up: int = 0
+    late: int = 0
+    gone: int = 0
+    slots: int = 0
+    busy: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class TypeView:
-    """One type. `slots` is None where no servant ever registered it."""
+    """One type. `slots` is None where no servant ever registered it; `live_servants` take its jobs."""
 
     type: str
     slots: int | None
     paused_at: datetime | None
     live_servants: int
+    servants: FleetView
     jobs: Counts
 
 
@@ -103,7 +134,7 @@ class SchedulerView:
 
 @dataclass(frozen=True, slots=True)
 class OverviewView:
-    """Everything that is shown, at one moment. `jobs` sums the types; counts of `now` end at `count_cap` a type."""
+    """Everything shown, at one moment. `jobs` sums the types; jobs in flight are counted to `count_cap` a type."""
 
     at: datetime
     environment: str

@@ -53,7 +53,8 @@ class BulkFilter(Payload):
     """Which jobs; what is None takes all.
 
     `since` and `until` bound the time when a job was made, or finished where the operation is a retry: from `since` on,
-    and before `until`. `everything` stands for no bound but the states, which nobody should ask for by mistake.
+    and before `until`. `error_text` is what the last error says somewhere, in capitals or not. `everything` stands for
+    no bound but the states, which nobody should ask for by mistake.
     """
 
     type: _Word | None = None
@@ -62,6 +63,7 @@ class BulkFilter(Payload):
     states: tuple[JobState, ...] = ()
     reason: Reason | None = None
     error_kind: _Word | None = None
+    error_text: _Word | None = None
     fingerprint: str | None = Field(default=None, pattern=r"^[0-9a-f]{8}$")
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None

@@ -123,7 +123,18 @@ class Asked(Protocol):
 class BaseJob(Generic[P]):
     """What `Job` and `AsyncJob` share: one attempt's values, and how far it is."""
 
-    __slots__ = ("_services", "began", "cancelled", "checkpoint", "done", "facts", "payload", "settled", "total")
+    __slots__ = (
+        "_services",
+        "began",
+        "cancelled",
+        "checkpoint",
+        "done",
+        "facts",
+        "noted",
+        "payload",
+        "settled",
+        "total",
+    )
 
     #: What makes `cancelled`.
     _cancellation: ClassVar[type[Any]]
@@ -140,6 +151,8 @@ class BaseJob(Generic[P]):
         self.total: int | None = None
         #: Whether `tx.complete()` has committed: the runtime has nothing left to write.
         self.settled = False
+        #: What the runtime keeps of the anomalies that it reported until they are written.
+        self.noted: Any = None
         self._services = services
 
     @property

@@ -35,6 +35,7 @@ def keep_order(settlement: Settlement, policy: StrictOrder | None) -> Settlement
         reason=Reason.SNOOZE,
         error=settlement.error,
         hold=hold,
+        evidence=settlement.evidence,
     )
 
 

@@ -42,7 +42,8 @@ class Settlement(NamedTuple):
 
     `delay` is seconds from the database's now, `until` a moment; both None means at once. `result` is JSON text.
     `failed_attempt` spends one of the job's attempts. `hold` holds the job's lane back; with
-    `incident` it stands for an incident of this kind, which is opened if there is none.
+    `incident` it stands for an incident of this kind, which is opened if there is none. `evidence` is what its servant
+    kept of a failed attempt: its traceback and last log lines.
     """
 
     job_id: int
@@ -56,6 +57,7 @@ class Settlement(NamedTuple):
     failed_attempt: bool = False
     hold: Hold | None = None
     incident: str | None = None
+    evidence: Mapping[str, Any] | None = None
 
 
 def holds_nul(text: str) -> bool:

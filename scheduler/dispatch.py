@@ -162,6 +162,7 @@ def _end_turns(connection: psycopg.Connection, turns: Sequence[Turn]) -> None:
     params: dict[str, Any] = {
         **_lanes(turns),
         "useds": numbers(turn.sent * turn.lane.charge for turn in turns),
+        "sents": numbers(turn.sent for turn in turns),
         # A place that fell free meanwhile has left a note, which opens the lane again.
         "fulls": numbers(turn.at_limit for turn in turns),
     }

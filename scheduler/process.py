@@ -21,6 +21,8 @@ from infra.queues.transport import Queues
 from infra.settings import Settings
 from infra.version import VERSION
 from retinue.clock import SystemClock
+from scheduler.anomalies import Anomalies
+from scheduler.costs import Costs
 from scheduler.dispatch import Dispatch
 from scheduler.groups import Groups
 from scheduler.observer import Observer
@@ -35,6 +37,8 @@ RESCUE_SECONDS = 2
 GROUPS_SECONDS = 1
 RETAIN_SECONDS = 900
 ROLLUP_SECONDS = 15
+ANOMALIES_SECONDS = 3
+COSTS_SECONDS = 60
 HEARTBEAT_SECONDS = 5
 
 #: Pause before listening again after the connection failed, in seconds.
@@ -71,6 +75,8 @@ class SchedulerProcess:
             "groups": (Groups(database, on_work=self._wake_dispatch).run_once, GROUPS_SECONDS),
             "retain": (Retain(database, history_days=settings.history_days).run_once, RETAIN_SECONDS),
             "rollup": (Rollup(database, figures_days=settings.figures_days).run_once, ROLLUP_SECONDS),
+            "anomalies": (Anomalies(database).run_once, ANOMALIES_SECONDS),
+            "costs": (Costs(database, figures_days=settings.figures_days).run_once, COSTS_SECONDS),
             "heartbeat": (self._beat, HEARTBEAT_SECONDS),
         }
         self._clockwork = BackgroundScheduler(timezone="UTC")
@@ -154,4 +160,5 @@ def _figures(stats: LoopStats) -> dict[str, Any]:
         "done": stats.done,
         "last_seconds": stats.last_seconds,
         "last_error": stats.last_error,
+        "last_success_at": stats.last_success_at and stats.last_success_at.isoformat(),
     }

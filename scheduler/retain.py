@@ -26,8 +26,14 @@ ENDED_PROCESS_HOURS = 24
 #: What is gone at its provider is kept so long, in days: no page that was read before comes as late.
 DELETED_RECORD_DAYS = 30
 
+#: An anomaly that was not seen for so long is forgotten, in days, unless it is muted.
+ANOMALY_DAYS = 90
+
 #: Unique keys whose period has ended, groups as old as history and long deleted records, dropped by one transaction.
 MAX_OLD_ROWS = 10_000
+
+#: How processes ended is kept this long, in days.
+PROCESS_EXIT_DAYS = 14
 
 #: How long a partition's making or dropping waits for a lock, in seconds.
 LOCK_TIMEOUT_SECONDS = 2
@@ -58,7 +64,7 @@ class Retain:
         steps: list[_Step] = [partial(_make, table=table) for table in PARTITIONED]
         steps += [partial(self._drop, table=table) for table in PARTITIONED]
         done = sum([self._alone(step) for step in [*steps, _forget, _fold_rollups]])
-        old = [self._alone(step) for step in (_drop_keys, self._drop_groups, _drop_records)]
+        old = [self._alone(step) for step in (_drop_keys, self._drop_groups, _drop_records, _drop_anomalies)]
         return PassResult(done + sum(old), again_after=0 if max(old) >= MAX_OLD_ROWS else None)
 
     def _alone(self, step: _Step) -> int:
@@ -141,7 +147,10 @@ def _forget(connection: psycopg.Connection) -> int:
     schedulers = connection.execute(
         "DELETE FROM schedulers WHERE heartbeat_at < now() - make_interval(hours => %(hours)s)", params
     )
-    return servants.rowcount + schedulers.rowcount
+    exits = connection.execute(
+        "DELETE FROM process_exits WHERE at < now() - make_interval(days => %(days)s)", {"days": PROCESS_EXIT_DAYS}
+    )
+    return servants.rowcount + schedulers.rowcount + exits.rowcount
 
 
 def _drop_keys(connection: psycopg.Connection) -> int:
@@ -151,6 +160,11 @@ def _drop_keys(connection: psycopg.Connection) -> int:
 def _drop_records(connection: psycopg.Connection) -> int:
     params = {"days": DELETED_RECORD_DAYS, "limit": MAX_OLD_ROWS}
     return connection.execute(statement("drop_deleted_records"), params).rowcount
+
+
+def _drop_anomalies(connection: psycopg.Connection) -> int:
+    params = {"days": ANOMALY_DAYS, "limit": MAX_OLD_ROWS}
+    return connection.execute(statement("drop_old_anomalies"), params).rowcount
 
 
 def _fold_rollups(connection: psycopg.Connection) -> int:

@@ -1,4 +1,4 @@
-"""The notes in `lane_wakes`, folded into the lanes: when to look at each, and what its jobs have used."""
+"""The notes in `lane_wakes`, folded into the lanes: when to look at each, what waits, and what its jobs have used."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class _Note(NamedTuple):
     charge: float
     run_seconds: float
     jobs: int
+    pending: int
 
 
 def fold_lane_wakes(connection: psycopg.Connection) -> None:
@@ -32,7 +33,11 @@ def fold_lane_wakes(connection: psycopg.Connection) -> None:
     rows = connection.execute(statement("take_lane_wakes"), {"limit": MAX_WAKES}).fetchall()
     notes = [_Note._make(row) for row in rows]
     if notes:
-        params = _lanes(notes) | {"due_ats": moments(note.due_at for note in notes), "debt_seconds": DEBT_SECONDS}
+        params = _lanes(notes) | {
+            "due_ats": moments(note.due_at for note in notes),
+            "pendings": numbers(note.pending for note in notes),
+            "debt_seconds": DEBT_SECONDS,
+        }
         # All lanes, so that every one is locked, and in one order, before any is charged.
         connection.execute(statement("wake_lanes"), params)
     if used := [note for note in notes if note.jobs or note.charge]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import psycopg
 from prometheus_client.core import GaugeMetricFamily
@@ -18,10 +17,9 @@ from prometheus_client.registry import Collector
 
 from infra.logs import get_logger
 from infra.postgres.connect import Database, DatabaseUnreachable
+from infra.postgres.overview import COUNT_CAP, unfinished_by_type
 from retinue.budget import BUCKETS
-
-#: Jobs of one type and state, and lanes of one type, are counted no further than this.
-COUNT_CAP = 10_000
+from retinue.states import JobState
 
 #: The lanes that have a gauge of their own: those that wait longest, of the first in line of each type.
 NAMED_LANES = 10
@@ -65,11 +63,15 @@ class WorkMetrics(Collector):
 
     def _jobs(self) -> Metric:
         family = GaugeMetricFamily(
-            "retinue_jobs", f"Unfinished jobs, counted up to {COUNT_CAP}.", labels=["type", "state"]
+            "retinue_jobs",
+            f"Unfinished jobs; of those in flight, {COUNT_CAP} of a type and state at most.",
+            labels=["type", "state"],
         )
-        for row in self._fetch("overview_types"):
-            for state, jobs in zip(("pending", "queued", "running"), row[-3:], strict=True):
-                family.add_metric([row[0], state], jobs)
+        with self._database.transaction() as connection:
+            found = unfinished_by_type(connection)
+        for job_type, (_, _, figures) in found.items():
+            for state, jobs in figures.items():
+                family.add_metric([job_type, state], jobs if state is JobState.PENDING else min(jobs, COUNT_CAP))
         return family
 
     def _lanes(self) -> Metric:
@@ -78,7 +80,7 @@ class WorkMetrics(Collector):
             f"Lanes that may start work, that something holds back, and that are at their limit, up to {COUNT_CAP}.",
             labels=["type", "condition"],
         )
-        for job_type, *counts in self._fetch("count_lanes"):
+        for job_type, *counts in self._database.fetch("count_lanes", {"count_limit": COUNT_CAP}):
             for condition, lanes in zip(("ready", "held", "full"), counts, strict=True):
                 family.add_metric([job_type, condition], lanes)
         return family
@@ -107,11 +109,8 @@ class WorkMetrics(Collector):
 
     def _troubles(self) -> Metric:
         family = GaugeMetricFamily(
-            "retinue_troubles", "Breakers that are not closed, and incidents that are open.", labels=["kind"]
+            "retinue_troubles", "Breakers that are not closed, incidents and anomalies that are open.", labels=["kind"]
         )
         for kind, count in self._database.fetch("count_troubles"):
             family.add_metric([kind], count)
         return family
-
-    def _fetch(self, name: str) -> list[tuple[Any, ...]]:
-        return self._database.fetch(name, {"count_limit": COUNT_CAP})

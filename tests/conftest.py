@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 import structlog
+from hypothesis import settings
 from structlog.contextvars import clear_contextvars
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
@@ -29,12 +31,22 @@ def lent_database(postgres: DatabaseServer) -> Iterator[LentDatabase]:
     lent.close()
 
 
+#: Files that share the fresh checkout, which is made once.
+USERS_OF_THE_CHECKOUT = frozenset(
+    f"tests/acceptance/test_{name}.py" for name in ("fresh_checkout", "refusals", "third_party_servant", "wheel")
+)
+
+#: Directories of tests that mostly wait for processes; so many files of others stand between two of theirs.
+_WAITING = ("tests/acceptance/", "tests/browser/", "tests/faults/")
+_OTHERS_BETWEEN = 3
+
+
 class _ByFile(LoadFileScheduling):  # type: ignore[misc]  # xdist ships no types
     """Each file's tests in one process, in their order; all that use the fresh checkout in the process that has it."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = str(super()._split_scope(nodeid))
-        return "tests/acceptance" if path.startswith("tests/acceptance/") else path
+        return "the fresh checkout" if path in USERS_OF_THE_CHECKOUT else path
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -42,6 +54,32 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
     """How `pytest -n` shares the tests out where it is to do so by file."""
     return _ByFile(config, log) if config.getoption("dist") == "loadfile" else None
 
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, and mix what waits with what computes: the machine has few cores."""
+    if not hasattr(config, "workerinput"):
+        return
+    files: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.nodeid.partition("::")[0], []).append(item)
+    shared = [name for name in files if name in USERS_OF_THE_CHECKOUT]
+    waiting = [name for name in files if name.startswith(_WAITING) and name not in shared]
+    others = [name for name in files if not name.startswith(_WAITING)]
+    order = list(shared)
+    for number, name in enumerate(waiting):
+        order += [name, *others[_OTHERS_BETWEEN * number : _OTHERS_BETWEEN * (number + 1)]]
+    order += others[_OTHERS_BETWEEN * len(waiting) :]
+    items[:] = [item for name in order for item in files[name]]
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: the garbage collector need not look through it again and again."""
+    gc.freeze()
+
+
+# How long an example takes says how busy the machine is; tests of speed measure it themselves.
+settings.register_profile("retinue", deadline=None)
+settings.load_profile("retinue")
 
 #: What the loggers are made of where `info` is the lowest level.
 _USUAL_LOGGER = structlog.make_filtering_bound_logger(logging.INFO)

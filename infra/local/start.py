@@ -171,7 +171,7 @@ def _data_steps(stack: Stack) -> Iterator[Step]:
 
 def _engine_steps(stack: Stack) -> Iterator[Step]:
     needs = {"migrations", "sqs"} if stack.has("sqs") else {"migrations"}
-    engine = [program.name for program in stack.programs if program.tier is Tier.ENGINE]
+    engine = [program.name for program in stack.programs if program.tier in (Tier.WATCH, Tier.ENGINE)]
     for name in engine:
         yield _program_step(stack, name, after=needs)
     yield Step(

@@ -18,6 +18,9 @@ from infra.postgres.connect import DatabaseUnreachable, connect
 #: The channel schedulers listen on.
 CHANNEL = "retinue_due"
 
+#: The channel managers listen on; triggers ring it when what open pages show has changed.
+PAGES = "retinue_pages"
+
 #: At most one NOTIFY in this many seconds for a process.
 MIN_GAP_SECONDS = 0.003
 
@@ -80,8 +83,15 @@ class Bell:
         return connection
 
 
-def listen(url: str, on_ring: Callable[[], None], stopped: threading.Event, *, check_seconds: float = 5) -> None:
-    """Call `on_ring` at each ring until `stopped` is set; looks at `stopped` every `check_seconds`.
+def listen(
+    url: str,
+    on_ring: Callable[[], None],
+    stopped: threading.Event,
+    *,
+    channel: str = CHANNEL,
+    check_seconds: float = 5,
+) -> None:
+    """Call `on_ring` at each ring of the channel until `stopped` is set; looks at `stopped` every `check_seconds`.
 
     Calls `on_ring` once after connecting, for rings that came before.
 
@@ -89,7 +99,7 @@ def listen(url: str, on_ring: Callable[[], None], stopped: threading.Event, *, c
         DatabaseUnreachable, psycopg.Error: the connection failed; the caller decides when to listen again.
     """
     with connect(url, application_name="retinue-listen", autocommit=True) as connection:
-        connection.execute(f"LISTEN {CHANNEL}".encode())
+        connection.execute(f"LISTEN {channel}".encode())
         on_ring()
         while not stopped.is_set():
             for _ in _rings(connection, check_seconds):

@@ -89,6 +89,8 @@ def _page_of_type(connection: psycopg.Connection, params: dict[str, Any]) -> Pag
     """Out of all jobs of the type or the lane; None where they are too many to be read for one page."""
     lane, window = params["lane"], params["window"]
     lanes = {"first_lane": lane or "", "last_lane": lane or _AFTER_ALL_LANES}
+    # For the rest of the transaction: a plan that gathers first and sorts then would read a whole backlog.
+    connection.execute(statement("count_along_indexes"))
     rows = connection.execute(statement("find_bulk_unfinished_of_type"), params | lanes).fetchall()
     if rows[0][2] >= window:
         return None
@@ -130,6 +132,7 @@ def _params(order: Bulk, after: Place) -> dict[str, Any]:
         "lane": wanted.lane,
         "reason": None if wanted.reason is None else wanted.reason.value,
         "error_kind": wanted.error_kind,
+        "error_text": wanted.error_text,
         "fingerprint": wanted.fingerprint,
         "since": since,
         "until": wanted.until or last,

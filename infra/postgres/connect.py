@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -74,8 +75,11 @@ class Database:
         max_connections: int = 4,
         idle_in_transaction_seconds: float = 60,
         durable: bool = True,
+        away_seconds: float = 0,
     ) -> None:
-        """With `durable=False` nothing waits that need not.
+        """Whoever asks within `away_seconds` of a connection that could not be had is told so at once.
+
+        With `durable=False` nothing waits that need not.
 
         A commit does not wait for the disk: a crash of the server may undo the last second. And one plan is made for
         all calls of a statement, which must be good whatever its parameters are.
@@ -86,6 +90,8 @@ class Database:
             limits += " -c synchronous_commit=off -c plan_cache_mode=force_generic_plan"
         #: What each connection is opened with.
         self.session = {**_options(application_name), "options": limits, "autocommit": True}
+        self._away_seconds = away_seconds
+        self._away: tuple[float, DatabaseUnreachable] | None = None
         self._pool = ConnectionPool(
             url,
             kwargs=self.session,
@@ -125,10 +131,14 @@ class Database:
 
     @contextmanager
     def _lend(self) -> Iterator[psycopg.Connection]:
+        if self._away is not None and time.monotonic() < self._away[0]:
+            raise self._away[1]
         try:
             connection = self._pool.getconn()
         except (PoolTimeout, psycopg.OperationalError) as error:
-            raise unreachable(self.url, error) from error
+            away = unreachable(self.url, error)
+            self._away = (time.monotonic() + self._away_seconds, away)
+            raise away from error
         try:
             yield connection
         except BaseException:

@@ -10,9 +10,16 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 # Importing these adds their tables to the metadata.
 from infra.postgres import schema_budgets as _budgets  # noqa: F401
-from infra.postgres import schema_calendar as _calendar  # noqa: F401
+from infra.postgres import (
+    schema_calendar,
+    schema_email,
+    schema_people,
+    schema_processes,
+    schema_records,
+    schema_troubles,
+)
 from infra.postgres import schema_contacts as _contacts  # noqa: F401
-from infra.postgres import schema_email, schema_records
+from infra.postgres import schema_costs as _costs  # noqa: F401
 from infra.postgres import schema_groups as _groups  # noqa: F401
 from infra.postgres import schema_imports as _imports  # noqa: F401
 from infra.postgres import schema_lanes as _lanes  # noqa: F401
@@ -23,6 +30,13 @@ from infra.postgres.schema import ACCOUNT_ROLE, ACCOUNT_TABLES, job_reason, job_
 
 #: Tables partitioned by day; `scheduler.retain` makes and drops their partitions.
 PARTITIONED = ("job_history", "job_events", "record_changes")
+
+_HIDDEN = {
+    "api_tokens": {"digest"},
+    "connections": {"credentials"},
+    # Where an operator sits is the operator's own matter.
+    "operator_actions": {"address"},
+}
 
 
 def schema_statements() -> Iterator[str]:
@@ -37,8 +51,12 @@ def schema_statements() -> Iterator[str]:
     # Without figures the planner takes every state for a rare one, and so the partial indexes for the way to it. With
     # those of a quiet hour, when most jobs were in flight, it would read the whole table in the flood that follows.
     yield "ALTER TABLE jobs ALTER COLUMN state SET STATISTICS 0"
+    yield from schema_calendar.STATEMENTS
     yield from schema_email.STATEMENTS
     yield from schema_records.STATEMENTS
+    yield from schema_troubles.STATEMENTS
+    yield from schema_people.STATEMENTS
+    yield from schema_processes.STATEMENTS
     yield from row_level_security()
 
 
@@ -59,10 +77,11 @@ def row_level_security() -> Iterator[str]:
 
 
 def _readable(table: str) -> str:
-    """Every column but a connection's credentials, which no reader of an account ever needs."""
-    if table != "connections":
+    """Every column, but those that no reader of an account ever needs."""
+    hidden = _HIDDEN.get(table)
+    if hidden is None:
         return ""
-    names = [column.name for column in metadata.tables[table].columns if column.name != "credentials"]
+    names = [column.name for column in metadata.tables[table].columns if column.name not in hidden]
     return f" ({', '.join(names)})"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -19,6 +19,9 @@ from retinue.states import JobState
 
 #: The finest step there is.
 FINEST = timedelta(minutes=1)
+
+#: The last 24 hours, wherever they are told: what is drawn and what is counted begin at the same step.
+DAY, DAY_STEP = timedelta(days=1), timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,13 @@ class Span:
             raise ValueError(f"step must be at least a minute, got {self.step}")
         if self.since.tzinfo is None or self.until.tzinfo is None:
             raise ValueError(f"since and until need a time zone, got {self.since} and {self.until}")
+
+    @classmethod
+    def until_now(cls, now: datetime, length: timedelta, step: timedelta) -> Span:
+        """So long, in whole steps; the step that goes on is among them."""
+        seconds = step.total_seconds()
+        end = datetime.fromtimestamp((now.timestamp() // seconds + 1) * seconds, UTC)
+        return cls(end - length, end, step)
 
 
 def figures(

@@ -175,10 +175,15 @@ def show_group(connection: psycopg.Connection, group_id: int) -> GroupDetails:
 
 
 def list_groups(
-    connection: psycopg.Connection, *, account_id: int | None = None, unfinished: bool = False, limit: int = 50
+    connection: psycopg.Connection,
+    *,
+    account_id: int | None = None,
+    unfinished: bool = False,
+    before: int | None = None,
+    limit: int = 50,
 ) -> list[GroupDetails]:
-    """The newest groups first."""
-    params = {"account_id": account_id, "unfinished": unfinished, "limit": limit}
+    """The newest groups first, those before `before`."""
+    params = {"account_id": account_id, "unfinished": unfinished, "before": before, "limit": limit}
     return [show_group(connection, row[0]) for row in execute(connection, "list_groups", params).fetchall()]
 
 

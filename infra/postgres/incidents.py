@@ -19,7 +19,9 @@ from infra.postgres.breakers import Attempt, connection_scope
 from infra.postgres.holds import Lane, release_holds
 from infra.postgres.rows import rows_as
 from infra.postgres.statements import statement
+from infra.redaction import mask_text
 from retinue.errors import NotFound
+from retinue.fingerprint import fingerprint as fingerprint_of
 from retinue.holds import HoldKind
 
 #: The kind of incident that holds nothing.
@@ -35,7 +37,11 @@ UNDECIDED_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class IncidentLine:
-    """One incident; `lanes` is how many lanes it holds."""
+    """One incident.
+
+    `lanes` is how many lanes it holds, `fingerprint` the same for all whose reasons say the same. `muted_by` is set
+    while it is muted, by itself or by its fingerprint; `muted_until` None then means until somebody ends that.
+    """
 
     id: int
     account_id: int
@@ -55,6 +61,15 @@ class IncidentLine:
     resolved_at: datetime | None
     resolved_by: str | None
     lanes: int
+    fingerprint: str
+    assigned_to: str | None
+    muted_by: str | None
+    muted_until: datetime | None
+
+    @property
+    def is_probed(self) -> bool:
+        """Whether it is open and jobs wait for a probe."""
+        return self.resolved_at is None and self.kind != PART
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +92,7 @@ def open_incident(
         "connection_id": connection_id,
         "kind": kind,
         "reason": reason,
+        "fingerprint": fingerprint_of(kind, mask_text(reason)),
         "job_id": attempt.job_id,
         "attempt": attempt.number,
         "first_probe_seconds": FIRST_PROBE_SECONDS,
@@ -88,10 +104,15 @@ def open_incident(
 
 def tell_of_part(connection: psycopg.Connection, connection_id: int, reason: str | None, *, attempt: Attempt) -> None:
     """Keep the connection's incident of what is missing: open with this reason, resolved where it is None."""
-    params = {"connection_id": connection_id, "reason": reason, "by": f"job {attempt.job_id}"}
-    connection.execute(statement("resolve_part_incident"), params)
+    resolve_part(connection, connection_id, by=f"job {attempt.job_id}", but=reason)
     if reason is not None:
         open_incident(connection, connection_id, kind=PART, reason=reason, attempt=attempt)
+
+
+def resolve_part(connection: psycopg.Connection, connection_id: int, *, by: str, but: str | None = None) -> None:
+    """Resolve what is open of the connection's incidents of what is missing, but one with this reason."""
+    params = {"connection_id": connection_id, "by": by, "reason": but}
+    connection.execute(statement("resolve_part_incident"), params)
 
 
 def lock_incidents(connection: psycopg.Connection, connection_id: int) -> None:
@@ -141,12 +162,26 @@ def list_incidents(
     connection: psycopg.Connection,
     *,
     connection_id: int | None = None,
+    account_id: int | None = None,
+    fingerprint: str | None = None,
     resolved: bool = False,
+    before: tuple[datetime, int] | None = None,
     limit: int = 100,
 ) -> list[IncidentLine]:
-    """Incidents, the newest first; those that are over only with `resolved`."""
-    params = {"id": None, "connection_id": connection_id, "resolved": resolved, "limit": limit}
-    return rows_as(connection, IncidentLine, "list_incidents", params)
+    """Incidents, the newest first; those that are over only with `resolved`.
+
+    `before` is the `opened_at` and `id` of one: those older than it.
+    """
+    return _listed(
+        connection,
+        connection_id=connection_id,
+        account_id=account_id,
+        fingerprint=fingerprint,
+        resolved=resolved,
+        before=before and before[0],
+        before_id=before and before[1],
+        limit=limit,
+    )
 
 
 def find_incident(connection: psycopg.Connection, incident_id: int) -> IncidentLine:
@@ -155,11 +190,16 @@ def find_incident(connection: psycopg.Connection, incident_id: int) -> IncidentL
     Raises:
         NotFound: there is no such incident.
     """
-    params = {"id": incident_id, "connection_id": None, "resolved": True, "limit": 1}
-    found = rows_as(connection, IncidentLine, "list_incidents", params)
+    found = _listed(connection, id=incident_id, resolved=True)
     if not found:
         raise NotFound(f"There is no incident {incident_id}. `retinue incidents list --resolved` shows all.")
     return found[0]
+
+
+def _listed(connection: psycopg.Connection, **given: Any) -> list[IncidentLine]:
+    names = ("id", "connection_id", "account_id", "fingerprint", "before", "before_id")
+    every: dict[str, Any] = dict.fromkeys(names)
+    return rows_as(connection, IncidentLine, "list_incidents", every | {"limit": 1} | given)
 
 
 def _of(connection_id: int, attempt: Attempt | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a person does to jobs: retry, cancel, run now. Each acts on many IDs and answers for each of them.
+"""What a person does to jobs: retry, cancel, run now, give another time. Each acts on many IDs and answers for each.
 
 All of it happens in the caller's transaction; after the commit the caller rings the bell.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -28,6 +29,7 @@ class Deed(StrEnum):
 
     RETRIED = "retried"  # a new job was made
     MADE_DUE = "made_due"
+    RESCHEDULED = "rescheduled"
     CANCELLED = "cancelled"
     CANCEL_REQUESTED = "cancel_requested"  # its servant stops it
     GROUP_CANCELLED = "group_cancelled"  # it is finished; what is left of the groups it made is cancelled
@@ -98,6 +100,14 @@ def run_jobs_now(connection: psycopg.Connection, job_ids: Sequence[int]) -> list
     return [_run_now(job_id, found.get(job_id), due) for job_id in dict.fromkeys(job_ids)]
 
 
+def reschedule_jobs(connection: psycopg.Connection, job_ids: Sequence[int], run_at: datetime) -> list[ActionResult]:
+    """Let pending jobs be due at another time; a time in the past is now."""
+    found = _find(connection, job_ids)
+    params = {"ids": list(job_ids), "run_at": run_at}
+    moved = {row[0] for row in connection.execute(statement("reschedule_jobs"), params)}
+    return [_rescheduled(job_id, found.get(job_id), moved) for job_id in dict.fromkeys(job_ids)]
+
+
 def cancel_jobs(connection: psycopg.Connection, job_ids: Sequence[int]) -> list[ActionResult]:
     """Cancel waiting jobs at once; ask the servants of running ones to stop them, which they do within a heartbeat.
 
@@ -146,6 +156,14 @@ def _run_now(job_id: int, job: _FoundJob | None, due: set[int]) -> ActionResult:
     if JobState(job.state) in TERMINAL:
         return _nothing(job_id, f"Job {job_id} is {job.state}; enqueue a new one to run it again.")
     return _nothing(job_id, f"Job {job_id} is {job.state} already.")
+
+
+def _rescheduled(job_id: int, job: _FoundJob | None, moved: set[int]) -> ActionResult:
+    if job_id in moved:
+        return ActionResult(job_id, Deed.RESCHEDULED)
+    if job is None:
+        return _nothing(job_id, f"There is no job {job_id}.")
+    return _nothing(job_id, f"Job {job_id} is {job.state}: only a pending job can be given another time.")
 
 
 def _cancelled(job_id: int, deed: Deed | None, job: _FoundJob | None) -> ActionResult:

@@ -24,7 +24,10 @@ MAX_EVENTS = 200
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """One change of a job's state. The happy path shows in the job's own times and leaves no events."""
+    """One change of a job's state. The happy path shows in the job's own times and leaves no events.
+
+    `servant_id` and `run_seconds` are the attempt's, where it failed; then `has_evidence` says that there is more.
+    """
 
     at: datetime
     attempt: int
@@ -32,6 +35,9 @@ class JobEvent:
     to_state: JobState
     reason: Reason
     detail: Any
+    servant_id: int | None = None
+    run_seconds: float | None = None
+    has_evidence: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,25 +1,28 @@
 """What the manager's first page shows, read cheaply however many jobs there are.
 
-Unfinished jobs are counted along an index and no further than `COUNT_CAP` of each type and state; finished ones come
-from `job_rollups`, never from history. Rollups older than a day no longer change, so their sum is kept between reads.
+How many jobs wait is what their lanes say. Those in flight, of which there are never many, are counted along an index
+and no further than `COUNT_CAP` of each type and state. Finished ones come from `job_rollups`, never from history, and
+their sums are kept between reads.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 
+from infra.postgres.anomalies import AnomalyLine, list_anomalies
 from infra.postgres.breakers import BreakerLine, list_breakers
 from infra.postgres.connect import Database
+from infra.postgres.finished_sums import FinishedSums
+from infra.postgres.rows import rows_as
 from infra.postgres.statements import statement
 from retinue.states import TERMINAL, JobState
 
-#: Unfinished jobs of one type and state are counted no further than this.
+#: Jobs in flight of one type and state are counted no further than this.
 COUNT_CAP = 10_000
 
 #: A process that fell silent without a word is shown this long, in seconds.
@@ -28,16 +31,11 @@ LOST_SHOWN_SECONDS = 900
 #: Servants, and schedulers, shown at most.
 MAX_PROCESSES = 200
 
-#: Open incidents, and open breakers, shown at most.
+#: Open incidents, anomalies and breakers, shown at most.
 MAX_TROUBLES = 5
 
 #: No read takes longer.
 STATEMENT_TIMEOUT = "20s"
-
-#: The day that the page shows, and an hour more so that the boundary moves only once an hour.
-_OPEN = timedelta(hours=25)
-
-_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 #: The states shown, in the order of a job's life.
 UNFINISHED = (JobState.PENDING, JobState.QUEUED, JobState.RUNNING)
@@ -50,7 +48,7 @@ Figures = Mapping[JobState, int]
 class TypeFigures:
     """One type's jobs. `slots` is None where no servant ever registered the type.
 
-    A figure of `unfinished` above `COUNT_CAP` means "more than the cap".
+    A figure of jobs in flight above `COUNT_CAP` means "more than the cap".
     """
 
     type: str
@@ -82,6 +80,19 @@ class ServantRow:
 
 
 @dataclass(frozen=True, slots=True)
+class FleetRow:
+    """The servants of a type: how many are up, late and gone; how many take jobs; and the slots of those not gone."""
+
+    type: str
+    up: int
+    late: int
+    gone: int
+    live: int
+    slots: int
+    busy: int
+
+
+@dataclass(frozen=True, slots=True)
 class SchedulerRow:
     """A scheduler as its last heartbeat left it; `passes` has the figures of each pass by name."""
 
@@ -104,6 +115,7 @@ class IncidentRow:
     provider: str
     connection_name: str
     account_name: str
+    opened_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +133,21 @@ class Overview:
     incidents: list[IncidentRow] = field(default_factory=list)
     incidents_left_out: int = 0
     open_breakers: list[BreakerLine] = field(default_factory=list)
+    fleets: list[FleetRow] = field(default_factory=list)
+    anomalies: list[AnomalyLine] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class OverviewReader:
-    """Reads the overview; not for several threads at once, because it keeps the sum of what no longer changes."""
+    """Reads the overview; not for several threads at once, because it keeps sums of what no longer changes.
+
+    A servant silent for more than `late_seconds` is late, and gone after `lost_seconds`.
+    """
 
     _database: Database
-    _closed_until: datetime = _BEGINNING
-    _closed: Counter[tuple[str, JobState]] = field(default_factory=Counter)
+    late_seconds: float = 10
+    lost_seconds: float = 30
+    _finished: FinishedSums = field(default_factory=FinishedSums)
 
     def read(self) -> Overview:
         """One look, in one transaction.
@@ -140,7 +158,7 @@ class OverviewReader:
         with self._database.transaction() as connection:
             begin = statement("begin_overview")
             [(at, _)] = connection.execute(begin, {"statement_timeout": STATEMENT_TIMEOUT}).fetchall()
-            servants, incidents = _servants(connection), _incidents(connection)
+            servants, incidents = _servants(connection, self.late_seconds), _incidents(connection)
             return Overview(
                 at=at.astimezone(UTC),
                 servants=[row for row, _ in servants],
@@ -150,17 +168,17 @@ class OverviewReader:
                 incidents=[row for row, _ in incidents],
                 incidents_left_out=incidents[0][1] - len(incidents) if incidents else 0,
                 open_breakers=list_breakers(connection, limit=MAX_TROUBLES),
+                fleets=self._fleets(connection),
+                anomalies=list_anomalies(connection, limit=MAX_TROUBLES),
             )
 
+    def _fleets(self, connection: psycopg.Connection) -> list[FleetRow]:
+        patience = {"late_seconds": self.late_seconds, "lost_seconds": self.lost_seconds}
+        return rows_as(connection, FleetRow, "overview_fleets", {"lost_shown_seconds": LOST_SHOWN_SECONDS, **patience})
+
     def _types(self, connection: psycopg.Connection, at: datetime) -> list[TypeFigures]:
-        self._close(connection, at)
-        last_day: Counter[tuple[str, JobState]] = Counter()
-        in_all = Counter(self._closed)
-        rows = connection.execute(statement("overview_finished"), {"since": self._closed_until})
-        for name, state, jobs, jobs_of_day in rows:
-            last_day[name, JobState(state)] = jobs_of_day
-            in_all[name, JobState(state)] += jobs
-        found = _unfinished(connection)
+        last_day, in_all = self._finished.read(connection, at)
+        found = unfinished_by_type(connection)
         forgotten = {name for name, _ in in_all} - found.keys()
         found |= {name: (None, None, dict.fromkeys(UNFINISHED, 0)) for name in forgotten}
         return [
@@ -168,33 +186,26 @@ class OverviewReader:
             for name in sorted(found)
         ]
 
-    def _close(self, connection: psycopg.Connection, at: datetime) -> None:
-        """Add the hours that have become older than a day to the sum that is kept."""
-        until = (at - _OPEN).astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-        if until <= self._closed_until:
-            return
-        span = {"since": self._closed_until, "until": until}
-        for name, state, jobs in connection.execute(statement("overview_finished_before"), span).fetchall():
-            self._closed[name, JobState(state)] += jobs
-        self._closed_until = until
-
 
 def _of(name: str, counts: Mapping[tuple[str, JobState], int]) -> Figures:
     return {state: counts.get((name, state), 0) for state in FINISHED}
 
 
-def _unfinished(connection: psycopg.Connection) -> dict[str, tuple[int | None, datetime | None, Figures]]:
+def unfinished_by_type(connection: psycopg.Connection) -> dict[str, tuple[int | None, datetime | None, Figures]]:
+    """Each type's slots, since when it is paused, and its unfinished jobs; in flight `COUNT_CAP` and one at most."""
+    pending: dict[str, int] = dict(connection.execute(statement("overview_pending")).fetchall())
     # For the rest of the transaction; statistics that are out of date could make a plan that reads a whole backlog.
     connection.execute(statement("count_along_indexes"))
-    rows = connection.execute(statement("overview_types"), {"count_limit": COUNT_CAP + 1})
+    params = {"count_limit": COUNT_CAP + 1, "pending_types": list(pending)}
     return {
-        name: (slots, paused_at, dict(zip(UNFINISHED, counts, strict=True))) for name, slots, paused_at, *counts in rows
+        name: (slots, paused_at, dict(zip(UNFINISHED, (pending.get(name, 0), *in_flight), strict=True)))
+        for name, slots, paused_at, *in_flight in connection.execute(statement("overview_types"), params)
     }
 
 
-def _servants(connection: psycopg.Connection) -> list[tuple[ServantRow, int]]:
-    """The servants, each with how many there are in all."""
-    rows = connection.execute(statement("overview_servants"), _limits())
+def _servants(connection: psycopg.Connection, late_seconds: float) -> list[tuple[ServantRow, int]]:
+    """The servants, each with how many there are in all; those in trouble are not among those left out."""
+    rows = connection.execute(statement("overview_servants"), _limits() | {"late_seconds": late_seconds})
     return [(ServantRow(*row), in_all) for in_all, *row in rows]
 
 

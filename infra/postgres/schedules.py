@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,12 +11,11 @@ import psycopg
 
 from infra.postgres.accounts import check_name
 from infra.postgres.enqueue import PRIORITIES, Effect, Enqueued, key_faults, payload_json
-from infra.postgres.job_details import masked_payload
 from infra.postgres.rows import rows_as
+from infra.postgres.schedule_lines import unknown_schedule
 from infra.postgres.statements import statement
-from infra.redaction import mask_text
 from infra.triggers import Trigger
-from retinue.errors import InvalidPayload, InvalidSchedule, NotAllowed, NotFound
+from retinue.errors import InvalidPayload, InvalidSchedule, NotAllowed
 from retinue.payload import validate_payload
 from retinue.schedule import MAX_JITTER, Cron, Every, Rule, ScheduleState
 from retinue.servant import load_servant
@@ -46,14 +45,13 @@ class NewSchedule:
 
 
 @dataclass(frozen=True, slots=True)
-class ScheduleLine:
-    """One schedule, secrets in its payload masked. `problem` says why it was paused when nobody paused it."""
+class LockedSchedule:
+    """A schedule's row as it is, nothing masked, locked until the transaction ends."""
 
     id: int
+    account_id: int | None
     type: str
     name: str
-    account_id: int | None
-    account_name: str | None
     cron: str | None
     every_seconds: float | None
     timezone: str
@@ -65,20 +63,6 @@ class ScheduleLine:
     priority: int
     state: str
     problem: str | None
-    starts_at: datetime
-    next_fire_at: datetime | None
-    last_fire_at: datetime | None
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class _LockedSchedule:
-    id: int
-    type: str
-    cron: str | None
-    every_seconds: float | None
-    timezone: str
-    state: str
     starts_at: datetime
     next_fire_at: datetime | None
     now: datetime
@@ -102,30 +86,13 @@ def add_schedule(connection: psycopg.Connection, new: NewSchedule) -> int:
         NotAllowed: the account has one of this type and name.
     """
     check_name(new.name)
-    _check_options(new)
+    check_options(new)
     params = _params(new, database_now(connection))
     row = connection.execute(statement("add_schedule"), params).fetchone()
     if row is None:
         owner = "the system" if new.account_id is None else f"account {new.account_id}"
         raise NotAllowed(f"There is a {new.type} schedule named {new.name!r} of {owner} already: choose another name.")
     return int(row[0])
-
-
-def list_schedules(
-    connection: psycopg.Connection,
-    *,
-    account_id: int | None = None,
-    type: str | None = None,  # noqa: A002 - the word of the design; the builtin is not needed here
-    schedule_id: int | None = None,
-    after: int = 0,
-    limit: int = 100,
-) -> list[ScheduleLine]:
-    """Schedules in the order of their IDs, those beyond `after`."""
-    params = {"account_id": account_id, "type": type, "schedule_id": schedule_id, "after": after, "limit": limit}
-    lines = rows_as(connection, ScheduleLine, "list_schedules", params)
-    return [
-        replace(line, payload=masked_payload(line.type, line.payload), problem=_masked(line.problem)) for line in lines
-    ]
 
 
 def pause_schedule(connection: psycopg.Connection, schedule_id: int) -> None:
@@ -135,7 +102,7 @@ def pause_schedule(connection: psycopg.Connection, schedule_id: int) -> None:
         NotFound: there is no such schedule.
         NotAllowed: it is paused.
     """
-    if _lock(connection, schedule_id).state == ScheduleState.PAUSED:
+    if lock_schedule(connection, schedule_id).state == ScheduleState.PAUSED:
         raise NotAllowed(f"Schedule {schedule_id} is paused already.")
     connection.execute(statement("pause_schedule"), {"id": schedule_id})
 
@@ -148,7 +115,7 @@ def resume_schedule(connection: psycopg.Connection, schedule_id: int) -> datetim
         NotAllowed: it is active.
         InvalidSchedule: its rule cannot be used; it stays paused.
     """
-    locked = _lock(connection, schedule_id)
+    locked = lock_schedule(connection, schedule_id)
     if locked.state == ScheduleState.ACTIVE:
         raise NotAllowed(f"Schedule {schedule_id} is active already.")
     next_fire_at = locked.next_after_now()
@@ -166,7 +133,7 @@ def run_schedule(connection: psycopg.Connection, schedule_id: int) -> Enqueued:
     Raises:
         NotFound: there is no such schedule.
     """
-    locked = _lock(connection, schedule_id)
+    locked = lock_schedule(connection, schedule_id)
     params = {"schedule_ids": [schedule_id], "fire_ats": [locked.now], "run_ats": [locked.now]}
     made = connection.execute(statement("fire_schedules"), params).fetchone()
     if made is not None:
@@ -178,14 +145,20 @@ def run_schedule(connection: psycopg.Connection, schedule_id: int) -> Enqueued:
     return Enqueued(int(held[0]), Effect.IGNORED)
 
 
-def _lock(connection: psycopg.Connection, schedule_id: int) -> _LockedSchedule:
-    found = rows_as(connection, _LockedSchedule, "lock_schedule", {"id": schedule_id})
+def lock_schedule(connection: psycopg.Connection, schedule_id: int) -> LockedSchedule:
+    """The schedule's row, for whoever is about to change it.
+
+    Raises:
+        NotFound: there is no such schedule.
+    """
+    found = rows_as(connection, LockedSchedule, "lock_schedule", {"id": schedule_id})
     if not found:
-        raise NotFound(f"There is no schedule {schedule_id}. `retinue schedules list` shows all.")
+        raise unknown_schedule(schedule_id)
     return found[0]
 
 
-def _check_options(new: NewSchedule) -> None:
+def check_options(new: NewSchedule) -> None:
+    """Raises InvalidSchedule where an option cannot be used."""
     if not timedelta(0) <= new.jitter <= MAX_JITTER:
         raise InvalidSchedule(f"jitter is 0 to {MAX_JITTER.days} day, got {new.jitter.total_seconds():g} s")
     if new.catch_up not in CATCH_UPS:
@@ -196,18 +169,33 @@ def _check_options(new: NewSchedule) -> None:
         raise InvalidSchedule(f"priority is 0 (most urgent) to 9, got {new.priority}")
 
 
-def _params(new: NewSchedule, now: datetime) -> dict[str, Any]:
+def placed(new: NewSchedule) -> tuple[str, str]:
+    """The payload of its jobs as it is stored, and their lane.
+
+    Raises:
+        UnknownType: no servant is registered for its type.
+        InvalidPayload: the payload does not fit.
+    """
     servant = load_servant(new.type)
     payload = validate_payload(new.type, servant.payload, new.payload)
     lane = servant.lane_of(new.account_id, payload)
     for fault in key_faults("lane", lane):
         raise InvalidPayload(fault)
+    return payload_json(new.type, payload), lane
+
+
+def _params(new: NewSchedule, now: datetime) -> dict[str, Any]:
+    payload, lane = placed(new)
     first = Trigger(new.rule, timezone=new.timezone, starts_at=now).first()
     if first is None:
         raise InvalidSchedule(f"This schedule would never fire: {new.rule}")
+    own = {"account_id": new.account_id, "type": new.type, "payload": payload, "lane": lane}
+    return own | options_of(new) | {"starts_at": now, "next_fire_at": first}
+
+
+def options_of(new: NewSchedule) -> dict[str, Any]:
+    """The columns that do not depend on the payload or the time."""
     return {
-        "account_id": new.account_id,
-        "type": new.type,
         "name": new.name,
         "cron": new.rule.expression if isinstance(new.rule, Cron) else None,
         "every_seconds": new.rule.interval.total_seconds() if isinstance(new.rule, Every) else None,
@@ -215,11 +203,7 @@ def _params(new: NewSchedule, now: datetime) -> dict[str, Any]:
         "jitter_seconds": new.jitter.total_seconds(),
         "catch_up": new.catch_up,
         "overlap": new.overlap,
-        "payload": payload_json(new.type, payload),
-        "lane": lane,
         "priority": new.priority,
-        "starts_at": now,
-        "next_fire_at": first,
     }
 
 
@@ -230,7 +214,3 @@ def database_now(connection: psycopg.Connection) -> datetime:
         raise psycopg.DataError("read_now gave no row")
     now: datetime = row[0]
     return now
-
-
-def _masked(text: str | None) -> str | None:
-    return None if text is None else mask_text(text)

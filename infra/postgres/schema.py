@@ -150,12 +150,17 @@ job_types = Table(
     # Jobs of one lane, and of the whole type, that may be queued or running at once.
     Column("lane_limit", Integer),
     Column("type_limit", Integer),
+    # What its code says they are; an operator's own stand beside, and starting a servant leaves them alone.
+    Column("declared_lane_limit", Integer),
+    Column("declared_type_limit", Integer),
+    Column("limits_by_hand", Boolean, nullable=False, server_default=text("false")),
     # Lanes run in strict order, and this becomes of a lane whose head has failed for good.
     Column("order_policy", Text),
     # The virtual time of the lanes now served: one that wakes begins here, with no claim from when it slept.
     Column("virtual_time", Double, nullable=False, server_default=text("0")),
     moment_column("paused_at"),
     moment_column("updated_at", nullable=False, default_now=True),
+    CheckConstraint("lane_limit >= 1", name="lane_limit"),
     CheckConstraint("type_limit >= 1", name="type_limit"),
     CheckConstraint("order_policy IN ('hold', 'park', 'skip')", name="order_policy"),
 )
@@ -230,8 +235,32 @@ job_history = Table(
 Index("job_history_by_type", job_history.c.type, job_history.c.finished_at)
 # By a job that ended, whether it was run again.
 Index("job_history_retries", job_history.c.retry_of, postgresql_where=text("retry_of IS NOT NULL"))
-# The few that did not complete are what people look for.
-Index("job_history_not_completed", job_history.c.finished_at, postgresql_where=text("state <> 'completed'"))
+# What a schedule made.
+Index(
+    "job_history_by_schedule",
+    job_history.c.schedule_id,
+    job_history.c.finished_at,
+    postgresql_where=text("schedule_id IS NOT NULL"),
+)
+Index(
+    "job_history_by_account",
+    job_history.c.account_id,
+    job_history.c.finished_at,
+    postgresql_where=text("account_id IS NOT NULL"),
+)
+# The few that did not complete are what people look for: all of them, by type, by account, by what went wrong.
+_NOT_COMPLETED = text("state <> 'completed'")
+Index("job_history_not_completed", job_history.c.finished_at, postgresql_where=_NOT_COMPLETED)
+Index("job_history_failed_type", job_history.c.type, job_history.c.finished_at, postgresql_where=_NOT_COMPLETED)
+Index(
+    "job_history_failed_account", job_history.c.account_id, job_history.c.finished_at, postgresql_where=_NOT_COMPLETED
+)
+Index(
+    "job_history_fingerprint",
+    text("(error ->> 'fingerprint')"),
+    job_history.c.finished_at,
+    postgresql_where=_NOT_COMPLETED,
+)
 
 # The happy path shows in a job's own times; every other change of state leaves a row here.
 job_events = Table(
@@ -245,6 +274,8 @@ job_events = Table(
     Column("to_state", job_state, nullable=False),
     Column("reason", job_reason, nullable=False),
     Column("detail", JSONB),
+    # Of an attempt that failed: its servant, how long it ran, the traceback and the last log lines.
+    Column("evidence", JSONB),
     CheckConstraint(_transition_check(), name="transition"),
     postgresql_partition_by="RANGE (at)",
 )
@@ -287,43 +318,6 @@ schedules = Table(
     CheckConstraint("priority BETWEEN 0 AND 9", name="priority"),
 )
 Index("schedules_due", schedules.c.next_fire_at, postgresql_where=text("state = 'active' AND next_fire_at IS NOT NULL"))
-
-servants = Table(
-    "servants",
-    metadata,
-    identity_column(),
-    name_column("type"),
-    Column("host", Text, nullable=False),
-    Column("pid", Integer, nullable=False),
-    Column("version", Text, nullable=False),
-    Column("state", Text, nullable=False, server_default="active"),
-    Column("slots", Integer, nullable=False),
-    Column("busy", Integer, nullable=False, server_default=text("0")),
-    # Jobs a second this process can do, as it measured; NULL until it has done some.
-    Column("rate", Double),
-    Column("memory_bytes", BigInteger),
-    Column("current_jobs", JSONB, nullable=False, server_default=text("'[]'")),
-    moment_column("started_at", nullable=False, default_now=True),
-    moment_column("heartbeat_at", nullable=False, default_now=True),
-    moment_column("received_at"),
-    Column("metrics_port", Integer),
-    CheckConstraint("state IN ('active', 'draining', 'stopped', 'lost')", name="state"),
-    postgresql_with={"fillfactor": 50},
-)
-
-schedulers = Table(
-    "schedulers",
-    metadata,
-    identity_column(),
-    Column("host", Text, nullable=False),
-    Column("pid", Integer, nullable=False),
-    Column("version", Text, nullable=False),
-    Column("passes", JSONB, nullable=False, server_default=text("'{}'")),
-    Column("metrics_port", Integer),
-    moment_column("started_at", nullable=False, default_now=True),
-    moment_column("heartbeat_at", nullable=False, default_now=True),
-    moment_column("stopped_at"),
-)
 
 # Figures about the past, kept as jobs finish. Sharded by servant so that two never wait for one row.
 job_rollups = Table(

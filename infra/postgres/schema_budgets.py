@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from infra.postgres.schema import ACCOUNT_TABLES, Moment, identity_column, metadata, moment_column
+from infra.postgres.schema import ACCOUNT_TABLES, Moment, identity_column, metadata, moment_column, within_range
 
 
 def _connection_column() -> Column[int]:
@@ -126,6 +126,8 @@ incidents = Table(
     _connection_column(),
     Column("kind", Text, nullable=False),
     Column("reason", Text, nullable=False),
+    # The same for all whose reasons say the same.
+    Column("fingerprint", Text(collation="C"), nullable=False),
     moment_column("opened_at", nullable=False, default_now=True),
     # The job that met it first.
     Column("job_id", BigInteger),
@@ -138,7 +140,16 @@ incidents = Table(
     Column("probe_error", Text),
     moment_column("resolved_at"),
     Column("resolved_by", Text),
+    Column("assigned_to", Text),
+    # Somebody knows of it: it is not counted among the troubles, and parks its lanes all the same.
+    moment_column("muted_at"),
+    # NULL while it is muted: until somebody ends that.
+    moment_column("muted_until"),
+    Column("muted_by", Text),
     CheckConstraint("kind IN ('credential', 'permission', 'settings', 'part')", name="kind"),
+    CheckConstraint("(muted_at IS NULL) = (muted_by IS NULL)", name="muted"),
+    CheckConstraint("muted_until IS NULL OR muted_at IS NOT NULL", name="muted_until"),
+    CheckConstraint(within_range("muted_until"), name="moments"),
     # What is resolved says by what.
     CheckConstraint("(resolved_at IS NULL) = (resolved_by IS NULL)", name="resolved"),
 )

@@ -40,6 +40,8 @@ calendars = Table(
     Column("timezone", Text),
     Column("sync_token", Text),
     Column("ctag", Text),
+    # How many of its objects live; a trigger below keeps it.
+    Column("objects", Integer, nullable=False, server_default=text("0")),
     # Series have their instances up to before this day; the sync moves it on daily.
     Column("expanded_until", Date),
     moment_column("synced_at"),
@@ -158,6 +160,42 @@ calendar_attendees = Table(
     CheckConstraint("role = 'organizer' OR reply IS NOT NULL", name="replies"),
 )
 Index("calendar_attendees_by_contact", calendar_attendees.c.contact_id)
+
+#: What SQLAlchemy has no words for.
+STATEMENTS = (
+    """CREATE FUNCTION count_objects_of_calendars() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        UPDATE calendars SET objects = calendars.objects + told.more
+        FROM (SELECT calendar_id, count(*)::int AS more FROM fresh WHERE deleted_at IS NULL GROUP BY 1) AS told
+        WHERE calendars.id = told.calendar_id;
+    ELSIF TG_OP = 'DELETE' THEN
+        UPDATE calendars SET objects = calendars.objects - told.less
+        FROM (SELECT calendar_id, count(*)::int AS less FROM gone WHERE deleted_at IS NULL GROUP BY 1) AS told
+        WHERE calendars.id = told.calendar_id;
+    ELSE
+        UPDATE calendars SET objects = calendars.objects + told.more
+        FROM (
+            SELECT fresh.calendar_id, sum(CASE WHEN fresh.deleted_at IS NULL THEN 1 ELSE -1 END)::int AS more
+            FROM fresh
+            JOIN gone ON gone.id = fresh.id
+            WHERE (fresh.deleted_at IS NULL) <> (gone.deleted_at IS NULL)
+            GROUP BY 1
+        ) AS told
+        WHERE calendars.id = told.calendar_id AND told.more <> 0;
+    END IF;
+    RETURN NULL;
+END $$""",
+    *(
+        f"CREATE TRIGGER count_objects_on_{event.lower()} AFTER {event} ON calendar_objects REFERENCING {tables}"
+        " FOR EACH STATEMENT EXECUTE FUNCTION count_objects_of_calendars()"
+        for event, tables in (
+            ("INSERT", "NEW TABLE AS fresh"),
+            ("UPDATE", "OLD TABLE AS gone NEW TABLE AS fresh"),
+            ("DELETE", "OLD TABLE AS gone"),
+        )
+    ),
+)
 
 ACCOUNT_TABLES += [
     "calendars",

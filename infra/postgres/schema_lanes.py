@@ -42,6 +42,8 @@ lanes = Table(
     Column("virtual_time", Double, nullable=False, server_default=text("0")),
     # How long a job of it runs, as its last ones did.
     Column("mean_seconds", REAL, nullable=False, server_default=text("0")),
+    # Its pending jobs, due or not; kept by the notes, so for a moment it may be off by those on their way.
+    Column("pending", Integer, nullable=False, server_default=text("0")),
     PrimaryKeyConstraint("type", "lane"),
     CheckConstraint("concurrency_limit >= 1", name="concurrency_limit"),
     CheckConstraint("weight BETWEEN 0.001 AND 1000", name="weight"),
@@ -89,5 +91,7 @@ lane_wakes = Table(
     Column("charge", REAL, nullable=False, server_default=text("0")),
     Column("run_seconds", REAL, nullable=False, server_default=text("0")),
     Column("jobs", Integer, nullable=False, server_default=text("0")),
+    # How many jobs came to wait, less those that wait no longer; dispatch itself writes none for what it takes.
+    Column("pending", Integer, nullable=False, server_default=text("0")),
     postgresql_with={"autovacuum_vacuum_scale_factor": 0.02, "autovacuum_vacuum_threshold": 2000},
 )

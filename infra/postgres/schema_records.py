@@ -66,6 +66,19 @@ records = Table(
 )
 Index("records_deleted", records.c.deleted_at, postgresql_where=text("deleted_at IS NOT NULL"))
 
+# How many of them live, kept by the statements that merge and delete, under the lock of the account's feed.
+record_counts = Table(
+    "record_counts",
+    metadata,
+    _connection(),
+    name_column("kind"),
+    _number("account_id"),
+    _number("live"),
+    PrimaryKeyConstraint("connection_id", "kind"),
+    CheckConstraint("live >= 0", name="live"),
+    postgresql_with={"fillfactor": 50},
+)
+
 # What became of an account's records, in the order in which it became visible; `position` counts up without a gap.
 record_changes = Table(
     "record_changes",
@@ -213,6 +226,7 @@ END $$""",
 
 ACCOUNT_TABLES += [
     "records",
+    "record_counts",
     "record_changes",
     "record_feeds",
     "record_replacements",

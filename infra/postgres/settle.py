@@ -81,6 +81,7 @@ def _finish_columns(entries: Sequence[Entry]) -> dict[str, Any]:
         "reasons": texts(s.reason for s in settlements),
         "results": texts(s.result for s in settlements),
         "errors": texts(_json(s.error) for s in settlements),
+        "evidences": texts(_json(s.evidence) for s in settlements),
         "failed_attempts": numbers(int(s.failed_attempt) for s in settlements),
         "run_seconds": numbers(seconds for _, seconds in entries),
     }
@@ -95,6 +96,7 @@ def _put_back_columns(entries: Sequence[Entry]) -> dict[str, Any]:
         "delays": numbers(s.delay for s in settlements),
         "untils": moments(s.until for s in settlements),
         "errors": texts(_json(s.error) for s in settlements),
+        "evidences": texts(_json(s.evidence) for s in settlements),
         "failed_attempts": numbers(int(s.failed_attempt) for s in settlements),
     }
 
@@ -107,6 +109,7 @@ def _as_cancelled(entry: Entry) -> Entry:
         state=JobState.CANCELLED,
         reason=Reason.CANCEL,
         error=settlement.error,
+        evidence=settlement.evidence,
     )
     return cancelled, seconds
 

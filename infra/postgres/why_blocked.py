@@ -88,7 +88,7 @@ class Situation:
 def blocks(connection: psycopg.Connection, job: JobDetails, situation: Situation) -> Iterator[WhyReason]:
     """Each reason that holds this pending job back, apart from its own time and turn."""
     yield from _paused(job, situation)
-    yield from (_held(hold) for hold in list_holds(connection, job.type, job.lane))
+    yield from (hold_reason(hold) for hold in list_holds(connection, job.type, job.lane))
     yield from _order(connection, job, situation)
     yield from _lane_limit(connection, job, situation.lane_limit)
     yield from _type_limit(job, situation)
@@ -114,7 +114,8 @@ _HELD = {
 HELD_KINDS = frozenset(kind for kind, _ in _HELD.values())
 
 
-def _held(hold: HeldLane) -> WhyReason:
+def hold_reason(hold: HeldLane) -> WhyReason:
+    """What holds a lane, as a sentence."""
     kind, says = _HELD[hold.kind]
     until = "" if hold.until is None else f" until {moment(hold.until)}"
     sentence = f"The lane {hold.lane} {says} since {moment(hold.held_at)}{until}: {mask_text(hold.reason).rstrip('.')}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,6 +42,9 @@ __all__ = ["SqsQueues", "make_client"]
 _MISSING = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 _DIFFERS = ("QueueAlreadyExists", "QueueNameExists")
 
+#: Every so many bytes of a request's payload are charged as a request (https://aws.amazon.com/sqs/pricing/).
+CHARGED_BYTES = 64 * 1024
+
 _WAITING: Final = "ApproximateNumberOfMessages"
 _HIDDEN: Final = "ApproximateNumberOfMessagesNotVisible"
 
@@ -61,6 +65,8 @@ class SqsQueues:
         self._polls = LongPolls(client)
         self._urls: dict[str, str] = {}
         self._calls: Counter[str] = Counter()
+        self._charged: Counter[tuple[str, str]] = Counter()
+        self._asking = threading.local()
         self._calls_lock = threading.Lock()
         client.meta.events.register("before-send.sqs", self._count)
 
@@ -75,8 +81,13 @@ class SqsQueues:
         with self._calls_lock:
             return dict(self._calls)
 
+    @property
+    def charged(self) -> Mapping[tuple[str, str], int]:
+        with self._calls_lock:
+            return dict(self._charged)
+
     def ensure(self, job_type: str) -> None:
-        with self._named_failures():
+        with self._named_failures(job_type):
             self._ensure(job_type)
 
     def send(self, job_type: str, batches: Sequence[Sequence[int]]) -> SendResult:
@@ -172,7 +183,7 @@ class SqsQueues:
 
     def _on_queue(self, job_type: str, ask: Callable[[str], T]) -> T:
         """Ask with the queue's URL; queues that are missing are made, once."""
-        with self._named_failures():
+        with self._named_failures(job_type):
             try:
                 return ask(self._url(job_type))
             except ClientError as error:
@@ -220,13 +231,17 @@ class SqsQueues:
     def _name(self, job_type: str) -> str:
         return queue_name(self._prefix, self._environment, job_type)
 
-    def _count(self, event_name: str, **_: Any) -> None:
+    def _count(self, event_name: str, request: Any = None, **_: Any) -> None:
         """Each attempt, for SQS charges each: the event is `before-send.sqs.<action>`."""
+        action = event_name.rpartition(".")[2]
+        size = len(getattr(request, "body", None) or b"")
         with self._calls_lock:
-            self._calls[event_name.rpartition(".")[2]] += 1
+            self._calls[action] += 1
+            self._charged[self._asking.job_type, action] += max(1, math.ceil(size / CHARGED_BYTES))
 
     @contextmanager
-    def _named_failures(self) -> Iterator[None]:
+    def _named_failures(self, job_type: str) -> Iterator[None]:
+        self._asking.job_type = job_type
         try:
             yield
         except (BotoCoreError, ClientError) as error:

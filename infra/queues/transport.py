@@ -151,6 +151,15 @@ class Queues(Protocol):
 
 
 @runtime_checkable
+class Metered(Queues, Protocol):
+    """Queues whose owner charges for each request."""
+
+    @property
+    def charged(self) -> Mapping[tuple[str, str], int]:
+        """Requests that are charged for so far, by type and action; a large one counts as several."""
+
+
+@runtime_checkable
 class QueuesInDatabase(Queues, Protocol):
     """Queues in the database of the jobs, to which the transaction that dispatches jobs can write their messages."""
 

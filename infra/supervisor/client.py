@@ -84,7 +84,8 @@ class ProcessInfo:
             now=info["now"],
             exit_status=info["exitstatus"],
             error=info["spawnerr"],
-            log=Path(info["stdout_logfile"]),
+            # An event listener talks to supervisord on its standard output, and logs on the other one.
+            log=Path(info["stderr_logfile"] or info["stdout_logfile"]),
         )
 
 
@@ -159,6 +160,15 @@ class Supervisor:
         """Ask it to stop what runs, higher tiers first, and to leave; returns at once."""
         with self._server() as server:
             server.shutdown()
+
+    def log_tail(self, size: int) -> str:
+        """The last `size` bytes of supervisord's own log.
+
+        Raises:
+            SupervisorFault: it keeps none.
+        """
+        with self._server() as server:
+            return str(server.readLog(-size, 0))
 
     def tail(self, process: ProcessInfo, lines: int) -> list[str]:
         """The last lines that the process logged."""

@@ -25,6 +25,9 @@ DEMO_EDIT_SECONDS = 20
 DEMO_ERRAND_SECONDS = 15
 DEMO_DEAL_SECONDS = 10
 
+#: What tells the event listener that a process ended.
+EXIT_EVENTS = ("PROCESS_STATE_EXITED", "PROCESS_STATE_STOPPED", "PROCESS_STATE_BACKOFF", "PROCESS_STATE_FATAL")
+
 #: What a servant needs, on top of its jobs' grace, to settle and leave.
 _SETTLE_SECONDS = 10
 
@@ -33,13 +36,17 @@ class Tier(IntEnum):
     """Lower tiers start first and stop last; programs of one tier do not need one another to start."""
 
     GROUND = 100
+    WATCH = 150
     ENGINE = 200
     FRONT = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One program and how supervisord keeps it. With `processes` above 1 each is named `name-0`, `name-1` …"""
+    """One program and how supervisord keeps it. With `processes` above 1 each is named `name-0`, `name-1` …
+
+    One with `events` listens to these events of supervisord's on its standard input.
+    """
 
     name: str
     description: str
@@ -52,6 +59,7 @@ class Program:
     start_seconds: int = START_SECONDS
     start_retries: int = START_RETRIES
     only_local: bool = False
+    events: tuple[str, ...] = ()
 
     @property
     def process_names(self) -> tuple[str, ...]:
@@ -68,13 +76,24 @@ def programs(settings: Settings, servant_types: Mapping[str, int], local: LocalP
     """
     embedded = [] if local is None else _embedded(settings, local)
     servants = [_servant(settings, job_type, count) for job_type, count in sorted(servant_types.items()) if count]
-    ordered = [*embedded, _scheduler(), *servants, _manager()]
+    ordered = [*embedded, _listener(), _scheduler(), *servants, _manager()]
     return sorted(ordered, key=lambda program: program.tier)
 
 
 def servant_program(job_type: str) -> str:
     """The name of the program that performs jobs of this type."""
     return f"servant-{job_type.replace('.', '-')}"
+
+
+def _listener() -> Program:
+    """It starts before those whose end it notes, and stops after them."""
+    return Program(
+        name="exits",
+        description="notes how processes end",
+        command=_python("infra.supervisor.event_listener"),
+        tier=Tier.WATCH,
+        events=EXIT_EVENTS,
+    )
 
 
 def _scheduler() -> Program:

@@ -15,6 +15,9 @@ from retinue.errors import ConfigurationError
 _LOG_BYTES = "10MB"
 _LOG_BACKUPS = 3
 
+#: Events kept for a listener that is still busy with an earlier one; beyond that supervisord drops the oldest.
+_EVENT_BUFFER = 1000
+
 #: A space before one of these begins a comment for supervisord's parser, in quotes or not.
 _COMMENT_AFTER_SPACE = re.compile(r"(?<=\s)(?=[;#])")
 
@@ -92,9 +95,11 @@ def _program(program: Program, place: Place, *, autostart: bool) -> list[str]:
     name = "%(program_name)s-%(process_num)d" if numbered else "%(program_name)s"
     # supervisord expands a log file's name twice.
     log = f"{_escape(_escape(str(place.log_dir)))}/{name.replace('%', '%%') if numbered else program.name}.log"
+    # What a listener writes to its standard output is for supervisord alone.
+    stream = "stderr" if program.events else "stdout"
     lines = [
         f"; {program.description}",
-        f"[program:{program.name}]",
+        f"[{'eventlistener' if program.events else 'program'}:{program.name}]",
         f"command={_command(program, place)}",
         f"process_name={name}",
         f"numprocs={program.processes}",
@@ -108,14 +113,23 @@ def _program(program: Program, place: Place, *, autostart: bool) -> list[str]:
         f"stopsignal={program.stop_signal}",
         f"stopwaitsecs={program.stop_seconds}",
         "killasgroup=true",
-        "redirect_stderr=true",
-        f"stdout_logfile={log}",
-        f"stdout_logfile_maxbytes={_LOG_BYTES}",
-        f"stdout_logfile_backups={_LOG_BACKUPS}",
+        *_streams(program),
+        f"{stream}_logfile={log}",
+        f"{stream}_logfile_maxbytes={_LOG_BYTES}",
+        f"{stream}_logfile_backups={_LOG_BACKUPS}",
     ]
     if program.environment:
         lines.append(f"environment={_environment(program)}")
     return lines
+
+
+def _streams(program: Program) -> Iterator[str]:
+    if not program.events:
+        yield "redirect_stderr=true"
+        return
+    yield f"events={','.join(program.events)}"
+    yield f"buffer_size={_EVENT_BUFFER}"
+    yield "stdout_logfile=NONE"
 
 
 def _command(program: Program, place: Place) -> str:

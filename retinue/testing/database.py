@@ -23,8 +23,20 @@ from retinue.testing.clock import FakeClock
 from retinue.testing.queues import FaultyQueues
 
 #: Tables whose moments are about processes or about the past: they do not travel.
-_STAY = frozenset({"accounts", "echoes", "job_events", "job_history", "schedulers", "servants"})
-_STAY_LIKE = ("rollup", "figure", "calendar")
+_STAY = frozenset(
+    {
+        "accounts",
+        "echoes",
+        "job_events",
+        "job_history",
+        "operator_actions",
+        "process_exits",
+        "queue_calls",
+        "schedulers",
+        "servants",
+    }
+)
+_STAY_LIKE = ("rollup", "figure", "calendar", "cost")
 
 #: How often a journey that a servant at work has stopped begins anew.
 _TRIES = 5

@@ -22,10 +22,18 @@ _SHAPE = """
 #: a sequence goes on from what a failed insert took of it. What is small is deleted from, which makes no new files, by
 #: one statement, at whose end foreign keys are checked. A table of less than ten pages is planned for as an empty one
 #: (PostgreSQL, `estimate_rel_size`), unless it was analyzed: to forget that, it is truncated.
+#: What keeps its rows by a trigger lets go of them while that is off; only the owner of a table may switch it.
 _EMPTY = """
     DO $$
-    DECLARE deletes text; large text; counter text;
+    DECLARE deletes text; large text; counter text; guarded text[]; one text;
     BEGIN
+        SELECT coalesce(array_agg(DISTINCT tgrelid::regclass::text), '{}') INTO guarded
+        FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND NOT tgisinternal
+            AND pg_relation_size(tgrelid) > 0;
+        FOREACH one IN ARRAY guarded LOOP
+            EXECUTE format('ALTER TABLE %s DISABLE TRIGGER USER', one);
+        END LOOP;
         SELECT string_agg(format('touched_%s AS (DELETE FROM %s)', oid, oid::regclass), ', ') INTO deletes
         FROM pg_class
         WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'
@@ -40,6 +48,9 @@ _EMPTY = """
         IF deletes IS NOT NULL THEN
             EXECUTE format('WITH %s SELECT', deletes);
         END IF;
+        FOREACH one IN ARRAY guarded LOOP
+            EXECUTE format('ALTER TABLE %s ENABLE TRIGGER USER', one);
+        END LOOP;
         FOR counter IN
             SELECT format('%I.%I', schemaname, sequencename) FROM pg_sequences
             WHERE schemaname = 'public' AND last_value IS NOT NULL

@@ -15,8 +15,9 @@ from retinue.payload import parse_payload
 from retinue.servant import ServantType
 from retinue.settlement import TRIAL_DEATHS, Settlement, put_off, returned
 from servants.runtime.async_services import AsyncServices
+from servants.runtime.evidence import gather
 from servants.runtime.held import HeldJob
-from servants.runtime.performer import Performed, Performer, after_timeout, enter_job, raised
+from servants.runtime.performer import Performed, Performer, after_timeout, enter_job, failed_with
 
 if TYPE_CHECKING:
     from infra.otel import Tracing
@@ -53,6 +54,7 @@ class AsyncPerformer(Performer):
     async def _attempt(self, held: HeldJob) -> Performed:
         started = held.started_at = time.monotonic()
         enter_job(held.facts, self._servant_id)
+        held.evidence = gather(self._servant_id, on_thread=False)
         settlement = await self._settlement_of(held)
         held.finished = True
         return Performed(held, settlement, time.monotonic() - started)
@@ -79,9 +81,9 @@ class AsyncPerformer(Performer):
             raise
         except asyncio.CancelledError as error:
             # Asked to stop and interrupted, or it cancelled itself.
-            outcome = raised(error) if held.asked_at is None else Cancelled(held.asked_why)
+            outcome = failed_with(held, error) if held.asked_at is None else Cancelled(held.asked_why)
         except BaseException as error:  # noqa: BLE001 - SystemExit, too, is to end the job and not the loop
-            outcome = raised(error)
+            outcome = failed_with(held, error)
         return after_timeout(held, outcome)
 
     async def _handle(self, held: HeldJob) -> Outcome:

@@ -70,7 +70,7 @@ class AsyncFencedCommit:
 
     async def write_job(self, shard: int) -> None:
         """Write what was said about the job itself, last, so that its row is locked briefly."""
-        if self._says_something:
+        if self._says_something or self._job.noted:
             await asyncio.to_thread(self.said.write_job, shard)
 
 
@@ -105,6 +105,7 @@ class AsyncServices:
     @asynccontextmanager
     async def commit(self, job: AsyncJob[Any]) -> AsyncIterator[AsyncFencedCommit]:
         settled_before = job.settled
+        tx: AsyncFencedCommit | None = None
         try:
             with self.threads.span(job.facts):
                 async with self._database.transaction() as connection:
@@ -116,6 +117,8 @@ class AsyncServices:
                         job.settled = tx.said.completes
         except BaseException:
             job.settled = settled_before
+            if tx is not None:
+                tx.said.failed()
             raise
         self.threads.landed(tx.said)
 

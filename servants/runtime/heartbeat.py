@@ -1,4 +1,4 @@
-"""The heartbeat: one statement that renews every lease held, reports the process, and learns what was cancelled."""
+"""The heartbeat: one statement that renews all leases held, reports the process, and learns what was asked of it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from infra.logs import get_logger
 from infra.loop import PassResult
 from infra.postgres.arrays import numbers, texts
 from infra.postgres.connect import Database
+from retinue.servant_requests import ServantRequest
 from servants.runtime.charges import Charges, LaneUse
 from servants.runtime.held import HeldJob, HeldJobs
 from servants.runtime.performer import CANCELLED, LEASE_LOST
@@ -43,7 +44,9 @@ class Heartbeat:
         writes: threading.Lock,
         charges: Charges,
         figures: Callable[[], dict[str, Any]],
+        on_request: Callable[[ServantRequest], None] = lambda _: None,
     ) -> None:
+        """`on_request` is told once of each thing that an operator asks of this servant."""
         self._database = database
         self._held = held
         self._servant_id = servant_id
@@ -51,6 +54,8 @@ class Heartbeat:
         self._writes = writes
         self._charges = charges
         self._figures = figures
+        self._on_request = on_request
+        self._requested: str | None = None
         self._process = psutil.Process()
         self.state = "active"
 
@@ -65,6 +70,7 @@ class Heartbeat:
             renewed = self._to_renew()
             rows = self._report(renewed)
         self._tell(renewed, {(row[0], row[1]): row[2] for row in rows})
+        self._heed(rows)
         return PassResult(len(renewed))
 
     def _report(self, renewed: Sequence[HeldJob]) -> list[tuple[Any, ...]]:
@@ -115,6 +121,14 @@ class Heartbeat:
                 self._lose(held)
             elif cancel_requested:
                 held.ask_to_stop(CANCELLED, time.monotonic())
+
+    def _heed(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """The row that is of no job says what an operator asked of this servant."""
+        request = next((row[3] for row in rows if row[0] is None), None)
+        if request is not None and request != self._requested:
+            log.info("servant_request_heard", servant=self._servant_id, request=request)
+            self._on_request(ServantRequest(request))
+        self._requested = request
 
     def _lose(self, held: HeldJob) -> None:
         if held.over:

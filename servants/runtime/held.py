@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from retinue.job import BaseJob, JobFacts
+from servants.runtime.evidence import Evidence
 
 #: Guards who is the first to ask a job to stop; held for a moment.
 _asking = threading.Lock()
@@ -41,6 +42,8 @@ class HeldJob:
     reported: float = 0.0
     #: The watch or the drain settled it over its head.
     abandoned: bool = False
+    #: What is kept of it should it fail; None before it begins.
+    evidence: Evidence | None = None
     #: Its span, and when its outcome was there to be written; None where traces are off, or it never began.
     trace: tuple[Any, int] | None = None
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from infra.logs import enter_context, get_logger
 from retinue.errors import InvalidPayload, JobError, JobTimeout, LeaseLost
 from retinue.job import Job, JobFacts, JobServices
-from retinue.outcomes import Cancelled, Fail, Outcome, Retry
+from retinue.outcomes import Cancelled, Fail, Outcome, Park, Retry
 from retinue.payload import parse_payload
 from retinue.servant import ServantType
 from retinue.settlement import Settlement, outcome_of, put_off, returned, settle
 from retinue.states import JobState
+from servants.runtime.evidence import gather, with_evidence
 from servants.runtime.gate import Gate
 from servants.runtime.held import HeldJob
 
@@ -67,6 +68,7 @@ class Performer:
     def _perform(self, held: HeldJob) -> Performed:
         started = held.started_at = time.monotonic()
         enter_job(held.facts, self._servant_id)
+        held.evidence = gather(self._servant_id)
         settlement = self._settlement(held)
         held.finished = True
         return Performed(held, settlement, time.monotonic() - started)
@@ -77,7 +79,7 @@ class Performer:
         held.finished = True
         self._forget(held)
         seconds = time.monotonic() - (held.started_at or held.claimed_at)
-        settlement = None if held.over else self._settled(held, raised(error))
+        settlement = None if held.over else self._settled(held, failed_with(held, error))
         return Performed(held, settlement, seconds)
 
     def _settlement(self, held: HeldJob) -> Settlement | None:
@@ -108,6 +110,11 @@ class Performer:
             self._gate.forget(held.job)
 
     def _settled(self, held: HeldJob, outcome: Outcome) -> Settlement:
+        ran = time.monotonic() - (held.started_at or held.claimed_at)
+        written = self._written(held, outcome)
+        return with_evidence(written, held.evidence, run_seconds=ran)
+
+    def _written(self, held: HeldJob, outcome: Outcome) -> Settlement:
         released = held.asked_why == DRAINING
         facts, retry = held.facts, self._servant.retry
         try:
@@ -123,7 +130,7 @@ class Performer:
         except LeaseLost:
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit, too, is to end the job and not the slot
-            outcome = raised(error)
+            outcome = failed_with(held, error)
         return after_timeout(held, outcome)
 
     def _run(self, held: HeldJob) -> Outcome:
@@ -142,6 +149,17 @@ def enter_job(facts: JobFacts, servant_id: int) -> None:
     enter_context(
         request=facts.request_id, account=facts.account_id, job=facts.id, attempt=facts.attempt, servant=servant_id
     )
+
+
+def failed_with(held: HeldJob, error: BaseException) -> Outcome:
+    """What an exception comes to; where that is a failure, its traceback is kept first."""
+    trace, evidence = error.__traceback__, held.evidence
+    if evidence is not None:
+        evidence.end()
+    outcome = raised(error)
+    if evidence is not None and isinstance(outcome, Retry | Fail | Park):
+        evidence.raised(error, trace)
+    return outcome
 
 
 def raised(error: BaseException) -> Outcome:

@@ -7,15 +7,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
 from typing import Any
-
-import psycopg
 
 from infra.logs import get_logger
 from infra.loop import LoopRunner, PassResult
 from infra.postgres.bell import Bell
-from infra.postgres.connect import Database, DatabaseUnreachable
+from infra.postgres.connect import Database
 from infra.queues.transport import Queues
 from infra.secrets import Keyring
 from infra.settings import Settings
@@ -24,6 +21,7 @@ from retinue.retry import Exponential
 from retinue.servant import ServantType
 from retinue.settlement import Settlement
 from retinue.states import JobState, Reason
+from servants.runtime.asks import Ask, Asks
 from servants.runtime.budget_leases import BudgetLeases
 from servants.runtime.capacity import Capacity
 from servants.runtime.charges import Charges
@@ -34,7 +32,7 @@ from servants.runtime.observer import Observer, success_age
 from servants.runtime.performer import DRAINING, Performed, Performer
 from servants.runtime.rate import RateMeter
 from servants.runtime.receiver import Receiver
-from servants.runtime.registration import register
+from servants.runtime.registration import register, say_stopped
 from servants.runtime.services import Services
 from servants.runtime.settler import Settler
 from servants.runtime.slots import AnySlots, Slots
@@ -74,8 +72,7 @@ class ServantProcess:
         self.id = register(database, servant)
         #: The status to leave with after the drain.
         self.exit_code = 0
-        # Not an event: its lock is not made for a signal handler that interrupts whoever holds it.
-        self._asked_to_drain: SimpleQueue[None] = SimpleQueue()
+        self._asks = Asks()
         self._changed = self._beat_follows = False
         self._slots_ended = True
         self._build(keyring)
@@ -116,6 +113,7 @@ class ServantProcess:
             writes=writes,
             charges=self._charges,
             figures=self._figures,
+            on_request=self._asks.heed,
         )
         self._surplus = Surplus(self._slots, capacity, held, release=self._release)
         self._limits = Watch(
@@ -171,15 +169,19 @@ class ServantProcess:
 
     def ask_to_drain(self) -> None:
         """Let `run` drain and return; may be called anywhere, in a signal handler too."""
-        self._asked_to_drain.put(None)
+        self._asks.put(Ask.LEAVE)
 
     def wait_until_asked(self, timeout: float | None = None) -> bool:
-        """Wait until a signal or an overrun asks for a drain; False after `timeout` seconds."""
-        try:
-            self._asked_to_drain.get(timeout=timeout)
-        except Empty:
-            return False
-        return True
+        """Wait until a signal, an overrun or an operator asks it to leave; False after `timeout` seconds.
+
+        Asked to rest it takes nothing more, lets what runs come to its end, and waits on.
+        """
+        while (ask := self._asks.take(timeout)) is Ask.REST:
+            log.info("servant_resting", servant=self.id, held=len(self._held))
+            self._take_nothing_more()
+            if self.type.standing:
+                self._ask_running_to_stop()
+        return ask is not None
 
     def start(self) -> None:
         """Start every thread."""
@@ -196,17 +198,20 @@ class ServantProcess:
         """Hand back what has not begun, give what runs its grace, then release it; no attempt is spent."""
         log.info("servant_draining", servant=self.id, held=len(self._held))
         ends = time.monotonic() + (0 if self.type.standing else self._settings.drain_grace_seconds)
-        self._heartbeat.state = "draining"
-        # At once, so that dispatch counts on these slots no longer.
-        self._beats.wake()
-        self._receiver.stop(FLUSH_SECONDS)
-        self._release(self._slots.close())
+        self._take_nothing_more()
         if not self._held.wait_until_empty(max(0.0, ends - time.monotonic())):
             self._ask_running_to_stop()
         self._settler.stop(FLUSH_SECONDS)
         self._leases.stop(FLUSH_SECONDS)
         self._end()
         log.info("servant_stopped", servant=self.id, exit_code=self.exit_code, sqs_calls=dict(self._queues.calls))
+
+    def _take_nothing_more(self) -> None:
+        self._heartbeat.state = "draining"
+        # At once, so that dispatch counts on these slots no longer.
+        self._beats.wake()
+        self._receiver.stop(FLUSH_SECONDS)
+        self._release(self._slots.close())
 
     def _ask_running_to_stop(self) -> None:
         """The grace is over: ask, wait a moment, then release over their heads. The fence keeps them harmless."""
@@ -230,7 +235,7 @@ class ServantProcess:
         self._slots_ended = self._slots.end(LAST_MOMENT_SECONDS / 2)
         self._watch.stop(FLUSH_SECONDS)
         self._beats.stop(FLUSH_SECONDS)
-        self._say_stopped()
+        say_stopped(self._database, self.id)
         self._observer.close()
         self._bell.close()
 
@@ -287,9 +292,3 @@ class ServantProcess:
             "rate": self._meter.jobs_per_second,
             "since_receive_seconds": time.monotonic() - self._receiver.received_at,
         }
-
-    def _say_stopped(self) -> None:
-        try:
-            self._database.fetch("stop_servant", {"servant_id": self.id})
-        except (psycopg.Error, DatabaseUnreachable) as error:
-            log.warning("stop_not_recorded", servant=self.id, error=str(error))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from infra.logs import get_logger
+from infra.postgres.anomaly_sightings import Sighting, write_sightings
 from infra.postgres.bell import Bell
 from infra.postgres.connect import Database
 from infra.postgres.enqueue import NewJob
@@ -24,6 +24,7 @@ from retinue.errors import LeaseLost, PermanentError
 from retinue.job import BaseJob, Job, JobFacts
 from retinue.outcomes import Completed
 from retinue.settlement import Settlement, completed
+from servants.runtime import anomalies
 from servants.runtime.budget_leases import BudgetLeases
 from servants.runtime.calls import CountedCalls
 from servants.runtime.gate import Gate
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 #: What is said to whoever writes through a commit whose block has ended.
 OVER = "this commit is over: open another one to write more"
 
-log = get_logger(__name__)
-
 
 class FencedCommit:
     """One transaction of one attempt: see `retinue.job.Commit`."""
@@ -45,6 +44,7 @@ class FencedCommit:
         self._job = job
         self._checkpoint: str | None = None
         self._completed: Settlement | None = None
+        self._sighted: list[Sighting] = []
         self.lanes_woken = False
 
     @property
@@ -87,6 +87,9 @@ class FencedCommit:
 
     def write_job(self, shard: int) -> None:
         """Write what was said about the job itself, last, so that its row is locked briefly."""
+        if self._job.noted is not None:
+            self._sighted = self._job.noted.take()
+            write_sightings(self.connection, self._sighted)
         if self._checkpoint is not None:
             params = {"id": self._job.id, "attempt": self._job.attempt, "checkpoint": self._checkpoint}
             self.connection.execute(statement("save_checkpoint"), params)
@@ -104,6 +107,12 @@ class FencedCommit:
         """The transaction has committed: a next commit of this attempt starts from its checkpoint."""
         if self._checkpoint is not None:
             self._job.checkpoint = json.loads(self._checkpoint)
+        self._sighted = []
+
+    def failed(self) -> None:
+        """The transaction did not commit: what it wrote of anomalies is written by the next one."""
+        if self._sighted:
+            self._job.noted.give_back(self._sighted)
 
 
 class Services:
@@ -130,6 +139,7 @@ class Services:
     @contextmanager
     def commit(self, job: Job[Any]) -> Iterator[FencedCommit]:
         settled_before = job.settled
+        tx: FencedCommit | None = None
         try:
             with (
                 self.span(job.facts),
@@ -143,6 +153,8 @@ class Services:
                 job.settled = tx.completes
         except BaseException:
             job.settled = settled_before
+            if tx is not None:
+                tx.failed()
             raise
         self.landed(tx)
 
@@ -168,4 +180,4 @@ class Services:
         return Connection(row.id, row.account_id, row.provider, row.name, row.config, credentials, calls, self._vault)
 
     def anomaly(self, job: BaseJob[Any], name: str, fields: Mapping[str, Any]) -> None:
-        log.warning("anomaly", anomaly=name, **fields)
+        anomalies.report(job, name, fields)

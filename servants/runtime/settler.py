@@ -10,6 +10,7 @@ import psycopg
 from psycopg.errors import ProgramLimitExceeded, ReadOnlySqlTransaction
 
 from infra.logs import get_logger
+from infra.postgres.anomaly_sightings import Sighting, write_sightings
 from infra.postgres.connect import Database, DatabaseUnreachable
 from infra.postgres.settle import settle_jobs
 from retinue.order import StrictOrder, keep_order
@@ -129,21 +130,25 @@ class Settler:
 
     def _settle(self, batch: Sequence[Performed]) -> None:
         unwritten = [performed for performed in batch if performed.settlement is not None]
+        completed = [p for p in batch if _completed_itself(p)] if len(unwritten) < len(batch) else []
         with self._writes:
-            written, woken = self._write(unwritten) if unwritten else ([], False)
+            written, woken = self._write(unwritten, completed)
             self._held.remove([performed.held for performed in batch])
         self._on_settled(len(batch), woken)
-        if len(unwritten) < len(batch):
-            written += [performed for performed in batch if _completed_itself(performed)]
-        self._on_written(written)
+        self._on_written(written + completed)
 
-    def _write(self, batch: Sequence[Performed]) -> tuple[list[Performed], bool]:
-        """Those that still held their job, and whether lanes were woken."""
+    def _write(self, batch: Sequence[Performed], completed: Sequence[Performed]) -> tuple[list[Performed], bool]:
+        """Those that still held their job, and whether lanes were woken; `completed` have only anomalies to write."""
+        left = _sightings(completed)
+        if not batch and not left:
+            return [], False
         settlements = [
             (keep_order(p.settlement, self._order), p.run_seconds) for p in batch if p.settlement is not None
         ]
         with self._database.transaction() as connection:
             settled = settle_jobs(connection, settlements, shard=self._servant_id % 16)
+            told = [p for p in batch if (p.held.facts.id, p.held.facts.attempt) in settled.done]
+            write_sightings(connection, _sightings(told) + left)
         written = []
         for performed in batch:
             facts = performed.held.facts
@@ -152,6 +157,12 @@ class Settler:
             else:
                 log.warning("outcome_superseded", job=facts.id, attempt=facts.attempt, servant=self._servant_id)
         return written, settled.lanes_woken
+
+
+def _sightings(batch: Sequence[Performed]) -> list[Sighting]:
+    """The anomalies that these attempts reported and no commit of theirs has written. They have ended: none follows."""
+    jobs = [performed.held.job for performed in batch]
+    return [one for job in jobs if job is not None and job.noted for one in job.noted.pending()]
 
 
 def _completed_itself(performed: Performed) -> bool:

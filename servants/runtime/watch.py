@@ -9,7 +9,8 @@ from typing import Any
 from infra.logs import get_logger
 from infra.loop import PassResult
 from retinue.servant import ServantType
-from retinue.settlement import overrun
+from retinue.settlement import Settlement, overrun
+from servants.runtime.evidence import with_evidence
 from servants.runtime.held import HeldJob, HeldJobs
 from servants.runtime.performer import DRAINING, TIMED_OUT, Performed
 
@@ -64,7 +65,14 @@ class Watch:
         """What runs on cannot be ended from outside: settle its job, and have the process replaced."""
         log.error("job_overran", job=held.facts.id, attempt=held.facts.attempt, reason=held.asked_why)
         message = f"asked to stop ({held.asked_why}), it did not within its grace of {self._grace:g} s"
-        settlement = None if held.over else overrun(held.facts.id, held.facts.attempt, message)
+        ran = now - (held.started_at or now)
+        settlement = None if held.over else _overrun(held, message, ran)
         held.abandoned = True
-        self._settle(Performed(held, settlement, now - (held.started_at or now)))
+        self._settle(Performed(held, settlement, ran))
         self._on_overrun()
+
+
+def _overrun(held: HeldJob, message: str, ran: float) -> Settlement:
+    if held.evidence is not None:
+        held.evidence.standing()
+    return with_evidence(overrun(held.facts.id, held.facts.attempt, message), held.evidence, run_seconds=ran)

@@ -213,7 +213,7 @@ def test_status_shows_every_program(stack: Checkout) -> None:
     programs = {line.split()[0]: line.split()[1] for line in text.splitlines() if "/logs/" in line}
     servants = [f"servant-{name.replace('.', '-')}" for name in TYPES]
     servers = ["postgres", "sqs", "caldav", "imap", "salesforce", "demo-editor", "demo-postman", "demo-salesperson"]
-    assert programs == dict.fromkeys([*servants, *servers, "scheduler", "manager"], "running")
+    assert programs == dict.fromkeys([*servants, *servers, "exits", "scheduler", "manager"], "running")
     assert f"Manager: http://127.0.0.1:{stack.ports['manager']}" in text
     assert stack.json("status")["up"] is True
 

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import pytest
 
 from tests.support.bad_caldav_server import Reply, bad_server
 from tests.support.fleet import ECHO, Fleet, fleet
-from tests.support.product import Product, eventually, quiet_port
+from tests.support.product import Done, Product, eventually, quiet_port
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -75,12 +75,15 @@ class Outpost:
 
     def sync_job(self, account: str) -> int:
         """The job that syncs the account's connection."""
-        query = ("jobs", "list", "--account", account, "--type", CALENDAR)
-        jobs = eventually(lambda: self.retinue.json(*query)["jobs"], bool, seconds=30, what="job")
-        return int(jobs[0]["id"])
+        query = "SELECT jobs.id FROM jobs JOIN accounts ON accounts.id = account_id WHERE name = %s AND type = %s"
+        ((job,),) = eventually(lambda: self.fleet.rows(query, account, CALENDAR), bool, seconds=30, what="job")
+        return int(str(job))
 
     def why(self, job: int, *words: str, seconds: float = 30) -> str:
-        """What `jobs why` says once it holds all of these words."""
+        """What `jobs why` says of a job that was tried, once it holds all of these words."""
+        tried = "SELECT count(*) FROM job_events WHERE job_id = %s AND from_state = 'running'"
+        # The command takes a second of a processor each time.
+        self.fleet.wait(lambda: self.fleet.number(tried, job), "the first try", seconds)
         return eventually(
             lambda: self.retinue.say("jobs", "why", job),
             lambda said: all(word in said for word in words),
@@ -101,7 +104,8 @@ class Outpost:
     def assert_echo_works(self) -> None:
         """The servant still does its work."""
         (job,) = self.fleet.enqueue({"message": "still here"})
-        self.fleet.wait(lambda: self.retinue.json("jobs", "show", job)["state"] == "completed", "the echo")
+        completed = "SELECT count(*) FROM job_history WHERE id = %s AND state = 'completed'"
+        self.fleet.wait(lambda: self.fleet.number(completed, job), "the echo")
 
     def log_line(self, servant: str, event: str) -> dict[str, Any]:
         """The first line of a servant's log with this event."""
@@ -136,6 +140,13 @@ def connections(outpost: Outpost) -> Iterator[dict[str, int]]:
         with ThreadPoolExecutor(2) as pool:
             numbers = list(pool.map(outpost.add_connection, urls, urls.values()))
         yield dict(zip(urls, numbers, strict=True))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def silence(outpost: Outpost, connections: dict[str, int]) -> Iterator[Future[Done]]:
+    """What is said of the server that never answers. It is waited for while the other tests run."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(outpost.retinue.run, "connections", "test", connections["Silence"])
 
 
 @pytest.mark.parametrize("account", SENTENCES)
@@ -234,8 +245,8 @@ def test_credentials_sealed_with_another_key() -> None:
         assert other not in done.out + said + refused
 
 
-def test_a_server_that_never_answers_is_given_up(outpost: Outpost, connections: dict[str, int]) -> None:
-    done = outpost.retinue.run("connections", "test", connections["Silence"])
+def test_a_server_that_never_answers_is_given_up(outpost: Outpost, silence: Future[Done]) -> None:
+    done = silence.result()
     assert done.status == 1
     assert "no answer within the time allowed" in done.out
 

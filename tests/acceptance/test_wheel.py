@@ -84,10 +84,13 @@ def assert_page_and_calendars(installed: Product) -> None:
     status = installed.json("status")
     password = (installed.home / ".retinue/manager-password").read_text().strip()
     with requests.Session() as browser:
-        sign_in = {"user": "operator", "password": password, "next": "/"}
+        form = browser.get(f"{status['manager_url']}/sign-in", timeout=10).text
+        token = re.search(r'name="csrf_token" value="([^"]+)"', form)
+        assert token is not None
+        sign_in = {"csrf_token": token[1], "user": "operator", "password": password, "next": "/"}
         page = browser.post(f"{status['manager_url']}/sign-in", data=sign_in, timeout=10).text
         assert "calendar.sync" in page
-        linked = set(re.findall(r'(?:href|src)="(/static/[^"]+)"', page))
+        linked = set(re.findall(r'(?:href|src)="(/assets/[^"]+)"', page))
         assert len(linked) >= 3
         assert {browser.get(status["manager_url"] + path, timeout=10).status_code for path in linked} == {200}
     synced = eventually(

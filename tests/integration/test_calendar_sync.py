@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -14,8 +15,16 @@ from retinue.errors import CredentialError, JobCancelled, SettingsRefused
 from servants.calendar.faults import SuspiciousEmptiness
 from tests.support.calendar_job import CalendarAccount, account, calendar_account
 from tests.support.radicale_server import Hand, RadicaleServer, hand, radicale
+from tests.support.stored_calendars import stored_objects
 
 __all__ = ["account", "hand", "radicale"]
+
+
+@pytest.fixture(autouse=True)
+def counted(sql: psycopg.Connection) -> Iterator[None]:
+    """Whatever a test did, the objects of each calendar are counted."""
+    yield
+    stored_objects(sql, "")
 
 
 def ics(uid: str, *, summary: str = "Meeting", extra: str = "", more: str = "") -> str:

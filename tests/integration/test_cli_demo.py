@@ -13,7 +13,7 @@ from infra.local.environment import Addresses
 from infra.local.salesforce.demo import CLIENT_ID, USERNAME, signing_key
 from infra.local.sign_ins import prepare_users
 from infra.postgres.connections import list_connections, open_connection
-from infra.postgres.schedules import list_schedules
+from infra.postgres.schedule_lines import list_schedules
 from infra.secrets import Keyring
 from tests.support.command_line import bare_environment
 from tests.support.factories import add_servant

@@ -11,6 +11,7 @@ from retinue.outcomes import Fail, Park, Retry
 from tests.support.assertions import row_of
 from tests.support.command_line import CommandLine, bare_environment, retinue
 from tests.support.factories import ECHO, add_account, add_jobs, add_servant, run_jobs, settle_one
+from tests.support.job_rows import add_worked_jobs
 
 __all__ = ["bare_environment", "retinue"]
 
@@ -238,3 +239,46 @@ def test_what_could_not_be_done_is_told_and_counts(retinue: CommandLine, sql: ps
     results = retinue.json("jobs", "retry", job, 4711, exit_code=1)["results"]
     assert [result["deed"] for result in results] == ["retried", "nothing"]
     assert results[1]["problem"] == "There is no job 4711."
+
+
+def test_a_query_finds_jobs_page_by_page(retinue: CommandLine, sql: psycopg.Connection) -> None:
+    jobs = add_jobs(sql, 3)
+    add_jobs(sql, 1, job_type="other.work")
+
+    page = retinue.json("jobs", "search", f"type:{ECHO}", "state:pending", "--limit", 2)
+    assert [job["id"] for job in page["jobs"]] == jobs[:0:-1]
+    assert set(page["jobs"][0]) == LINE_KEYS
+    rest = retinue.json("jobs", "search", f"type:{ECHO} state:pending", "--after", page["following"])
+    assert ([job["id"] for job in rest["jobs"]], rest["following"]) == ([jobs[0]], None)
+    assert "--after" in retinue.run("jobs", "search", "--limit", 1).stderr
+
+
+def test_a_query_that_cannot_be_read_is_pointed_at(retinue: CommandLine) -> None:
+    said = retinue.refusal("jobs", "search", "state:failed colour:red", exit_code=2)
+    assert "There is no field 'colour'" in said
+    assert "               ^^^^^^^^^^" in said
+
+
+def test_what_a_failed_attempt_left_is_shown(retinue: CommandLine, sql: psycopg.Connection) -> None:
+    jobs = add_worked_jobs(sql)
+
+    said = retinue.say("jobs", "log", jobs.failed)
+    assert "in sync_calendar" in said
+    assert "(4 lines before these were not kept.)" in said
+    assert "[warning] slow_answer seconds=9.1" in said
+    assert retinue.json("jobs", "log", jobs.failed, "--attempt", 1)["attempt"] == 1
+    assert retinue.json("jobs", "log", jobs.failed)["attempt"] == 2
+    assert "Nothing was kept" in retinue.refusal("jobs", "log", jobs.completed, exit_code=1)
+
+
+def test_pending_jobs_are_given_another_time(retinue: CommandLine, sql: psycopg.Connection) -> None:
+    (job,) = add_jobs(sql)
+
+    assert retinue.say("jobs", "reschedule", job, "--in", "2h") == f"Job {job} was given another time.\n"
+    assert row_of(sql, job, "run_at > now() + interval '1 hour'") == (True,)
+    (held,) = run_jobs(sql)
+    assert "only a pending job" in retinue.refusal("jobs", "reschedule", held.id, "--in", "2h", exit_code=1)
+    assert "There is no job 4711" in retinue.refusal(
+        "jobs", "reschedule", 4711, "--at", "2030-01-01T00:00:00Z", exit_code=1
+    )
+    assert "not both" in retinue.refusal("jobs", "reschedule", job, exit_code=2)

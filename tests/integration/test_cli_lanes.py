@@ -17,7 +17,8 @@ from tests.support.lanes import fold
 
 __all__ = ["bare_environment", "retinue"]
 
-KEYS = {"type", "lane", "weight", "lane_limit", "state", "due_at", "in_flight", "mean_seconds", "holds"}
+KEYS = {"type", "lane", "weight", "own_limit", "lane_limit", "state", "due_at", "pending", "in_flight", "mean_seconds"}
+KEYS |= {"account_id", "account_name", "holds"}
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_a_lane_is_paused_and_resumed(retinue: CommandLine, sql: psycopg.Connect
     assert set(line) == KEYS
     assert [(hold["kind"], hold["reason"]) for hold in line["holds"]] == [("pause", "the customer asked")]
     assert dispatch.run_once().done == 0
-    assert retinue.json("lanes", "list", "--held")["lanes"] == [line | {"due_at": _due(retinue)}]
+    assert retinue.json("lanes", "list", "--held")["lanes"] == [line | {"due_at": _due(retinue), "pending": 1}]
     assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +pause: ", retinue.say("lanes", "list", "--held"))
     assert "Lane account:1 of system.echo is resumed." in retinue.say("lanes", "resume", ECHO, "account:1")
     assert dispatch.run_once().done == 1
@@ -91,7 +92,6 @@ def test_what_a_lane_waits_for_shows(retinue: CommandLine, sql: psycopg.Connecti
         (("lanes", "set", ECHO, "account:1", "--limit", "99999999999"), "A limit is at most 1000000, got 99999999999."),
         (("lanes", "set", ECHO, "account:1", "--weight", "nan"), "A weight is 0.001 to 1000, got nan."),
         # Bytes of the command line that are no UTF-8.
-        (("lanes", "pause", ECHO, "acc\udcff"), "What was given is not text"),
         (("lanes", "list", "--lane", "acc\udcff"), "What was given is not text"),
         (("lanes", "set", ECHO, "account:1", "--limit", "few"), "--limit is a number or 'none', got 'few'."),
     ],
@@ -99,6 +99,12 @@ def test_what_a_lane_waits_for_shows(retinue: CommandLine, sql: psycopg.Connecti
 def test_bad_input(retinue: CommandLine, sql: psycopg.Connection, arguments: tuple[str, ...], words: str) -> None:
     add_servant(sql)
     assert words in retinue.refusal(*arguments, exit_code=2)
+
+
+def test_no_lane_has_a_name_that_cannot_be_kept(retinue: CommandLine, sql: psycopg.Connection) -> None:
+    add_servant(sql)
+    refused = retinue.refusal("lanes", "pause", ECHO, "acc\udcff", exit_code=1)
+    assert "There is no such lane: lane is at most 500 printable characters" in refused
 
 
 @pytest.mark.parametrize(
@@ -125,3 +131,34 @@ def test_a_type_is_paused_and_resumed(retinue: CommandLine, sql: psycopg.Connect
     assert retinue.say("types", "resume", ECHO) == f"Type {ECHO} is resumed.\n"
     dispatch.run_once()
     assert dispatch.run_once().done + sql.execute("SELECT count(*) FROM jobs WHERE state = 'queued'").fetchall()[0][0]
+
+
+def test_the_limits_of_a_type_are_set_each_for_itself(retinue: CommandLine, sql: psycopg.Connection) -> None:
+    add_servant(sql, lane_limit=2)
+    assert retinue.say("types", "set", ECHO, "--type-limit", 7) == f"Type {ECHO} has new limits.\n"
+    assert _limits(retinue) == (2, 7, True)
+    retinue.say("types", "set", ECHO, "--lane-limit", "none")
+    assert _limits(retinue) == (None, 7, True)
+    assert retinue.say("types", "set", ECHO, "--declared") == f"Type {ECHO} has its declared limits.\n"
+    assert _limits(retinue) == (2, None, False)
+
+
+def _limits(retinue: CommandLine) -> tuple[object, object, object]:
+    (line,) = retinue.json("types", "list")["types"]
+    return line["lane_limit"], line["type_limit"], line["limits_by_hand"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ((), "Give --lane-limit, --type-limit, or both; or --declared alone."),
+        (("--declared", "--type-limit", "1"), "Give --lane-limit, --type-limit, or both; or --declared alone."),
+        (("--type-limit", "many"), "--type-limit is a number or 'none', got 'many'."),
+        (("--lane-limit", "0"), "A limit is 1 to 1000000, got 0."),
+    ],
+)
+def test_limits_that_cannot_be_are_refused(
+    retinue: CommandLine, sql: psycopg.Connection, options: tuple[str, ...], says: str
+) -> None:
+    add_servant(sql)
+    assert says in retinue.refusal("types", "set", ECHO, *options, exit_code=2)

@@ -11,7 +11,7 @@ __all__ = ["bare_environment", "retinue"]
 KEYS = {
     "id", "type", "name", "account_id", "account_name", "cron", "every_seconds", "timezone", "jitter_seconds",
     "catch_up", "overlap", "payload", "lane", "priority", "state", "problem", "starts_at", "next_fire_at",
-    "last_fire_at", "created_at",
+    "last_fire_at", "created_at", "late_seconds",
 }  # fmt: skip
 
 
@@ -81,6 +81,6 @@ def test_a_list_for_people(retinue: CommandLine, sql: psycopg.Connection) -> Non
     retinue.say("schedules", "add", "--type", ECHO, "--name", "b", "--every", "90m")
 
     lines = retinue.say("schedules", "list").splitlines()
-    assert "0 6 * * 1 UTC" in lines[2]
-    assert "every 1 h 30 min" in lines[3]
+    assert "At 06:00, only on Monday (UTC)" in lines[2]
+    assert "Every 90 minutes" in lines[3]
     assert len(retinue.say("schedules", "list", "--account", "acme").splitlines()) == 3

@@ -152,10 +152,10 @@ def test_servants_are_listed(retinue: CommandLine, sql: psycopg.Connection) -> N
     sql.execute("UPDATE servants SET heartbeat_at = now() - interval '1 minute' WHERE id = %s", (second,))
     sql.execute("UPDATE servants SET state = 'stopped' WHERE id = %s", (third,))
 
-    busy, silent = retinue.say("servants", "list").splitlines()[2:]
+    busy, lost = retinue.say("servants", "list").splitlines()[2:]
     for words in ("system.echo", "here pid 1", "active", "1/8", "50.0 MiB", "41.7", "7 (12 s, 4 of ?)"):
         assert words in busy
-    assert "silent" in silent
+    assert " lost " in lost
     found = retinue.json("servants", "list")["servants"]
     assert [line["id"] for line in found] == [first, second]
     assert found[0]["current_jobs"][0]["job"] == 7

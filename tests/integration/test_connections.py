@@ -19,7 +19,7 @@ from infra.postgres.connections import (
     read_connection,
     update_connection,
 )
-from infra.postgres.schedules import list_schedules
+from infra.postgres.schedule_lines import list_schedules
 from infra.secrets import Keyring, SecretError
 from retinue.errors import InvalidSchedule, NotAllowed, NotFound
 from retinue.outcomes import Park

@@ -254,7 +254,7 @@ def test_a_heartbeat_is_not_held_up_by_an_open_commit(sql: psycopg.Connection, s
     with job_of(services, held).commit():
         sql.execute("SET lock_timeout = '1s'")
         renewed = sql.execute(statement("heartbeat"), heartbeat_params([held])).fetchall()
-        assert renewed == [(held.id, 1, False)]
+        assert renewed == [(held.id, 1, False, None)]
     assert row_of(sql, held.id, "lease_until > now() + interval '20 s'") == (True,)
 
 

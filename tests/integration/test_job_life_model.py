@@ -255,7 +255,7 @@ class JobLife(RuleBasedStateMachine):
     def heartbeat(self) -> None:
         rows = self.sql.execute(statement("heartbeat"), heartbeat_params(self.model.attempts)).fetchall()
         expected = {
-            (held.id, held.attempt, self.model.jobs[held.id].cancel)
+            (held.id, held.attempt, self.model.jobs[held.id].cancel, None)
             for held in self.model.attempts
             if self.model.holds(held)
         }

@@ -9,7 +9,10 @@ import pytest
 
 from retinue.testing.lent_database import LentDatabase
 
-_COUNTS = "SELECT (SELECT count(*) FROM accounts), (SELECT count(*) FROM jobs), (SELECT count(*) FROM job_history)"
+_COUNTS = """
+SELECT (SELECT count(*) FROM accounts), (SELECT count(*) FROM jobs), (SELECT count(*) FROM job_history),
+    (SELECT count(*) FROM operator_actions)
+"""
 _ANALYZED = """
 SELECT count(*) FROM pg_class
 WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND reltuples >= 0 AND relname <> 'alembic_version'
@@ -45,7 +48,14 @@ def analyzed(sql: psycopg.Connection) -> None:
     sql.execute("ANALYZE")
 
 
-@pytest.mark.parametrize("change", [rows, many_rows, rolled_back, failed, numbered, analyzed])
+def audited(sql: psycopg.Connection) -> None:
+    sql.execute(
+        "INSERT INTO operator_actions (actor_kind, actor_name, action, target_kind)"
+        " VALUES ('person', 'ann', 'job.retry', 'job')"
+    )
+
+
+@pytest.mark.parametrize("change", [rows, many_rows, rolled_back, failed, numbered, analyzed, audited])
 def test_the_next_borrower_finds_it_as_new(
     lent_database: LentDatabase, change: Callable[[psycopg.Connection], None]
 ) -> None:
@@ -53,6 +63,9 @@ def test_the_next_borrower_finds_it_as_new(
         change(sql)
     with lent_database.lend() as again, psycopg.connect(again, autocommit=True) as sql:
         assert again == url
-        assert sql.execute(_COUNTS).fetchone() == (0, 0, 0)
+        assert sql.execute(_COUNTS).fetchone() == (0, 0, 0, 0)
         assert [sql.execute(look).fetchone() for look in (_ANALYZED, _USED)] == [(0,), (0,)]
+        audited(sql)
+        with pytest.raises(psycopg.errors.RestrictViolation):
+            sql.execute("DELETE FROM operator_actions")
         assert sql.execute("INSERT INTO accounts (name) VALUES ('first') RETURNING id").fetchone() == (1,)

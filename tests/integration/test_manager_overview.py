@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
 from infra.postgres.connect import Database
+from infra.postgres.figures import DAY, DAY_STEP, Span
+from infra.postgres.finished_sums import FinishedSums
 from infra.postgres.overview import COUNT_CAP, LOST_SHOWN_SECONDS, MAX_PROCESSES, OverviewReader, TypeFigures
 from infra.postgres.settle import settle_jobs
 from infra.postgres.statements import statement
@@ -63,13 +66,35 @@ def test_jobs_are_counted_by_type_and_state(reader: OverviewReader, sql: psycopg
 
 
 def test_counting_stops_one_past_the_cap(reader: OverviewReader, sql: psycopg.Connection) -> None:
-    add_jobs(sql, "a.sync", "pending", COUNT_CAP + 500)
-    add_jobs(sql, "b.sync", "pending", COUNT_CAP)
+    add_jobs(sql, "a.sync", "queued", COUNT_CAP + 500)
+    add_jobs(sql, "b.sync", "queued", COUNT_CAP)
 
     found = types(reader)
 
-    assert found["a.sync"].unfinished[JobState.PENDING] == COUNT_CAP + 1
-    assert found["b.sync"].unfinished[JobState.PENDING] == COUNT_CAP
+    assert found["a.sync"].unfinished[JobState.QUEUED] == COUNT_CAP + 1
+    assert found["b.sync"].unfinished[JobState.QUEUED] == COUNT_CAP
+
+
+def test_jobs_that_wait_are_what_lanes_say_and_the_notes_to_them(
+    reader: OverviewReader, sql: psycopg.Connection
+) -> None:
+    add_jobs(sql, "a.sync", "pending", COUNT_CAP + 500)
+    sql.execute(
+        "INSERT INTO lanes (type, lane, pending) VALUES ('a.sync', 'account:41', 7), ('a.sync', 'account:42', 0)"
+    )
+    sql.execute("INSERT INTO lane_wakes (type, lane, pending) VALUES ('a.sync', 'account:41', -3), ('gone', 'x', -1)")
+
+    found = types(reader)
+
+    assert found["a.sync"].unfinished[JobState.PENDING] == COUNT_CAP + 504
+    assert "gone" not in found
+
+
+def test_no_job_is_looked_at_to_say_how_many_wait(sql: psycopg.Connection) -> None:
+    plan = sql.execute(b"EXPLAIN (FORMAT JSON) " + statement("overview_pending")).fetchone()
+
+    assert plan is not None
+    assert {node.get("Relation Name") for node in plan_nodes(plan[0][0]["Plan"])} == {None, "lanes", "lane_wakes"}
 
 
 def plan_nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
@@ -92,18 +117,18 @@ def test_no_count_reads_the_table_whatever_the_statistics_say(sql: psycopg.Conne
     explain = b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement("overview_types")
     with sql.transaction():
         sql.execute(statement("count_along_indexes"))
-        row = sql.execute(explain, {"count_limit": COUNT_CAP + 1}).fetchone()
+        row = sql.execute(explain, {"count_limit": COUNT_CAP + 1, "pending_types": ["a.sync"]}).fetchone()
 
     assert row is not None
     nodes = [node for node in plan_nodes(row[0][0]["Plan"]) if node.get("Relation Name") == "jobs"]
     assert {node["Node Type"] for node in nodes} <= {"Index Scan", "Index Only Scan"}
-    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in nodes) < 2 * COUNT_CAP
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in nodes) < 300
 
 
 def test_finished_jobs_come_from_the_rollups(reader: OverviewReader, sql: psycopg.Connection) -> None:
     add_type(sql, "a.sync")
     add_finished(sql, "a.sync", "completed", 5)
-    add_finished(sql, "a.sync", "completed", 7, hours_ago=23.9)
+    add_finished(sql, "a.sync", "completed", 7, hours_ago=23.5)
     add_finished(sql, "a.sync", "completed", 11, hours_ago=24.1)
     add_finished(sql, "a.sync", "failed", 13, hours_ago=24.9)
     add_finished(sql, "a.sync", "failed", 17, hours_ago=30)
@@ -135,18 +160,26 @@ def test_what_finishes_shows_at_the_next_read(reader: OverviewReader, sql: psyco
     assert found.unfinished[JobState.RUNNING] == 1
 
 
-def test_an_hour_that_grows_older_than_a_day_is_counted_once(reader: OverviewReader, sql: psycopg.Connection) -> None:
-    for hours_ago in range(30):
-        add_finished(sql, "a.sync", "completed", 1, hours_ago=hours_ago)
-    before = types(reader)["a.sync"].in_all
+@pytest.mark.parametrize("step", [timedelta(minutes=1), timedelta(minutes=7), timedelta(hours=3), timedelta(days=2)])
+def test_minutes_that_are_over_are_counted_once(sql: psycopg.Connection, step: timedelta) -> None:
+    now = datetime.now(UTC)
+    for number in range(60):
+        add_finished(sql, "a.sync", "completed", 1 + number, hours_ago=0.7 * number)
+    sums = FinishedSums()
+    for look in range(6):
+        at = now + look * step
+        # What finishes between two looks.
+        add_finished(sql, "b.sync", "failed", 1, hours_ago=(now - at) / timedelta(hours=1))
+        last_day = finished(sql, Span.until_now(at, DAY, DAY_STEP).since)
+        assert sums.read(sql, at) == (last_day, finished(sql, at - timedelta(days=999)))
 
-    for hour in range(1, 4):
-        # An hour passes: all that was written, and the boundary up to which it was summed, lie an hour further back.
-        for hours in (-1001, 1000):
-            sql.execute("UPDATE job_rollups SET minute = minute + make_interval(hours => %s)", (hours,))
-        reader._closed_until -= timedelta(hours=1)
-        assert types(reader)["a.sync"].in_all == before
-        assert types(reader)["a.sync"].last_day[JobState.COMPLETED] == 24 - hour
+
+def finished(sql: psycopg.Connection, since: datetime) -> Counter[tuple[str, JobState]]:
+    """What the rollups say since a moment."""
+    rows = sql.execute(
+        "SELECT type, state::text, sum(jobs) FROM job_rollups WHERE minute >= %s GROUP BY 1, 2", (since,)
+    )
+    return Counter({(name, JobState(state)): int(jobs) for name, state, jobs in rows})
 
 
 def test_servants_show_what_they_hold_for_whom(reader: OverviewReader, sql: psycopg.Connection) -> None:
@@ -192,3 +225,15 @@ def test_a_large_fleet_is_cut_off_and_counted(reader: OverviewReader, sql: psyco
     found = reader.read()
 
     assert (len(found.servants), found.servants_left_out) == (MAX_PROCESSES, 5)
+
+
+def test_whoever_is_in_trouble_is_not_cut_off(reader: OverviewReader, sql: psycopg.Connection) -> None:
+    sql.execute(
+        "INSERT INTO servants (type, host, pid, version, slots) SELECT 'a.sync', 'h', n, '1', 8"
+        " FROM generate_series(1, %s) AS n",
+        (MAX_PROCESSES + 5,),
+    )
+    late = add_servant(sql, "z.sync", silent_seconds=15)
+    lost = add_servant(sql, "z.sync", state="lost", silent_seconds=60)
+
+    assert {late, lost} <= {row.id for row in reader.read().servants}

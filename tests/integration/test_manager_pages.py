@@ -69,13 +69,14 @@ def test_the_page_shows_jobs_servants_and_schedulers(client: FlaskClient, sql: p
 
     words = text_of(client.get("/").text)
 
-    assert "email.sync 1 live servant 10 000+ 9 8 31 022 41 0 433 139 41 0" in words
-    assert "All types 10 449+ 15 17 45 136 53 4 645 295 53 4" in words
-    assert "Blue Harbour Dental job 91007, attempt 2, 1 min 36 s 12 400 of 55 012" in words
+    assert "email.sync 1 up 1 of 16 10 500 9 8 31 022 41 0 433 180" in words
+    assert "salesforce.sync 1 late 1 gone 2 of 4" in words
+    assert "All types 4 up, 1 late, 1 gone 9 of 52 10 949 15 17 45 136 53 4 645 352" in words
+    assert re.search(r"Blue Harbour Dental job 91007 ?, attempt 2, 1.min.3\d.s 12 400 of 55 012", words)
     assert "system.echo draining sync-1, pid 4713" in words
-    assert "late 18 s ago" in words
-    assert "lost 2 min 10 s ago" in words
-    assert "dispatch 41 220×, 2 failed" in words
+    assert re.search(r"late 1[89].s.ago", words)
+    assert re.search(r"lost 2.min.1\d.s.ago", words)
+    assert re.search(r"dispatch 82 440 82 440 2 10.ms \d+.s ago", words)
     assert "First steps" not in words
 
 
@@ -107,7 +108,8 @@ def keys(value: Any, path: str = "") -> set[str]:
 def test_every_key_of_the_json_is_documented_and_no_other(app: Flask, sql: psycopg.Connection) -> None:
     add_fleet(sql)
 
-    documented = set(re.findall(r"^\| `([\w.\[\]]+)` \|", DOCUMENT.read_text("utf-8"), re.MULTILINE))
+    section = DOCUMENT.read_text("utf-8").partition("## `/api/overview`")[2].partition("\n## ")[0]
+    documented = set(re.findall(r"^\| `([\w.\[\]]+)` \|", section, re.MULTILINE))
     documented |= {f"types[].{key}" for key in documented if key.startswith("jobs.")}
 
     assert keys(overview(app)) == documented
@@ -120,8 +122,8 @@ def test_the_json_tells_the_same(app: Flask, sql: psycopg.Connection) -> None:
 
     mail = next(row for row in told["types"] if row["type"] == "email.sync")
     assert mail["jobs"] == {
-        "now": {"pending": 10_000, "queued": 9, "running": 8},
-        "capped": ["pending"],
+        "now": {"pending": 10_500, "queued": 9, "running": 8},
+        "capped": [],
         "last_24_hours": {"completed": 31_022, "failed": 41, "cancelled": 0},
         "in_all": {"completed": 433_139, "failed": 41, "cancelled": 0},
     }
@@ -193,7 +195,7 @@ def test_ready_with_a_schema_a_scheduler_and_queues(database: Database, sql: psy
 
 @pytest.mark.parametrize(
     ("silent_seconds", "message"),
-    [(None, "No scheduler runs."), (16, "The last heartbeat of a scheduler came 16 s ago.")],
+    [(None, r"No scheduler runs\."), (16, r"The last heartbeat of a scheduler came 1[6-9] s ago\.")],
 )
 def test_not_ready_without_a_live_scheduler(
     database: Database, sql: psycopg.Connection, silent_seconds: float | None, message: str
@@ -205,7 +207,8 @@ def test_not_ready_without_a_live_scheduler(
     status, told = readiness(database)
 
     assert (status, told["ready"]) == (503, False)
-    assert told["checks"]["scheduler"] == {"ok": False, "message": message}
+    assert not told["checks"]["scheduler"]["ok"]
+    assert re.fullmatch(message, told["checks"]["scheduler"]["message"])
 
 
 def test_not_ready_while_a_queue_is_away(database: Database, sql: psycopg.Connection) -> None:

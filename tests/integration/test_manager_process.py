@@ -6,12 +6,7 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
-import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -23,52 +18,11 @@ from infra.postgres.connect import Database
 from infra.settings_checks import DEFAULT_PASSWORD
 from manager.process import ManagerProcess
 from retinue.errors import ConfigurationError
-from tests.support.manager_server import PASSWORD, USER, StubQueues, manager_settings
+from tests.support.manager_process import manager_process
+from tests.support.manager_server import PASSWORD, USER, StubQueues, manager_settings, token_in
 from tests.support.postgres import free_port
 
-ROOT = Path(__file__).parents[2]
-
-PROGRAM = """
-import sys
-from infra.postgres.connect import Database
-from infra.settings_checks import DEFAULT_PASSWORD
-from manager.process import ManagerProcess
-from tests.support.manager_server import StubQueues, manager_settings
-
-settings = manager_settings(manager_port=int(sys.argv[1]), database_url=sys.argv[2])
-database = Database(settings.database_url, application_name="retinue-manager")
-sys.exit(ManagerProcess(settings, database=database, queues=StubQueues()).run())
-"""
-
 STOP_SECONDS = 10
-
-
-@contextmanager
-def manager(database_url: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The process and its address, once it listens."""
-    port = free_port()
-    process = subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, "-c", PROGRAM, str(port), database_url], cwd=ROOT, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        _wait_until_it_listens(process, port)
-        yield process, f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def _wait_until_it_listens(process: subprocess.Popen[str], port: int) -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except ConnectionRefusedError:
-            assert process.poll() is None, "it ended instead of listening"
-            assert time.monotonic() < deadline
-            time.sleep(0.02)  # a port that opens gives no signal
-        else:
-            return
 
 
 def get(url: str) -> tuple[Any, dict[str, str]]:
@@ -78,7 +32,7 @@ def get(url: str) -> tuple[Any, dict[str, str]]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_serves_until_it_is_told_to_stop(database_url: str, number: signal.Signals) -> None:
-    with manager(database_url) as (process, address):
+    with manager_process(database_url) as (process, address):
         told, headers = get(f"{address}/healthz")
         assert told == {"status": "alive"}
         assert "Server" not in headers
@@ -92,7 +46,7 @@ def test_it_serves_until_it_is_told_to_stop(database_url: str, number: signal.Si
 
 
 def test_it_stays_small(database_url: str) -> None:
-    with manager(database_url) as (process, address):
+    with manager_process(database_url) as (process, address):
         get(f"{address}/healthz")
         threads = len(list(Path(f"/proc/{process.pid}/task").iterdir()))
         resident = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -120,14 +74,24 @@ def test_with_the_password_everyone_knows_it_listens_on_this_machine_alone(datab
         ManagerProcess(settings, database=database, queues=StubQueues())
 
 
+def test_an_identity_provider_that_anybody_could_speak_for_is_refused(database: Database) -> None:
+    settings = manager_settings(manager_port=free_port(), oidc_issuer="http://id.example.com", oidc_client_id="x")
+
+    with pytest.raises(ConfigurationError, match=r"RETINUE_OIDC_ISSUER: .* Use https"):
+        ManagerProcess(settings, database=database, queues=StubQueues())
+
+
 def test_a_proxy_on_this_machine_says_whom_it_asks_for_and_how(database_url: str) -> None:
-    form = urlencode({"user": USER, "password": PASSWORD})
     forwarded = {"X-Forwarded-For": "198.51.100.9, 203.0.113.7", "X-Forwarded-Proto": "https"}
-    with manager(database_url) as (process, address):
+    with manager_process(database_url) as (process, address):
         connection = HTTPConnection(address.removeprefix("http://"), timeout=10)
-        headers = {"Content-Type": "application/x-www-form-urlencoded", **forwarded}
-        connection.request("POST", "/sign-in", form, headers)
-        cookie = connection.getresponse().headers["Set-Cookie"]
+        connection.request("GET", "/sign-in", headers=forwarded)
+        page = connection.getresponse()
+        cookie = page.headers["Set-Cookie"]
+        form = urlencode({"user": USER, "password": PASSWORD, "csrf_token": token_in(page.read().decode())})
+        sent = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookie.partition(";")[0]}
+        connection.request("POST", "/sign-in", form, sent | forwarded)
+        assert connection.getresponse().status == 303
         connection.close()
         process.terminate()
         _, log = process.communicate(timeout=STOP_SECONDS)

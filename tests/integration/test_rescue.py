@@ -143,7 +143,7 @@ def test_a_job_asked_to_stop_whose_servant_died_is_cancelled(sql: psycopg.Connec
 def test_a_lease_renewed_in_time_is_left_alone(sql: psycopg.Connection, rescue: Rescue) -> None:
     (held,) = run_jobs(sql)
     expire_leases(sql, [held.id])
-    assert sql.execute(statement("heartbeat"), heartbeat_params([held])).fetchall() == [(held.id, 1, False)]
+    assert sql.execute(statement("heartbeat"), heartbeat_params([held])).fetchall() == [(held.id, 1, False, None)]
     assert rescue.run_once().done == 0
 
 

@@ -183,6 +183,8 @@ def test_a_commit_lands_with_its_checkpoint_and_its_completion(house: House) -> 
     (job,) = house.run()
     house.wait(job, "completed", "complete")
     assert history_of(house.sql, job, "attempt, result") == (2, {"in": "commit"})
+    # The handler goes on after the commit that the test has seen.
+    wait_until(lambda: len(seen) == 4, f"the handler saw no more than {seen}")
     assert seen == [None, {"page": 1}, {"page": 1}, {"page": 2}]
     assert written(house) == ["attempt 1", "attempt 2"]
 
@@ -327,7 +329,7 @@ def test_a_drain_lets_jobs_end_and_hands_back_those_that_do_not(house: House) ->
         await asyncio.sleep(0.1 if job.payload.text == "short" else 3600)
         return Completed()
 
-    process = house.start(kind(handler), drain_grace_seconds=1)
+    process = house.start(kind(handler), drain_grace_seconds=4)
     short, long = house.run({"text": "short"}, {"text": "long"})
     house.wait_for("(SELECT count(*) FROM jobs WHERE state = 'running') = 2")
     process.drain()

@@ -8,15 +8,8 @@ import pytest
 
 from infra.postgres.accounts import InvalidName
 from infra.postgres.connect import Database
-from infra.postgres.schedules import (
-    NewSchedule,
-    ScheduleLine,
-    add_schedule,
-    list_schedules,
-    pause_schedule,
-    resume_schedule,
-    run_schedule,
-)
+from infra.postgres.schedule_lines import ScheduleFilter, ScheduleLine, list_schedules
+from infra.postgres.schedules import NewSchedule, add_schedule, pause_schedule, resume_schedule, run_schedule
 from retinue.errors import InvalidPayload, InvalidSchedule, NotAllowed, NotFound, UnknownType
 from retinue.schedule import Cron, Every
 from scheduler.plan import Plan
@@ -189,6 +182,6 @@ def test_lists_are_by_account_and_type_and_go_on_after_an_id(sql: psycopg.Connec
     third = add_schedule(sql, new(type="system.sleep", payload={"seconds": 1}))
 
     assert [found.id for found in list_schedules(sql)] == [first, second, third]
-    assert [found.id for found in list_schedules(sql, account_id=account)] == [second]
-    assert [found.id for found in list_schedules(sql, type="system.sleep")] == [third]
+    assert [found.id for found in list_schedules(sql, ScheduleFilter(account_id=account))] == [second]
+    assert [found.id for found in list_schedules(sql, ScheduleFilter(type="system.sleep"))] == [third]
     assert [found.id for found in list_schedules(sql, after=first, limit=1)] == [second]

@@ -275,6 +275,7 @@ def test_cancelling_waiting_jobs_moves_them_to_history(sql: psycopg.Connection) 
 def test_a_stale_attempt_changes_nothing(sql: psycopg.Connection) -> None:
     (old,) = run_jobs(sql, servant_id=1)
     sql.execute("UPDATE jobs SET state = 'pending', reason = 'rescue', lease_until = NULL, servant_id = NULL")
+    sql.execute("INSERT INTO lane_wakes (type, lane, pending) SELECT type, lane, 1 FROM jobs")
     late: list[Outcome] = [
         Completed({"late": True}),
         Fail("late"),

@@ -205,6 +205,17 @@ class TestInterrupting:
         queues.close()
 
 
+def test_what_is_charged_is_told_by_type(trial: SqsTrial) -> None:
+    trial.queues.ensure("other.type")
+    before = dict(trial.queues.charged)
+    trial.queues.send("other.type", [[1], [2]])
+    # Ten messages of a thousand long IDs, 200 KB: each 64 KiB are charged as a request.
+    trial.queues.send("other.type", [[2**63 - n - 1 for n in range(1000)]] * 10)
+    assert trial.queues.charged["other.type", "SendMessageBatch"] == 1 + 4
+    others = {key: count for key, count in trial.queues.charged.items() if key[0] != "other.type"}
+    assert others == {key: count for key, count in before.items() if key[0] != "other.type"}
+
+
 def test_the_largest_message_can_be_rejected(trial: SqsTrial) -> None:
     trial.queues.ensure(TYPE)
     trial.put(TYPE, "ä" * (MAX_BATCH_BYTES // 2))

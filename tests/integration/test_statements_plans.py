@@ -101,6 +101,17 @@ def cases(busy: Busy) -> dict[str, dict[str, Any]]:
             "payload": texts(["{}"] * 50),
             "max_wait": numbers([None] * 50),
         },
+        "list_types": {"alive_seconds": 30, "type": None},
+        "list_backlogs": {"type": None, "limit": 50},
+        "list_lanes": {
+            "type": None,
+            "lane": None,
+            "held": False,
+            "waiting": True,
+            "after_type": "",
+            "after_lane": "",
+            "limit": 50,
+        },
         "fire_schedules": {
             "schedule_ids": busy.schedule_ids,
             "fire_ats": [datetime.now(UTC)] * 20,

@@ -55,6 +55,7 @@ def assert_consistent(sql: psycopg.Connection) -> None:
     assert_rollups_count_history(sql)
     assert_events_are_legal(sql)
     assert_due_jobs_are_in_sight(sql)
+    assert_pending_jobs_are_counted(sql)
 
 
 def assert_each_job_once(sql: psycopg.Connection) -> None:
@@ -121,3 +122,22 @@ def assert_due_jobs_are_in_sight(sql: psycopg.Connection) -> None:
 def assert_nothing_in_flight(sql: psycopg.Connection) -> None:
     """No job is queued or running."""
     assert sql.execute("SELECT id, state FROM jobs WHERE state <> 'pending'").fetchall() == []
+
+
+def assert_pending_jobs_are_counted(sql: psycopg.Connection) -> None:
+    """What lanes and notes say waits is what waits."""
+    wrong = sql.execute(
+        """
+        SELECT type, lane, sum(kept), sum(waiting)
+        FROM (
+            SELECT type, lane, pending AS kept, 0 AS waiting FROM lanes
+            UNION ALL
+            SELECT type, lane, pending, 0 FROM lane_wakes
+            UNION ALL
+            SELECT type, lane, 0, 1 FROM jobs WHERE state = 'pending'
+        ) AS told
+        GROUP BY type, lane
+        HAVING sum(kept) <> sum(waiting)
+        """
+    )
+    assert wrong.fetchall() == []

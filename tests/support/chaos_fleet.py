@@ -138,6 +138,7 @@ def chaos_fleet(**settings: str) -> Iterator[ChaosFleet]:
         host = Machine.beside(directory)
         made = ChaosFleet(host, disk=disk)
         stack.callback(_end, made)
+        stack.callback(made.looks.close)
         host.start_servers()
         write_key_file(directory / "keys")
         host.extra = TIMES | trial_environment(directory) | settings

@@ -56,7 +56,7 @@ def add_servant(
 ) -> int:
     """A live servant, its type announced; returns its ID."""
     add_type(sql, job_type, slots=slots, lane_limit=lane_limit, **rules)
-    here = {"type": job_type, "host": "here", "pid": 1, "version": "1", "slots": slots}
+    here = {"type": job_type, "host": "here", "pid": 1, "process": None, "version": "1", "slots": slots}
     row = sql.execute(statement("register_servant"), here).fetchone()
     assert row is not None
     sql.execute("UPDATE servants SET rate = %s WHERE id = %s", (rate, row[0]))
@@ -94,7 +94,11 @@ def add_jobs(
 def queue_jobs(sql: psycopg.Connection, ids: Sequence[int]) -> None:
     """Have these dispatched, past every limit."""
     sql.execute(
-        "UPDATE jobs SET state = 'queued', reason = 'dispatch', queued_at = now() WHERE id = ANY(%s)", (list(ids),)
+        "WITH waiting AS (SELECT id FROM jobs WHERE id = ANY(%s) AND state = 'pending'), taken AS ("
+        " UPDATE jobs SET state = 'queued', reason = 'dispatch', queued_at = now() FROM waiting"
+        " WHERE jobs.id = waiting.id RETURNING type, lane)"
+        " INSERT INTO lane_wakes (type, lane, pending) SELECT type, lane, -count(*) FROM taken GROUP BY type, lane",
+        (list(ids),),
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
 
 import psycopg
 
@@ -30,11 +31,44 @@ TIMES = {
 WAIT_SECONDS = 90
 
 
+class Looks:
+    """What the database says, by one connection that is kept: tests look many times a second."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._kept: psycopg.Connection | None = None
+        self._one_at_a_time = threading.Lock()
+
+    def rows(self, query: str, params: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        """What a query finds; the server may have been started again since the last one.
+
+        Raises:
+            psycopg.OperationalError: the database is away.
+        """
+        with self._one_at_a_time:
+            if self._kept is not None:
+                with suppress(psycopg.OperationalError):
+                    return self._kept.execute(query.encode(), params).fetchall()
+                self.close()
+            self._kept = psycopg.connect(self._machine.url, autocommit=True, connect_timeout=5)
+            return self._kept.execute(query.encode(), params).fetchall()
+
+    def close(self) -> None:
+        """Close the connection; the next look opens another."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
+
 @dataclass
 class Fleet:
     """The processes by name, and what the database says of their work."""
 
     machine: Machine
+    looks: Looks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.looks = Looks(self.machine)
 
     def start_scheduler(self, name: str = "scheduler") -> None:
         self.machine.start(name, "cli.main", "scheduler")
@@ -76,8 +110,7 @@ class Fleet:
         return Keyring(read_key_file(self.machine.directory / "keys")[0])
 
     def rows(self, query: str, *params: object) -> list[tuple[object, ...]]:
-        with psycopg.connect(self.machine.url, autocommit=True, connect_timeout=5) as connection:
-            return connection.execute(query.encode(), params).fetchall()
+        return self.looks.rows(query, params)
 
     def number(self, query: str, *params: object) -> int:
         return int(str(self.rows(query, *params)[0][0]))
@@ -108,4 +141,6 @@ def fleet(**settings: str) -> Iterator[Fleet]:
     """PostgreSQL and SQS up, nothing else yet; everything ends with the block."""
     with machine(like=prepared_machine()) as host:
         host.extra = TIMES | settings
-        yield Fleet(host)
+        made = Fleet(host)
+        with closing(made.looks):
+            yield made

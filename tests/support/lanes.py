@@ -49,5 +49,6 @@ def turn_of(*lanes: str, shares: int = 10, job_type: str = ECHO) -> dict[str, An
         "shares": [shares] * count,
         "charges": [0.0] * count,
         "useds": [0.0] * count,
+        "sents": [0] * count,
         "age_seconds": 600.0,
     }

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
+import psycopg
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.test import TestResponse
 
+from infra.passwords import hash_password
+from infra.postgres import people
 from infra.postgres.connect import Database
 from infra.queues.transport import Message, QueueDepth, Queues, QueueUnreachable, SendResult
+from infra.roles import Role
 from infra.settings import Settings
 from manager.app import create_app
 from retinue.clock import Clock
-from tests.support.chromium import Page
+from retinue.errors import NotAllowed
+from tests.support.quick_apps import share_templates
 
 USER, PASSWORD = "operator", "a long one for tests"
 
@@ -84,37 +92,102 @@ def serving(app: Flask) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
+        hub = app.extensions.get("live")
+        # Other servers of tests have none.
+        if hub is not None:
+            hub.close()
         server.server_close()
         thread.join()
 
 
-def sign_in(page: Page, address: str) -> None:
-    """Sign in as a person does; ends on the overview."""
-    page.open(f"{address}/sign-in")
-    page.evaluate(f"document.getElementById('user').value = {USER!r}")
-    page.evaluate(f"document.getElementById('password').value = {PASSWORD!r}")
-    with page.loading():
-        page.evaluate("document.querySelector('form button').click()")
-
-
 class AwayDatabase(Database):
-    """A database from which nothing comes but `error`."""
+    """A database from which nothing comes but `error`; without one, what comes from the one behind it."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: Exception | None, behind: Database | None = None) -> None:
         self.error = error
+        self._behind = behind
+        self.url = behind.url if behind is not None else "postgresql://nobody@127.0.0.1:1/none"
 
-    def transaction(self, *, pipelined: bool = False) -> Any:
-        raise self.error
+    @contextmanager
+    def _lend(self) -> Iterator[psycopg.Connection]:
+        if self.error is not None:
+            raise self.error
+        assert self._behind is not None
+        with self._behind._lend() as connection:
+            yield connection
+
+
+class FailingDatabase(Database):
+    """A database that fails once with `next_error`, and works before and after."""
+
+    def __init__(self, behind: Database) -> None:
+        self._behind = behind
+        self.url = behind.url
+        self.next_error: Exception | None = None
+
+    @contextmanager
+    def _lend(self) -> Iterator[psycopg.Connection]:
+        error, self.next_error = self.next_error, None
+        if error is not None:
+            raise error
+        with self._behind._lend() as connection:
+            yield connection
 
 
 def manager_app(database: Database, *, queues: Queues | None = None, clock: Clock | None = None, **given: Any) -> Flask:
     """The application on this database; `given` are settings."""
-    return create_app(manager_settings(**given), database=database, queues=queues or StubQueues(), clock=clock)
+    app = create_app(manager_settings(**given), database=database, queues=queues or StubQueues(), clock=clock)
+    app.extensions["test_database"] = database
+    return share_templates(app)
 
 
-def signed_in(app: Flask) -> FlaskClient:
-    """A client whose person has signed in."""
+def signed_in(app: Flask, role: Role | None = None) -> FlaskClient:
+    """A client whose person has signed in: the settings' user, or one named for the role."""
     client = app.test_client()
-    answer = client.post("/sign-in", data={"user": USER, "password": PASSWORD})
+    name = USER
+    if role is not None:
+        name = f"a {role}"
+        add_person(app.extensions["test_database"], name, role)
+    answer = submit(client, "/sign-in", user=name, password=PASSWORD)
     assert answer.status_code == 303
     return client
+
+
+def add_person(database: Database, name: str, role: Role) -> None:
+    """Somebody who signs in with `PASSWORD`; nothing where there is such a person already."""
+    with suppress(NotAllowed), database.transaction() as connection:
+        people.add_person(connection, name, role, password_hash=_hashed())
+
+
+@cache
+def _hashed() -> str:
+    return hash_password(PASSWORD, name=USER)
+
+
+def submit(client: FlaskClient, path: str, **form: str) -> TestResponse:
+    """Send a form as a page's own button does: with the token of the client's session."""
+    return submit_with(client, path, {}, **form)
+
+
+def submit_with(client: FlaskClient, path: str, headers: Mapping[str, str], **form: str) -> TestResponse:
+    """The same with such headers."""
+    return client.post(path, data={"csrf_token": form_token(client), **form}, headers=dict(headers))
+
+
+def form_token(client: FlaskClient) -> str:
+    """The token that the forms of this client's pages carry."""
+    return token_in(client.get("/sign-in", follow_redirects=True).text)
+
+
+def seen_in(page: str) -> str:
+    """What the page's form says that it was made from."""
+    found = re.search(r'name="seen" value="([^"]+)"', page)
+    assert found, page
+    return found[1]
+
+
+def token_in(page: str) -> str:
+    """The token that this page's forms carry."""
+    found = re.search(r'name="(?:csrf_token" value|csrf" content)="([^"]+)"', page)
+    assert found, page
+    return found[1]

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 
+from retinue.histogram import BUCKETS
+
 
 def add_account(sql: psycopg.Connection, name: str) -> int:
-    """A customer's account; its ID."""
-    return _one(sql, "INSERT INTO accounts (name) VALUES (%s) RETURNING id", (name,))
+    """A customer's account, made anew or there already; its ID."""
+    return _one(
+        sql,
+        "INSERT INTO accounts (name) VALUES (%s) ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id",
+        (name,),
+    )
 
 
 def add_type(sql: psycopg.Connection, name: str, *, slots: int = 8, paused: bool = False) -> None:
-    """A registered type."""
+    """A registered type; nothing where there is one already."""
     sql.execute(
         "INSERT INTO job_types (type, slots, timeout_seconds, paused_at)"
-        " VALUES (%s, %s, 60, CASE WHEN %s THEN now() END)",
+        " VALUES (%s, %s, 60, CASE WHEN %s THEN now() END) ON CONFLICT DO NOTHING",
         (name, slots, paused),
     )
 
@@ -32,6 +41,12 @@ def add_jobs(sql: psycopg.Connection, job_type: str, state: str, count: int) -> 
         " FROM generate_series(1, %(count)s) AS n",
         {"type": job_type, "state": state, "reason": reason, "count": count},
     )
+    if state == "pending":
+        sql.execute(
+            "INSERT INTO lane_wakes (type, lane, pending) SELECT %s, 'account:' || n %% 40, count(*)"
+            " FROM generate_series(1, %s) AS n GROUP BY n %% 40",
+            (job_type, count),
+        )
 
 
 def add_finished(sql: psycopg.Connection, job_type: str, state: str, jobs: int, *, hours_ago: float = 0) -> None:
@@ -89,7 +104,15 @@ def current_job(
 def add_scheduler(sql: psycopg.Connection, *, silent_seconds: float = 1, pid: int = 4700, errors: int = 0) -> int:
     """A scheduler whose last heartbeat came that long ago; its ID."""
     passes: dict[str, dict[str, Any]] = {
-        name: {"runs": runs, "errors": 0, "done": runs, "last_seconds": 0.01, "last_error": None}
+        name: {
+            "runs": runs,
+            "errors": 0,
+            "consecutive_errors": 0,
+            "done": runs,
+            "last_seconds": 0.01,
+            "last_error": None,
+            "last_success_at": (datetime.now(UTC) - timedelta(seconds=silent_seconds)).isoformat(),
+        }
         for name, runs in {"plan": 18_000, "dispatch": 41_220, "rescue": 9_001, "retain": 20}.items()
     }
     if errors:
@@ -142,6 +165,49 @@ def _add_work(sql: psycopg.Connection, accounts: list[int]) -> None:
     add_servant(sql, "salesforce.sync", jobs=force, pid=5121, host="sync-2", silent_seconds=18, slots=4)
     add_servant(sql, "salesforce.sync", pid=5090, host="sync-2", silent_seconds=130, state="lost", slots=4)
     add_servant(sql, "system.echo", pid=4713, slots=16, silent_seconds=4, state="draining")
+
+
+def add_past(sql: psycopg.Connection, *, days: float = 7) -> None:
+    """The figures of an ordinary week, up to two minutes ago: work by day and less by night, and one bad hour."""
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    with sql.cursor().copy(
+        "COPY account_rollups (step_seconds, starts_at, type, state, jobs, run_seconds, wait_seconds, run_histogram,"
+        " wait_histogram) FROM STDIN"
+    ) as copy:
+        for row in _past(now, days):
+            copy.write_row(row)
+
+
+def _past(now: datetime, days: float) -> Iterator[tuple[Any, ...]]:
+    minutes_from = now - timedelta(days=min(days, 1.5))
+    hour = (now - timedelta(days=days)).replace(minute=0)
+    while hour < minutes_from.replace(minute=0):
+        yield from _figures_of(hour, 3600, now)
+        hour += timedelta(hours=1)
+    minute = hour
+    while minute <= now - timedelta(minutes=2):
+        yield from _figures_of(minute, 60, now)
+        minute += timedelta(minutes=1)
+
+
+def _figures_of(at: datetime, step: int, now: datetime) -> Iterator[tuple[Any, ...]]:
+    """One step of each type; what looks like chance follows from the time, so that a picture is always the same."""
+    day = 0.55 + 0.45 * math.sin((at.hour * 60 + at.minute - 480) / 1440 * 2 * math.pi)
+    wobble = 1 + 0.12 * math.sin(at.timestamp() / 397) + 0.08 * math.sin(at.timestamp() / 61)
+    bad = timedelta(hours=5) < now - at < timedelta(hours=6)
+    for name, rate, wait, run in (("calendar.sync", 9, 5, 8), ("email.sync", 26, 4, 7), ("salesforce.sync", 5, 6, 11)):
+        jobs = round(rate * day * wobble * step / 60)
+        failed = round(jobs * (0.12 if bad and name == "email.sync" else 0.002))
+        slower = 3 if bad else round(1.5 * day * wobble)
+        for state, count in (("completed", jobs - failed), ("failed", failed)):
+            if count:
+                waits, runs = _spread(count, wait + slower), _spread(count, run)
+                yield step, at, name, state, count, count * 0.4, count * 0.1, runs, waits
+
+
+def _spread(count: int, middle: int) -> list[int]:
+    shares = {middle - 1: 0.25, middle: 0.5, middle + 1: 0.19, middle + 2: 0.05, middle + 3: 0.01}
+    return [round(count * shares.get(bucket, 0)) for bucket in range(BUCKETS)]
 
 
 def _one(sql: psycopg.Connection, query: str, params: tuple[Any, ...]) -> int:

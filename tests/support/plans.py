@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,18 @@ def explain(sql: psycopg.Connection, name: str, params: dict[str, Any]) -> list[
     """Run the statement, undo it, and tell how it read each table."""
     with sql.transaction(force_rollback=True):
         row = sql.execute(b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement(name), params).fetchone()
+    assert row is not None
+    return list(_reads(row[0][0]["Plan"]))
+
+
+def explain_text(
+    sql: psycopg.Connection, query: bytes, params: Any, *, settings: Sequence[tuple[bytes, Any]] = ()
+) -> list[Read]:
+    """The same for a query that is no named statement, in a transaction that begins with `settings`."""
+    with sql.transaction(force_rollback=True):
+        for setting in settings:
+            sql.execute(*setting)
+        row = sql.execute(b"EXPLAIN (ANALYZE, FORMAT JSON) " + query, params).fetchone()
     assert row is not None
     return list(_reads(row[0][0]["Plan"]))
 

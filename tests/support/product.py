@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
 import time
@@ -21,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,7 +30,7 @@ from tests.support.family import end_processes
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: Preparing `.venv` takes most of it.
+#: Preparing `.venv` takes most of it, where nothing is lent.
 FIRST_START_SECONDS = 300
 
 START_SECONDS = 90
@@ -37,6 +39,11 @@ COMMAND_SECONDS = 90
 
 #: Not the user's own: settings, credentials, the environment that the tests run in, the `make` that started them.
 _WITHHELD = re.compile(r"(RETINUE|AWS|SUPERVISOR|PYTEST|PYTHON)\w*|VIRTUAL_ENV|MAKE\w*|MFLAGS")
+
+#: What `python -m venv` and the installation of Retinue itself put among the packages.
+_OWN_TO_AN_ENVIRONMENT = re.compile(
+    r"_?(retinue|pip|setuptools|pkg_resources|_distutils_hack|distutils-precedence)\b|__pycache__"
+)
 
 _NOT_SOURCE = ("*.pyc", "__pycache__", ".git", ".venv", ".retinue", ".*_cache", ".hypothesis", "dist", "build")
 
@@ -243,6 +250,7 @@ def fresh_checkout() -> Iterator[Checkout]:
     with scratch() as directory:
         home = directory / "retinue"
         _copy_repository(home)
+        _lend_packages(home)
         checkout = Checkout(home)
         try:
             yield checkout
@@ -268,6 +276,33 @@ def _copy_repository(home: Path) -> None:
         subprocess.run([git, "clone", "--quiet", str(ROOT), str(home)], check=True)  # noqa: S603 - git and our own paths
     else:
         shutil.copytree(ROOT, home, ignore=shutil.ignore_patterns(*_NOT_SOURCE))
+
+
+def _lend_packages(home: Path) -> None:
+    """Spare the copy's `make` what its pip would fetch and unpack: what runs the tests came from the same lock.
+
+    The rule runs as ever. Its pip finds each line of the lock in place, and makes Retinue's own entry itself.
+    """
+    if not _is_as_locked():
+        return
+    lent = home / ".venv/lib" / f"python3.{sys.version_info.minor}" / "site-packages"
+    lent.mkdir(parents=True)
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():
+        if not _OWN_TO_AN_ENVIRONMENT.match(entry.name):
+            (lent / entry.name).symlink_to(entry)
+
+
+def _is_as_locked() -> bool:
+    """Whether this environment holds nothing but the versions of the lock: pip would change what is not, here too."""
+    locked = re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    return all(_installed_version(name) in (wanted, None) for name, wanted in locked)
+
+
+def _installed_version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None  # for another platform
 
 
 def source_files(home: Path) -> dict[str, bytes]:

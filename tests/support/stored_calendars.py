@@ -14,6 +14,15 @@ JOIN accounts ON accounts.id = object.account_id
 WHERE accounts.name = %s AND object.deleted_at IS NULL AND calendars.deleted_at IS NULL
 """
 
+_MISCOUNTED = """
+SELECT calendars.id, calendars.objects
+FROM calendars
+WHERE calendars.objects <> (
+    SELECT count(*) FROM calendar_objects AS object
+    WHERE object.calendar_id = calendars.id AND object.deleted_at IS NULL
+)
+"""
+
 _EVENTS = """
 SELECT object.href, event.uid, event.summary, event.starts_at, event.start_date
 FROM calendar_events AS event
@@ -24,7 +33,8 @@ WHERE accounts.name = %s AND event.deleted_at IS NULL
 
 
 def stored_objects(sql: psycopg.Connection, account: str) -> set[StoredObject]:
-    """Every live object of the account's calendars."""
+    """Every live object of the account's calendars, as many as are counted."""
+    assert sql.execute(_MISCOUNTED).fetchall() == []
     rows = sql.execute(_OBJECTS, (account,)).fetchall()
     return {StoredObject(calendar, href, lines(raw)) for calendar, href, raw in rows}
 

@@ -60,8 +60,17 @@ class RecordAccount:
             return stage_and_merge(tx, self.target, rows, observed_at=observed_at, **how)
 
     def live(self) -> dict[str, dict[str, Any]]:
-        """The payloads of the records that live."""
-        return dict(self._rows("external_id, payload", "deleted_at IS NULL"))
+        """The payloads of the records that live, as many as are counted."""
+        found = dict(self._rows("external_id, payload", "deleted_at IS NULL"))
+        assert self.counted() == len(found)
+        return found
+
+    def counted(self) -> int:
+        """How many live, by the count that is kept."""
+        query = "SELECT live FROM record_counts WHERE connection_id = %s AND kind = %s"
+        with self.database.transaction() as connection:
+            row = connection.execute(query, (self.connection.id, self.kind)).fetchone()
+        return 0 if row is None else int(row[0])
 
     def versions(self) -> dict[str, int]:
         """The versions of all records, deleted ones too."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -94,7 +94,8 @@ def trials(**settings: str) -> Iterator[TrialFleet]:
         with psycopg.connect(host.url) as connection:
             connection.execute(TABLES.encode())
         fleet = TrialFleet(host)
-        yield fleet
+        with closing(fleet.looks):
+            yield fleet
         fleet.silence_bell()
 
 

@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 import timeit
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -414,6 +415,22 @@ class TestSecrets:
         assert HIDDEN not in masked
         assert masked != text
         assert len(masked) > len("***")
+
+    @pytest.mark.parametrize(
+        "piece", ["input_value=", "postgres://a:", "x://a:", "password='", "token=b'", 'cookie: "']
+    )
+    def test_is_sought_in_time_that_grows_with_the_text(self, piece: str) -> None:
+        few, many = (self.seconds(piece * count) for count in (2_000, 20_000))
+        assert many < 40 * few + 0.05
+
+    def seconds(self, text: str) -> float:
+        """What masking takes, at best."""
+        times = []
+        for _ in range(3):
+            began = time.thread_time()
+            mask_text(text)
+            times.append(time.thread_time() - began)
+        return min(times)
 
     @pytest.mark.parametrize(
         "text",

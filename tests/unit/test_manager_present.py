@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from infra.postgres.overview import COUNT_CAP, FINISHED, UNFINISHED, Overview, SchedulerRow, ServantRow, TypeFigures
+from infra.postgres.overview import (
+    COUNT_CAP,
+    FINISHED,
+    UNFINISHED,
+    FleetRow,
+    Overview,
+    SchedulerRow,
+    ServantRow,
+    TypeFigures,
+)
 from manager.heartbeats import Heartbeat, Patience
 from manager.present import present
 from manager.views import OverviewView
@@ -58,7 +68,15 @@ def view(
     types: list[TypeFigures], servants: list[ServantRow], schedulers: list[SchedulerRow] | None = None
 ) -> OverviewView:
     rows = [scheduler()] if schedulers is None else schedulers
-    return present(Overview(AT, servants, 0, rows, types), manager_settings())
+    return present(Overview(AT, servants, 0, rows, types, fleets=fleets(servants)), manager_settings())
+
+
+def fleets(servants: list[ServantRow]) -> list[FleetRow]:
+    """What the database counts: these all are up."""
+    live = Counter(row.type for row in servants if row.state == "active")
+    return [
+        FleetRow(name, up=1, late=0, gone=0, live=live[name], slots=8, busy=0) for name in {s.type for s in servants}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -102,13 +120,13 @@ def test_a_job_of_no_account_or_of_a_deleted_one_has_no_name() -> None:
 
 
 def test_counts_above_the_cap_say_so_and_so_do_sums_of_them() -> None:
-    shown = view([figures("a", pending=COUNT_CAP + 1, queued=COUNT_CAP), figures("b", pending=5)], [])
+    shown = view([figures("a", pending=2 * COUNT_CAP, queued=COUNT_CAP + 1), figures("b", queued=5)], [])
 
-    assert shown.types[0].jobs.now[JobState.PENDING] == COUNT_CAP
-    assert shown.types[0].jobs.capped == ["pending"]
+    assert shown.types[0].jobs.now[JobState.QUEUED] == COUNT_CAP
+    assert shown.types[0].jobs.capped == ["queued"]
     assert shown.types[1].jobs.capped == []
-    assert shown.jobs.now == {"pending": COUNT_CAP + 5, "queued": COUNT_CAP, "running": 0}
-    assert shown.jobs.capped == ["pending"]
+    assert shown.jobs.now == {"pending": 2 * COUNT_CAP, "queued": COUNT_CAP + 5, "running": 0}
+    assert shown.jobs.capped == ["queued"]
 
 
 def test_an_empty_system_has_zeros_and_no_problems() -> None:
@@ -165,3 +183,17 @@ def test_silent_servants_are_told_by_type_and_without_their_age() -> None:
         shown.problems
         == view([], [replace(row, heartbeat_at=row.heartbeat_at - timedelta(seconds=5)) for row in rows]).problems
     )
+
+
+def test_a_servant_that_lives_and_hears_nothing_is_a_problem() -> None:
+    deaf = replace(servant("a"), received_at=AT - timedelta(seconds=61))
+
+    def told(**changes: Any) -> list[str]:
+        return codes(view([], [replace(deaf, **changes)]))
+
+    assert told() == ["servant_silent"]
+    assert told(received_at=AT - timedelta(seconds=59)) == []
+    # One whose slots are all busy does not ask.
+    assert told(busy=8) == []
+    assert told(state="draining") == []
+    assert told(heartbeat_at=AT - timedelta(seconds=20)) == ["servant_late"]

@@ -4,34 +4,43 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
-CSS = files("manager").joinpath("static/app.css").read_text("utf-8")
+STYLES = Path(str(files("manager").joinpath("static/css")))
+TOKENS = (STYLES / "tokens.css").read_text("utf-8")
 
+GROUNDS = ("ground", "rail", "paper", "raised", "hover", "chosen")
+TINTS = ("good-ground", "warn-ground", "bad-ground", "accent-ground")
 TEXTS = [
-    ("ink", "ground"),
-    ("ink", "paper"),
-    ("ink", "good-ground"),
-    ("ink", "bad-ground"),
-    ("ink", "track"),
-    ("quiet", "ground"),
-    ("quiet", "paper"),
-    ("accent", "ground"),
-    ("accent", "paper"),
+    *((front, back) for front in ("ink", "soft", "quiet", "accent") for back in GROUNDS),
+    *((front, back) for front in ("good", "warn", "bad") for back in ("ground", "paper", "hover", "chosen")),
+    *(("ink", back) for back in (*TINTS, "track")),
+    *(("soft", back) for back in TINTS),
+    ("soft", "track"),
+    ("good", "good-ground"),
+    ("warn", "warn-ground"),
+    ("bad", "bad-ground"),
+    ("accent", "accent-ground"),
     ("on-accent", "accent"),
-    ("good", "paper"),
-    ("warn", "paper"),
-    ("bad", "paper"),
+    ("on-bad", "bad"),
 ]
-#: Shapes that tell something: bars, the borders of fields, the ring of the focus.
-SHAPES = [("accent", "track"), ("accent", "paper"), ("accent", "ground"), ("quiet", "paper")]
+#: Shapes that tell something: bars, the borders of fields, the ring of the focus, the lines of charts.
+SHAPES = [
+    ("accent", "track"),
+    ("accent", "paper"),
+    ("accent", "ground"),
+    ("field", "paper"),
+    ("bad-shape", "paper"),
+    ("series-bar", "paper"),
+    *((f"series-{number}", "paper") for number in range(1, 5)),
+]
 
 
 def palette(scheme: str) -> dict[str, str]:
-    light, dark = re.findall(r":root \{([^}]*)\}", CSS)
-    colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", light))
-    return colours | (dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", dark)) if scheme == "dark" else {})
+    pairs = re.findall(r"--([a-z0-9-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\);", TOKENS)
+    return {name: dark if scheme == "dark" else light for name, light, dark in pairs}
 
 
 def luminance(colour: str) -> float:
@@ -66,7 +75,18 @@ def test_shapes_have_contrast(scheme: str, front: str, back: str) -> None:
     assert contrast(colours[front], colours[back]) >= 3
 
 
-def test_both_schemes_define_the_same_colours() -> None:
-    light, dark = re.findall(r":root \{([^}]*)\}", CSS)
+def sheets() -> list[Path]:
+    return sorted(STYLES.glob("*.css"))
 
-    assert re.findall(r"--[a-z-]+", light) == re.findall(r"--[a-z-]+", dark)
+
+@pytest.mark.parametrize("sheet", sheets(), ids=lambda sheet: sheet.name)
+def test_every_token_that_is_used_is_defined(sheet: Path) -> None:
+    used = set(re.findall(r"var\(--([a-z0-9-]+)", sheet.read_text("utf-8")))
+    defined = set(re.findall(r"--([a-z0-9-]+):", TOKENS + sheet.read_text("utf-8")))
+
+    assert used - defined == set()
+
+
+@pytest.mark.parametrize("sheet", [sheet for sheet in sheets() if sheet.name != "tokens.css"], ids=lambda s: s.name)
+def test_colours_are_named_in_one_place(sheet: Path) -> None:
+    assert re.findall(r"#[0-9a-fA-F]{3,8}\b(?=[;,) ])", sheet.read_text("utf-8")) == []

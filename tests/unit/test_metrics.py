@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from infra.metrics import DOLLARS_PER_MILLION_CALLS, Gauges, QueueCalls, SecondsHistogram, serve_metrics
+from infra.metrics import Gauges, QueueCalls, SecondsHistogram, serve_metrics
 from infra.queues.memory import MemoryQueues
 from infra.settings import Settings, load_settings
 from retinue.errors import ConfigurationError
@@ -58,13 +58,13 @@ def test_a_gauge_is_read_when_it_is_asked_for() -> None:
     assert b'retinue_x{type="a.b"} 7.0' in generate_latest(registry)
 
 
-@pytest.mark.parametrize(("transport", "dollars"), [("sqs", DOLLARS_PER_MILLION_CALLS / 1e6), ("postgres", 0)])
+@pytest.mark.parametrize(("transport", "dollars"), [("sqs", 0.4 / 1e6), ("postgres", 0)])
 def test_calls_cost_what_the_list_says(transport: str, dollars: float) -> None:
     queues = MemoryQueues()
     queues.ensure("a.b")
     for _ in range(5):
         queues.send("a.b", [[1]])
-    found = told(QueueCalls(queues, transport=transport))
+    found = told(QueueCalls(queues, settings(transport=transport)))
     calls = sum(queues.calls.values())
     assert calls >= 5
     assert sum(sample.value for sample in found["retinue_queue_calls"].samples) == calls
@@ -100,7 +100,7 @@ def test_a_batch_is_counted_by_what_its_jobs_came_to() -> None:
 
 
 def test_a_free_port_is_taken() -> None:
-    server = serve_metrics(registry_of(QueueCalls(MemoryQueues(), transport="sqs")), settings())
+    server = serve_metrics(registry_of(QueueCalls(MemoryQueues(), settings())), settings())
     assert server is not None
     try:
         assert "retinue_sqs_cost_dollars" in scrape(server.port)

@@ -130,6 +130,10 @@ class TestRefusing:
             ("manager_port", "0", "greater than or equal to 1"),
             ("manager_port", "http", "unable to parse string as an integer"),
             ("manager_user", "a:b", "should match pattern"),
+            ("oidc_issuer", "id.example.com", "must be http://HOST:PORT"),
+            ("oidc_roles", "sre", "must be GROUP=ROLE"),
+            ("oidc_roles", "=admin", "must be GROUP=ROLE"),
+            ("oidc_roles", "sre=root", "with viewer, operator, admin as the role"),
             ("lease_seconds", "soon", "unable to parse string as a number"),
             ("lease_seconds", "0", "greater than 0"),
             ("heartbeat_seconds", "nan", "finite number"),
@@ -277,6 +281,28 @@ class TestCheck:
     def test_the_default_password_stays_on_this_machine(self, host: str, is_error: bool) -> None:
         assert (("error", "manager_password") in found(load_settings(manager_host=host))) is is_error
         assert ("error", "manager_password") not in found(load_settings(manager_host=host, manager_password="own"))
+
+    def test_groups_of_an_identity_provider_have_roles(self) -> None:
+        roles = load_settings(oidc_roles=" sre=admin, a=b=viewer,").oidc_roles
+        assert roles == {"sre": "admin", "a=b": "viewer"}
+        assert load_settings().oidc_roles is None
+
+    @pytest.mark.parametrize(
+        ("issuer", "is_error"),
+        [
+            ("https://id.example.com", False),
+            ("http://id.example.com", True),
+            ("http://127.0.0.1:9000", False),
+            ("http://localhost:9000", False),
+        ],
+    )
+    def test_an_identity_provider_is_believed_over_https_alone(self, issuer: str, is_error: bool) -> None:
+        settings = load_settings(oidc_issuer=issuer, oidc_client_id="retinue")
+        assert (("error", "oidc_issuer") in found(settings)) is is_error
+
+    def test_an_identity_provider_and_what_it_knows_us_as_go_together(self) -> None:
+        assert ("error", "oidc_issuer") in found(load_settings(oidc_issuer="https://id.example.com"))
+        assert ("warning", "oidc_client_id") in found(load_settings(oidc_client_id="retinue"))
 
     def test_a_server_of_sqs_is_not_used_where_postgresql_carries_the_messages(self) -> None:
         settings = load_settings(transport="postgres", sqs_endpoint_url="http://127.0.0.1:5000")

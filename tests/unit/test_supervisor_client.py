@@ -21,6 +21,7 @@ INFO = {
     "exitstatus": 0,
     "spawnerr": "",
     "stdout_logfile": "/logs/servant-echo-1.log",
+    "stderr_logfile": "",
 }
 
 
@@ -30,6 +31,11 @@ def test_a_process_is_read_from_what_supervisord_says() -> None:
     assert process.state is ProcessState.RUNNING
     assert process.uptime_seconds == 60
     assert process.log == Path("/logs/servant-echo-1.log")
+
+
+def test_the_log_of_a_process_that_talks_to_supervisord_is_its_standard_error() -> None:
+    info = INFO | {"stdout_logfile": "", "stderr_logfile": "/logs/exits.log"}
+    assert ProcessInfo.parse(info).log == Path("/logs/exits.log")
 
 
 def test_a_process_that_does_not_run_is_up_for_no_time() -> None:

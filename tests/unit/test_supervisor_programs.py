@@ -22,6 +22,7 @@ def by_name(declared: list[Program]) -> dict[str, Program]:
 def test_production_has_no_program_of_the_embedded_stack() -> None:
     declared = programs(settings(), TYPES, None)
     assert [program.name for program in declared] == [
+        "exits",
         "scheduler",
         "servant-calendar-sync",
         "servant-system-echo",
@@ -81,3 +82,11 @@ def test_a_servant_may_finish_its_jobs_before_it_is_killed() -> None:
 
 def test_the_program_of_a_type() -> None:
     assert servant_program("acme_crm.contacts.sync") == "servant-acme_crm-contacts-sync"
+
+
+def test_who_notes_ends_starts_before_those_whose_end_it_notes() -> None:
+    declared = programs(settings(), TYPES, LocalPorts())
+    listener = by_name(declared)["exits"]
+    assert "PROCESS_STATE_EXITED" in listener.events
+    assert {p.name for p in declared if p.tier < listener.tier} <= {"postgres", "sqs", "caldav", "imap", "salesforce"}
+    assert all(not p.events for p in declared if p is not listener)

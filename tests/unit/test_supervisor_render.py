@@ -129,3 +129,13 @@ def test_production_is_found_where_system_services_are() -> None:
     assert "/etc/retinue/retinue.env" in text
     assert "file=/run/retinue/supervisor.sock" in text
     assert "chmod=0700" in text
+
+
+def test_a_listener_talks_on_its_output_and_logs_on_the_other(tmp_path: Path) -> None:
+    listening = program("/bin/listen", "for it", events=("PROCESS_STATE_EXITED", "PROCESS_STATE_FATAL"))
+    (pool,) = parse(render_supervisord([listening], place(tmp_path)), tmp_path).process_group_configs
+    (config,) = pool.process_configs
+    assert {event.__name__ for event in pool.pool_events} == {"ProcessStateExitedEvent", "ProcessStateFatalEvent"}
+    assert (config.stdout_logfile, config.stderr_logfile) == (None, str(tmp_path / "thing.log"))
+    assert shlex.split(config.command) == ["/bin/listen", "for it"]
+    assert pool.buffer_size == 1000

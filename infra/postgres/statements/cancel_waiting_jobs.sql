@@ -32,7 +32,10 @@ WITH waiting AS (
     WHERE job_groups.parent_job_id = ANY(ARRAY(SELECT id FROM gone))
         AND job_groups.finished_at IS NULL
 ), woken AS (
-    INSERT INTO lane_wakes (type, lane, due_at)
-    SELECT DISTINCT type, lane, now() FROM gone WHERE state = 'queued'
+    INSERT INTO lane_wakes (type, lane, due_at, pending)
+    SELECT
+        type, lane, CASE WHEN bool_or(state = 'queued') THEN now() END, -count(*) FILTER (WHERE state = 'pending')
+    FROM gone
+    GROUP BY type, lane
 )
 SELECT id FROM gone

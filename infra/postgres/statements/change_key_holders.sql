@@ -46,12 +46,14 @@ WITH change AS (
     INSERT INTO job_events (job_id, attempt, account_id, from_state, to_state, reason)
     SELECT id, attempt, account_id, 'queued', 'pending', 'undelivered' FROM changed WHERE old_state = 'queued'
 ), woken AS (
-    INSERT INTO lane_wakes (type, lane, due_at, charge)
-    SELECT type, lane, min(due_at), sum(charge)
+    INSERT INTO lane_wakes (type, lane, due_at, charge, pending)
+    SELECT type, lane, min(due_at), sum(charge), sum(pending)
     FROM (
-        SELECT type, lane, run_at AS due_at, 0 AS charge FROM changed
+        SELECT type, lane, run_at AS due_at, 0 AS charge, 1 AS pending FROM changed
         UNION ALL
-        SELECT type, old_lane, now(), -charged_seconds FROM changed WHERE old_state = 'queued'
+        SELECT type, old_lane, now(), -charged_seconds, 0 FROM changed WHERE old_state = 'queued'
+        UNION ALL
+        SELECT type, old_lane, NULL, 0, -1 FROM changed WHERE old_state = 'pending'
     ) AS wake
     GROUP BY type, lane
 )

@@ -21,6 +21,11 @@ WITH unsighted AS MATERIALIZED (
         statement_timestamp(), %(connection_id)s, %(kind)s, external_id, 'deleted', version
     FROM unsighted
     ORDER BY external_id
+), counted AS (
+    UPDATE record_counts
+    SET live = record_counts.live - told.gone
+    FROM (SELECT count(*) AS gone FROM unsighted) AS told
+    WHERE record_counts.connection_id = %(connection_id)s AND record_counts.kind = %(kind)s AND told.gone > 0
 ), fed AS (
     INSERT INTO record_feeds AS feed (account_id, position)
     SELECT %(account_id)s, count(*) FROM unsighted HAVING count(*) > 0

@@ -2,10 +2,12 @@ UPDATE lanes
 SET due_at = next.run_at,
     ready = next.run_at <= now() AND NOT turn.is_full AND next.run_at IS NOT NULL,
     "full" = turn.is_full,
+    pending = lanes.pending - turn.sent,
     virtual_time = lanes.virtual_time + turn.used / lanes.weight
 FROM unnest(
-    %(types)s::text[], %(lanes)s::text[], %(fulls)s::bool[], %(ordered)s::bool[], %(useds)s::float8[]
-) AS turn (type, lane, is_full, ordered, used)
+    %(types)s::text[], %(lanes)s::text[], %(fulls)s::bool[], %(ordered)s::bool[], %(useds)s::float8[],
+    %(sents)s::int[]
+) AS turn (type, lane, is_full, ordered, used, sent)
 LEFT JOIN LATERAL (
     SELECT coalesce(min(head.run_at) FILTER (WHERE head.in_order), min(head.run_at)) AS run_at
     FROM (

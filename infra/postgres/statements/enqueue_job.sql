@@ -10,7 +10,7 @@ WITH made AS (
     ON CONFLICT (type, unique_key) WHERE unique_key IS NOT NULL DO NOTHING
     RETURNING id, type, lane, run_at
 ), woken AS (
-    INSERT INTO lane_wakes (type, lane, due_at)
-    SELECT type, lane, run_at FROM made
+    INSERT INTO lane_wakes (type, lane, due_at, pending)
+    SELECT type, lane, run_at, 1 FROM made
 )
 SELECT id FROM made

@@ -11,8 +11,8 @@ WITH wanted AS MATERIALIZED (
         id, type, account_id, lane, priority, coalesce(run_at, now()), payload, request_id, retry_of, ordered, group_id
     FROM wanted
 ), woken AS (
-    INSERT INTO lane_wakes (type, lane, due_at)
-    SELECT type, lane, min(coalesce(run_at, now()))
+    INSERT INTO lane_wakes (type, lane, due_at, pending)
+    SELECT type, lane, min(coalesce(run_at, now())), count(*)
     FROM wanted
     GROUP BY type, lane
 )

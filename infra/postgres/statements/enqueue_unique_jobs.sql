@@ -39,7 +39,7 @@ WITH wanted AS MATERIALIZED (
     ON CONFLICT (type, unique_key) WHERE unique_key IS NOT NULL DO NOTHING
     RETURNING id, type, lane, run_at
 ), woken AS (
-    INSERT INTO lane_wakes (type, lane, due_at)
-    SELECT type, lane, min(run_at) FROM made GROUP BY type, lane
+    INSERT INTO lane_wakes (type, lane, due_at, pending)
+    SELECT type, lane, min(run_at), count(*) FROM made GROUP BY type, lane
 )
 SELECT id, id IN (SELECT id FROM made), id IN (SELECT job_id FROM kept) FROM wanted ORDER BY n

@@ -13,6 +13,10 @@ WITH looked AS MATERIALIZED (
         AND (%(lane)s::text IS NULL OR lane = %(lane)s)
         AND (%(reason)s::job_reason IS NULL OR reason = %(reason)s::job_reason)
         AND (%(error_kind)s::text IS NULL OR error ->> 'kind' = %(error_kind)s)
+        AND (
+            %(error_text)s::text IS NULL
+            OR strpos(lower(concat_ws(': ', error ->> 'kind', error ->> 'message')), lower(%(error_text)s::text)) > 0
+        )
         AND (%(fingerprint)s::text IS NULL OR error ->> 'fingerprint' = %(fingerprint)s)
         AND created_at >= %(since)s AND created_at < %(until)s
     ORDER BY id

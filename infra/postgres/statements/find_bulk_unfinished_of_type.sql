@@ -1,5 +1,5 @@
 WITH looked AS MATERIALIZED (
-    -- Ordered as the index is: no plan by another way is cheaper, whatever the statistics say.
+    -- Ordered as the index is, so that it is read in order and no further than is asked for.
     (
         SELECT id, type, account_id, lane, priority, state, reason, created_at, error, cancel_requested_at
         FROM jobs
@@ -23,6 +23,10 @@ WITH looked AS MATERIALIZED (
         AND (%(account_id)s::bigint IS NULL OR account_id = %(account_id)s)
         AND (%(reason)s::job_reason IS NULL OR reason = %(reason)s::job_reason)
         AND (%(error_kind)s::text IS NULL OR error ->> 'kind' = %(error_kind)s)
+        AND (
+            %(error_text)s::text IS NULL
+            OR strpos(lower(concat_ws(': ', error ->> 'kind', error ->> 'message')), lower(%(error_text)s::text)) > 0
+        )
         AND (%(fingerprint)s::text IS NULL OR error ->> 'fingerprint' = %(fingerprint)s)
         AND created_at >= %(since)s AND created_at < %(until)s
     ORDER BY id

@@ -2,8 +2,9 @@ WITH outcome AS (
     SELECT *
     FROM unnest(
         %(ids)s::bigint[], %(attempts)s::int[], %(states)s::job_state[], %(reasons)s::job_reason[],
-        %(results)s::jsonb[], %(errors)s::jsonb[], %(failed_attempts)s::int[], %(run_seconds)s::float8[]
-    ) AS row (id, attempt, state, reason, result, error, failed_attempt, run_seconds)
+        %(results)s::jsonb[], %(errors)s::jsonb[], %(evidences)s::jsonb[], %(failed_attempts)s::int[],
+        %(run_seconds)s::float8[]
+    ) AS row (id, attempt, state, reason, result, error, evidence, failed_attempt, run_seconds)
 ), gone AS (
     DELETE FROM jobs
     USING outcome
@@ -13,7 +14,8 @@ WITH outcome AS (
         AND (NOT %(only_cancelled)s OR jobs.cancel_requested_at IS NOT NULL)
     RETURNING
         jobs.*, outcome.state AS to_state, outcome.reason AS to_reason, outcome.result,
-        coalesce(outcome.error, jobs.error) AS last_error, outcome.failed_attempt, outcome.run_seconds
+        coalesce(outcome.error, jobs.error) AS last_error, outcome.evidence, outcome.failed_attempt,
+        outcome.run_seconds
 ), kept AS (
     INSERT INTO job_history (
         id, type, account_id, lane, priority, state, reason, attempt, failures, deaths, created_at, run_at, queued_at,
@@ -27,8 +29,8 @@ WITH outcome AS (
         run_seconds, result
     FROM gone
 ), noted AS (
-    INSERT INTO job_events (job_id, attempt, account_id, from_state, to_state, reason, detail)
-    SELECT id, attempt, account_id, 'running', to_state, to_reason, last_error
+    INSERT INTO job_events (job_id, attempt, account_id, from_state, to_state, reason, detail, evidence)
+    SELECT id, attempt, account_id, 'running', to_state, to_reason, last_error, evidence
     FROM gone
     WHERE to_state <> 'completed'
 ), counted AS (

@@ -15,7 +15,7 @@ WITH fire AS (
     ON CONFLICT DO NOTHING
     RETURNING id, type, lane, run_at
 ), woken AS (
-    INSERT INTO lane_wakes (type, lane, due_at)
-    SELECT type, lane, min(run_at) FROM made GROUP BY type, lane
+    INSERT INTO lane_wakes (type, lane, due_at, pending)
+    SELECT type, lane, min(run_at), count(*) FROM made GROUP BY type, lane
 )
 SELECT id FROM made

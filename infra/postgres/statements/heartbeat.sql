@@ -8,7 +8,7 @@ WITH beat AS (
         current_jobs = %(current_jobs)s,
         received_at = now() - make_interval(secs => %(since_receive_seconds)s)
     WHERE id = %(servant_id)s
-    RETURNING type
+    RETURNING type, request
 ), used AS (
     -- Tells dispatch what the lanes have used of this servant's time.
     INSERT INTO lane_wakes (type, lane, charge, run_seconds, jobs)
@@ -23,11 +23,15 @@ WITH beat AS (
     JOIN jobs ON jobs.id = row.id AND jobs.attempt = row.attempt AND jobs.state = 'running'
     ORDER BY jobs.id
     FOR NO KEY UPDATE OF jobs
+), renewed AS (
+    UPDATE jobs
+    SET lease_until = now() + make_interval(secs => %(lease_seconds)s),
+        progress_done = held.done,
+        progress_total = held.total
+    FROM held
+    WHERE jobs.id = held.id
+    RETURNING jobs.id, jobs.attempt, jobs.cancel_requested_at IS NOT NULL AS cancelled
 )
-UPDATE jobs
-SET lease_until = now() + make_interval(secs => %(lease_seconds)s),
-    progress_done = held.done,
-    progress_total = held.total
-FROM held
-WHERE jobs.id = held.id
-RETURNING jobs.id, jobs.attempt, jobs.cancel_requested_at IS NOT NULL
+SELECT id, attempt, cancelled, NULL AS request FROM renewed
+UNION ALL
+SELECT NULL, NULL, NULL, request FROM beat WHERE request IS NOT NULL

@@ -87,6 +87,13 @@ WITH latest AS MATERIALIZED (
     INSERT INTO record_feeds AS feed (account_id, position)
     SELECT %(account_id)s, count(*) FROM judged WHERE change IS NOT NULL HAVING count(*) > 0
     ON CONFLICT (account_id) DO UPDATE SET position = feed.position + excluded.position
+), balance AS MATERIALIZED (
+    SELECT count(*) FILTER (WHERE change = 'added') - count(*) FILTER (WHERE change = 'deleted') AS more FROM judged
+), counted AS (
+    INSERT INTO record_counts AS counts (connection_id, kind, account_id, live)
+    -- Checked before it is known that there is a row already: never below nothing.
+    SELECT %(connection_id)s, %(kind)s, %(account_id)s, greatest(more, 0) FROM balance WHERE more <> 0
+    ON CONFLICT (connection_id, kind) DO UPDATE SET live = counts.live + (SELECT more FROM balance)
 ), sighted AS (
     INSERT INTO record_sightings (generation, external_id, account_id)
     SELECT %(generation)s::bigint, latest.external_id, %(account_id)s FROM latest

@@ -1,6 +1,6 @@
-INSERT INTO incidents (account_id, connection_id, kind, reason, job_id, probe_at)
+INSERT INTO incidents (account_id, connection_id, kind, reason, fingerprint, job_id, probe_at)
 SELECT
-    connections.account_id, connections.id, %(kind)s, %(reason)s, %(job_id)s,
+    connections.account_id, connections.id, %(kind)s, %(reason)s, %(fingerprint)s, %(job_id)s,
     CASE
         -- The credentials were changed while this job ran with the old ones: they are looked at at once.
         WHEN connections.updated_at > jobs.claimed_at THEN now()

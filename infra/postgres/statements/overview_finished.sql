@@ -1,8 +1,5 @@
-SELECT
-    type,
-    state::text,
-    sum(jobs)::bigint,
-    coalesce(sum(jobs) FILTER (WHERE minute >= now() - interval '24 hours'), 0)::bigint
+SELECT minute, type, state::text, sum(jobs)::bigint
 FROM job_rollups
-WHERE minute >= %(since)s
-GROUP BY type, state
+WHERE minute >= %(since)s AND minute < %(until)s
+GROUP BY minute, type, state
+ORDER BY minute

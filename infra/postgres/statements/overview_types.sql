@@ -1,14 +1,5 @@
-WITH RECURSIVE pending_type (type) AS (
-    -- From type to type along the index, so that a million jobs of one are one step.
-    (SELECT jobs.type FROM jobs WHERE jobs.state = 'pending' ORDER BY jobs.type LIMIT 1)
-    UNION ALL
-    SELECT (
-        SELECT jobs.type FROM jobs WHERE jobs.state = 'pending' AND jobs.type > pending_type.type
-        ORDER BY jobs.type LIMIT 1
-    )
-    FROM pending_type
-    WHERE pending_type.type IS NOT NULL
-), in_flight_type (type) AS (
+WITH RECURSIVE in_flight_type (type) AS (
+    -- From type to type along the index, so that all jobs of one are one step.
     (SELECT jobs.type FROM jobs WHERE jobs.state IN ('queued', 'running') ORDER BY jobs.type LIMIT 1)
     UNION ALL
     SELECT (
@@ -20,20 +11,14 @@ WITH RECURSIVE pending_type (type) AS (
 ), known (type) AS (
     SELECT job_types.type FROM job_types
     UNION
-    SELECT pending_type.type FROM pending_type WHERE pending_type.type IS NOT NULL
-    UNION
     SELECT in_flight_type.type FROM in_flight_type WHERE in_flight_type.type IS NOT NULL
+    UNION
+    SELECT unnest(%(pending_types)s::text[])
 )
-SELECT known.type, job_types.slots, job_types.paused_at, pending.jobs, queued.jobs, running.jobs
+SELECT known.type, job_types.slots, job_types.paused_at, queued.jobs, running.jobs
 FROM known
 LEFT JOIN job_types ON job_types.type = known.type
 -- In the order of an index, so that a type's jobs are counted along it, and no further than asked.
-CROSS JOIN LATERAL (
-    SELECT count(*) AS jobs FROM (
-        SELECT FROM jobs WHERE jobs.type = known.type AND jobs.state = 'pending'
-        ORDER BY jobs.lane, jobs.priority, jobs.run_at, jobs.id LIMIT %(count_limit)s
-    ) AS counted
-) AS pending
 CROSS JOIN LATERAL (
     SELECT count(*) AS jobs FROM (
         SELECT FROM jobs WHERE jobs.type = known.type AND jobs.state = 'queued'

@@ -2,8 +2,8 @@ WITH outcome AS (
     SELECT *
     FROM unnest(
         %(ids)s::bigint[], %(attempts)s::int[], %(reasons)s::job_reason[], %(delays)s::float8[],
-        %(untils)s::timestamptz[], %(errors)s::jsonb[], %(failed_attempts)s::int[]
-    ) AS row (id, attempt, reason, delay, until, error, failed_attempt)
+        %(untils)s::timestamptz[], %(errors)s::jsonb[], %(evidences)s::jsonb[], %(failed_attempts)s::int[]
+    ) AS row (id, attempt, reason, delay, until, error, evidence, failed_attempt)
 ), back AS (
     UPDATE jobs
     SET state = 'pending',
@@ -27,12 +27,13 @@ WITH outcome AS (
         AND jobs.state = 'running'
         AND jobs.cancel_requested_at IS NULL
     RETURNING
-        jobs.id, jobs.attempt, jobs.account_id, jobs.type, jobs.lane, jobs.run_at, outcome.reason, outcome.error
+        jobs.id, jobs.attempt, jobs.account_id, jobs.type, jobs.lane, jobs.run_at, outcome.reason, outcome.error,
+        outcome.evidence
 ), noted AS (
-    INSERT INTO job_events (job_id, attempt, account_id, from_state, to_state, reason, detail)
-    SELECT id, attempt, account_id, 'running', 'pending', reason, error FROM back
+    INSERT INTO job_events (job_id, attempt, account_id, from_state, to_state, reason, detail, evidence)
+    SELECT id, attempt, account_id, 'running', 'pending', reason, error, evidence FROM back
 ), woken AS (
-    INSERT INTO lane_wakes (type, lane, due_at)
-    SELECT type, lane, min(run_at) FROM back GROUP BY type, lane
+    INSERT INTO lane_wakes (type, lane, due_at, pending)
+    SELECT type, lane, min(run_at), count(*) FROM back GROUP BY type, lane
 )
 SELECT id, attempt, type, lane FROM back

@@ -7,7 +7,7 @@ WITH back AS (
     INSERT INTO job_events (job_id, attempt, account_id, from_state, to_state, reason)
     SELECT id, attempt, account_id, 'queued', 'pending', 'undelivered' FROM back
 ), woken AS (
-    INSERT INTO lane_wakes (type, lane, due_at, charge)
-    SELECT type, lane, min(run_at), -sum(charged_seconds) FROM back GROUP BY type, lane
+    INSERT INTO lane_wakes (type, lane, due_at, charge, pending)
+    SELECT type, lane, min(run_at), -sum(charged_seconds), count(*) FROM back GROUP BY type, lane
 )
 SELECT id FROM back

@@ -1,3 +1,3 @@
-INSERT INTO servants (type, host, pid, version, slots)
-VALUES (%(type)s, %(host)s, %(pid)s, %(version)s, %(slots)s)
+INSERT INTO servants (type, host, pid, process, version, slots)
+VALUES (%(type)s, %(host)s, %(pid)s, %(process)s, %(version)s, %(slots)s)
 RETURNING id

@@ -29,7 +29,7 @@ WITH expired AS (
     INSERT INTO job_events (job_id, attempt, account_id, from_state, to_state, reason, detail)
     SELECT id, attempt, account_id, 'running', 'pending', 'rescue', error FROM rescued
 ), woken AS (
-    INSERT INTO lane_wakes (type, lane, due_at)
-    SELECT type, lane, min(run_at) FROM rescued GROUP BY type, lane
+    INSERT INTO lane_wakes (type, lane, due_at, pending)
+    SELECT type, lane, min(run_at), count(*) FROM rescued GROUP BY type, lane
 )
 SELECT id, attempt, type, account_id FROM rescued

@@ -1,0 +1,1 @@
+UPDATE anomalies SET assigned_to = %(assigned_to)s WHERE id = %(id)s RETURNING id

@@ -1,0 +1,1 @@
+SELECT FROM job_types WHERE type = %(type)s

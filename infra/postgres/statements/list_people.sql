@@ -1,0 +1,7 @@
+SELECT
+    id, name, role, password_hash IS NOT NULL AS has_password, oidc_issuer, created_at, password_set_at, signed_in_at,
+    disabled_at
+FROM people
+WHERE %(before)s::bigint IS NULL OR id < %(before)s
+ORDER BY id DESC
+LIMIT %(limit)s

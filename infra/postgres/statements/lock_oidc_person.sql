@@ -1,0 +1,6 @@
+SELECT
+    id, name, role, password_hash IS NOT NULL AS has_password, oidc_issuer, created_at, password_set_at, signed_in_at,
+    disabled_at
+FROM people
+WHERE oidc_issuer = %(issuer)s AND oidc_subject = %(subject)s
+FOR NO KEY UPDATE

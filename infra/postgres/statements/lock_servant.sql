@@ -1,0 +1,1 @@
+SELECT process, state, request FROM servants WHERE id = %(id)s FOR UPDATE

@@ -1,0 +1,11 @@
+SELECT
+    finished_at AS order_at, id, type, account_id, lane, priority, state, reason, attempt, failures, created_at,
+    run_at, claimed_at, finished_at, run_seconds, servant_id, schedule_id, group_id, retry_of, request_id, unique_key,
+    progress_done, progress_total, error, cancel_requested_at
+FROM job_history
+WHERE state <> 'completed'
+    AND finished_at >= %(since)s
+    AND finished_at <= %(before_at)s
+    AND (finished_at < %(before_at)s OR id < %(before_id)s)
+ORDER BY finished_at DESC, id DESC
+LIMIT %(window)s

@@ -1,0 +1,1 @@
+UPDATE people SET signed_in_at = now() WHERE id = %(id)s

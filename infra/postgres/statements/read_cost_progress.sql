@@ -1,0 +1,1 @@
+SELECT shared_until FROM cost_progress

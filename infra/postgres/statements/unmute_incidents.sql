@@ -1,0 +1,1 @@
+DELETE FROM incident_mutes WHERE fingerprint = %(fingerprint)s RETURNING fingerprint
