@@ -150,7 +150,8 @@ def _queued(job: JobDetails, situation: Situation, at: datetime) -> Iterator[Why
 def _running(job: JobDetails, at: datetime) -> Iterator[WhyReason]:
     since = job.claimed_at or job.run_at
     sentence = f"{_servant(job)} has run attempt {job.attempt} for {duration(at - since)}, since {moment(since)}"
-    yield WhyReason(ReasonKind.RUNNING, f"{sentence}{_progress(job)}.")
+    earlier = f" One before it ended with{_error(job).removeprefix(':')}." if _error(job) else ""
+    yield WhyReason(ReasonKind.RUNNING, f"{sentence}{_progress(job)}.{earlier}")
     if job.cancel_requested_at is not None:
         asked = moment(job.cancel_requested_at)
         yield WhyReason(ReasonKind.CANCEL_REQUESTED, f"Asked to stop at {asked}; its servant hears it in a heartbeat.")

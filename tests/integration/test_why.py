@@ -272,6 +272,17 @@ def test_a_running_job_says_where_and_how_far(staffed: psycopg.Connection) -> No
     assert answer.expected_start is None
 
 
+def test_a_running_job_says_how_the_attempt_before_ended(staffed: psycopg.Connection) -> None:
+    held = running_job(staffed)
+    settle_one(staffed, held, Retry(after=timedelta(0), message="it failed.", kind="ServerFailed"))
+    queue_jobs(staffed, [held.id])
+    claim_jobs(staffed, [held.id], servant_id=held.servant_id)
+
+    sentence = only(why(staffed, held.id)).sentence
+    assert "has run attempt 2 for " in sentence
+    assert sentence.endswith(" One before it ended with ServerFailed: it failed.")
+
+
 def test_a_running_job_that_was_asked_to_stop(staffed: psycopg.Connection) -> None:
     held = running_job(staffed)
     cancel_jobs(staffed, [held.id])
