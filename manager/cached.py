@@ -49,6 +49,11 @@ class Cached(Generic[Value]):
         self._reading = threading.Lock()
         self._reading_since = math.inf
         self._answer: _Answer[Value] | None = None
+        self._expired = False
+
+    def expire(self) -> None:
+        """What was read until now is old, whatever its age."""
+        self._expired = True
 
     def get(self, *, fresh_seconds: float | None = None) -> Value:
         """The answer, read anew where it has grown old; `fresh_seconds` for who is content with an older one.
@@ -58,7 +63,8 @@ class Cached(Generic[Value]):
             Exception: whatever `read` raised.
         """
         answer = self._answer
-        if answer is None or self._age(answer) >= (self._fresh_seconds if fresh_seconds is None else fresh_seconds):
+        fresh = self._fresh_seconds if fresh_seconds is None else fresh_seconds
+        if answer is None or self._expired or self._age(answer) >= fresh:
             answer = self._renew(answer)
         return answer.give()
 
@@ -69,7 +75,7 @@ class Cached(Generic[Value]):
                 raise TakesTooLong
             return usable
         try:
-            if self._answer is None or self._answer is old:
+            if self._answer is None or self._answer is old or self._expired:
                 self._answer = self._read_once()
             return self._answer  # read by someone else, where this thread waited
         finally:
@@ -80,6 +86,7 @@ class Cached(Generic[Value]):
 
     def _read_once(self) -> _Answer[Value]:
         self._reading_since = self._clock.monotonic()
+        self._expired = False  # what happens from here on is not read for sure
         try:
             value = self._read()
         except Exception as error:  # noqa: BLE001 - kept for everyone who asks, and raised to each

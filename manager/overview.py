@@ -43,6 +43,7 @@ class Overview:
         reader = OverviewReader(deps.database, late_seconds=patience.late, lost_seconds=patience.lost)
         self._settings = deps.settings
         self._look = Cached(lambda: self._present(reader.read()), fresh_seconds=FRESH_SECONDS, clock=deps.clock)
+        deps.live.when_rung(self._look.expire)
         self._works = works
         self._last: dict[str, dict[str, Any]] = {}
 

@@ -10,6 +10,7 @@ from infra.postgres.sessions import digest_of
 from manager.live.hub import LiveHub, TooManyStreams, Watcher
 from manager.live.regions import is_digest, live, read_region
 from manager.live.stream import events
+from manager.live.wire import Deflated, Plain, Wire
 from manager.roles import Role, current_user, requires
 from manager.sessions import session_secret
 
@@ -33,11 +34,19 @@ def live_blueprint(hub: LiveHub) -> Blueprint:
             hub.join(watcher)
         except TooManyStreams:
             return Response(status=503, headers={"Retry-After": str(RETRY_SECONDS)})
-        response = Response(events(hub, watcher), mimetype="text/event-stream")
+        wire = _wire()
+        response = Response(events(hub, watcher, wire), mimetype="text/event-stream")
+        response.vary.add("Accept-Encoding")
+        if wire.name is not None:
+            response.content_encoding = wire.name
         response.call_on_close(partial(hub.leave, watcher))
         return response
 
     return blueprint
+
+
+def _wire() -> Wire:
+    return Deflated() if request.accept_encodings["deflate"] > 0 else Plain()
 
 
 def _watcher() -> Watcher:

@@ -20,6 +20,7 @@ from infra.postgres.connect import Database
 from infra.postgres.sessions import live_sessions
 from manager.errors import explain
 from manager.live.ear import Ear
+from manager.live.pace import Pace
 from manager.live.parts import Parts, Render
 from manager.live.regions import Fragment, Region
 from manager.roles import Role
@@ -32,8 +33,11 @@ TICK_SECONDS = 1.0
 #: Two looks are never closer than this, in seconds, however often something changes.
 GAP_SECONDS = 0.2
 
-#: The share of one core that looking may take: after a look that took long comes a longer pause.
-SHARE = 0.06
+#: The share of one core that looking may take: looks that take long come less often.
+SHARE = 0.04
+
+#: So much of it is saved up for when something happens, in seconds of a core.
+SAVED_SECONDS = 1.0
 
 #: Streams beyond this many are turned away, and their pages ask again now and then instead.
 MAX_STREAMS = 250
@@ -111,6 +115,7 @@ class LiveHub:
         self._shown = _Shown()
         self._unsaid = False
         self._rung = threading.Event()
+        self._when_rung: list[Callable[[], None]] = []
         self._closed = threading.Event()
         self._ear = Ear(database, self.ring)
         self._give_threads: Callable[[int], None] = lambda _streams: None
@@ -132,8 +137,14 @@ class LiveHub:
         """Each stream has a thread of the server for as long as it lasts: tell `give` how many there are."""
         self._give_threads = give
 
+    def when_rung(self, act: Callable[[], None]) -> None:
+        """Call `act`, quick and in any thread, as soon as something has changed and before it is looked at."""
+        self._when_rung.append(act)
+
     def ring(self) -> None:
         """Look at once: something has changed."""
+        for act in self._when_rung:
+            act()
         self._rung.set()
 
     def join(self, watcher: Watcher) -> None:
@@ -207,13 +218,13 @@ class LiveHub:
     # What the thread does
 
     def _work(self) -> None:
+        pace = Pace(SHARE, SAVED_SECONDS)
         while not self._closed.is_set():
-            started, busy = time.monotonic(), time.thread_time()
-            self._look()
-            busy, elapsed = time.thread_time() - busy, time.monotonic() - started
-            rest = max(GAP_SECONDS, busy / SHARE)
-            self._closed.wait(rest)
-            self._rung.wait(max(0.0, TICK_SECONDS - elapsed - rest))
+            started = time.monotonic()
+            with pace.paid():
+                self._look()
+            self._closed.wait(max(GAP_SECONDS, pace.until_asked()))
+            self._rung.wait(max(pace.until_due(), started + TICK_SECONDS - time.monotonic()))
             self._rung.clear()
 
     def _look(self) -> None:

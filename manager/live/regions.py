@@ -14,6 +14,7 @@ from jinja2 import Undefined
 from markupsafe import Markup
 from werkzeug.exceptions import BadRequest
 
+from manager.live.wire import Shared
 from manager.roles import Role
 
 _SALT = "retinue.live"
@@ -45,14 +46,14 @@ class Fragment:
     html: str
     digest: str
     #: As JSON, the same for all who are sent it.
-    encoded: bytes
+    encoded: Shared
 
     @classmethod
     def of(cls, html: str) -> Fragment:
         """Two fragments that differ in nothing but ages have the same digest."""
         told = _TOLD_TIME.sub(r"\1</time>", html)
         digest = hashlib.sha256(told.encode()).hexdigest()[:12]
-        return cls(html, digest, json.dumps(html, ensure_ascii=False).encode())
+        return cls(html, digest, Shared.of(json.dumps(html, ensure_ascii=False).encode()))
 
 
 def is_digest(text: str) -> bool:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from manager.formats import iso
 from manager.live.hub import LiveHub, Outage, Watcher
 from manager.live.regions import Fragment, Region
+from manager.live.wire import Wire
 
 #: A stream that has nothing to say says so this often, in seconds: a page that hears nothing for longer is stale.
 BEAT_SECONDS = 5.0
@@ -28,33 +29,35 @@ _FRESH = b"event: fresh\ndata: null\n\n"
 _AGAIN = b"event: again\ndata: null\n\n"
 
 
-def events(hub: LiveHub, watcher: Watcher) -> Iterator[bytes]:
+def events(hub: LiveHub, watcher: Watcher, wire: Wire) -> Iterator[bytes]:
     """For a watcher that has joined, until the stream's time is over; waits between them."""
     ends_at = time.monotonic() + STREAM_SECONDS
-    yield _BEAT
+    yield wire.begin() + wire.own(_BEAT)
     while time.monotonic() < ends_at:
         news = hub.news(watcher, BEAT_SECONDS)
         if news.over:
             break
-        told = [*_told_outage(watcher, news.outage), *_told_regions(watcher, news.fragments)]
-        yield b"".join(told) or _BEAT
-    yield _AGAIN
+        told = [*_told_outage(watcher, news.outage, wire), *_told_regions(watcher, news.fragments, wire)]
+        yield b"".join(told) or wire.own(_BEAT)
+    yield wire.own(_AGAIN) + wire.end()
 
 
-def _told_outage(watcher: Watcher, outage: Outage | None) -> Iterator[bytes]:
+def _told_outage(watcher: Watcher, outage: Outage | None, wire: Wire) -> Iterator[bytes]:
     if outage is watcher.outage:
         return
     watcher.outage = outage
     if outage is None:
-        yield _FRESH
+        yield wire.own(_FRESH)
     else:
         told = json.dumps({"message": outage.message, "since": iso(outage.since)})
-        yield f"event: stale\ndata: {told}\n\n".encode()
+        yield wire.own(f"event: stale\ndata: {told}\n\n".encode())
 
 
-def _told_regions(watcher: Watcher, fragments: Mapping[Region, Fragment]) -> Iterator[bytes]:
+def _told_regions(watcher: Watcher, fragments: Mapping[Region, Fragment], wire: Wire) -> Iterator[bytes]:
     places = {region: index for index, region in enumerate(watcher.known)}
     for region, fragment in fragments.items():
         watcher.known[region] = fragment.digest
         name = ".".join(watcher.known.values())
-        yield b"event: show\nid: %s\ndata: [%d,%s]\n\n" % (name.encode(), places[region], fragment.encoded)
+        yield wire.own(b"event: show\nid: %s\ndata: [%d," % (name.encode(), places[region]))
+        yield wire.shared(fragment.encoded)
+        yield wire.own(b"]\n\n")

@@ -11,6 +11,7 @@ import selectors
 import socket
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -60,7 +61,9 @@ class Person:
         """A socket on which the stream comes."""
         host, port = self.host.split(":")
         connected = socket.create_connection((host, int(port)), timeout=30)
-        connected.sendall(f"GET {stream} HTTP/1.1\r\nHost: {self.host}\r\nCookie: {self.cookie}\r\n\r\n".encode())
+        # Nothing but the stream follows the headers then.
+        head = f"GET {stream} HTTP/1.0\r\nHost: {self.host}\r\nCookie: {self.cookie}\r\n"
+        connected.sendall(f"{head}Accept-Encoding: deflate\r\n\r\n".encode())
         return connected
 
     def _ask(self, method: str, path: str, body: str | None = None) -> str:
@@ -78,19 +81,43 @@ class Person:
         return text
 
 
+class Page:
+    """One open stream, read as a browser does."""
+
+    def __init__(self, stream: socket.socket) -> None:
+        self.stream = stream
+        self._head = b""
+        self._inflate = zlib.decompressobj()
+        self._rest = b""
+
+    def take(self) -> tuple[int, bytes]:
+        """How many bytes have come, and what they tell, after the last few of before."""
+        part = self.stream.recv(1 << 20)
+        assert part, "the stream has ended"
+        told = self._rest + self._inflate.decompress(self._body(part))
+        self._rest = told[-32:]
+        return len(part), told
+
+    def _body(self, part: bytes) -> bytes:
+        if self._head.endswith(b"\r\n\r\n"):
+            return part
+        head, end, body = (self._head + part).partition(b"\r\n\r\n")
+        self._head = head + end
+        assert not end or b"Content-Encoding: deflate" in head, head
+        return body
+
+
 class Pages:
     """Open streams, read by one thread; tells when the last of them has shown something."""
 
     def __init__(self, streams: list[socket.socket]) -> None:
-        self._streams = streams
+        self._pages = [Page(stream) for stream in streams]
         self._selector = selectors.DefaultSelector()
-        for stream in streams:
-            stream.setblocking(False)
-            self._selector.register(stream, selectors.EVENT_READ)
-        self._open = len(streams)
+        for page in self._pages:
+            page.stream.setblocking(False)
+            self._selector.register(page.stream, selectors.EVENT_READ, page)
         self._wanted = b""
-        self._seen: dict[int, float] = {}
-        self._rest: dict[int, bytes] = {}
+        self._seen: dict[Page, float] = {}
         self._all_seen = threading.Event()
         self._done = threading.Event()
         self.received = 0
@@ -103,30 +130,27 @@ class Pages:
 
     def last_seen(self, seconds: float) -> float:
         """When the last page has shown it, on the clock of `time.monotonic`."""
-        assert self._all_seen.wait(seconds), f"{len(self._seen)} of {self._open} pages have shown it"
+        assert self._all_seen.wait(seconds), f"{len(self._seen)} of {len(self._pages)} pages have shown it"
         return max(self._seen.values())
 
     def close(self) -> None:
         self._done.set()
         self._thread.join()
         self._selector.close()
-        for stream in self._streams:
-            stream.close()
+        for page in self._pages:
+            page.stream.close()
 
     def _read(self) -> None:
         while not self._done.is_set():
             for key, _ in self._selector.select(0.2):
-                self._take(key.fd, key.fileobj)  # type: ignore[arg-type] # only sockets are registered
+                self._take(key.data)
 
-    def _take(self, number: int, stream: socket.socket) -> None:
-        part = stream.recv(1 << 20)
-        assert part, "a stream has ended"
-        self.received += len(part)
-        read = self._rest.get(number, b"") + part
-        self._rest[number] = read[-32:]
-        if self._wanted and self._wanted in read:
-            self._seen.setdefault(number, time.monotonic())
-            if len(self._seen) == self._open:
+    def _take(self, page: Page) -> None:
+        length, told = page.take()
+        self.received += length
+        if self._wanted and self._wanted in told:
+            self._seen.setdefault(page, time.monotonic())
+            if len(self._seen) == len(self._pages):
                 self._all_seen.set()
 
 
@@ -205,14 +229,17 @@ def measure(database_url: str, sql: psycopg.Connection, log: Path, load: Load) -
     with log.open("w") as lines, manager_process(database_url, log=lines) as (process, address):
         opened = [stream for name in add_people(sql, load.pages) for stream in open_pages(Person(address, name))]
         with closing(Pages(opened)) as pages, heartbeats(database_url):
-            before, started = cpu_seconds(process.pid), time.monotonic()
-            received, held = pages.received, set()
-            while time.monotonic() - started < load.seconds:
-                held.add(connections(sql))
-                time.sleep(1)  # the load goes on meanwhile
-            share = (cpu_seconds(process.pid) - before) / (time.monotonic() - started)
-            rate = (pages.received - received) / load.seconds
-            delays = [delay_of_change(sql, pages, number) for number in range(load.changes)]
+            cpu, received, started = cpu_seconds(process.pid), pages.received, time.monotonic()
+            delays, held = [], set()
+            for number in range(load.changes):
+                until = started + load.seconds * (number + 1) / load.changes
+                while time.monotonic() < until:
+                    held.add(connections(sql))
+                    time.sleep(0.5)  # the load goes on meanwhile
+                delays.append(delay_of_change(sql, pages, number))
+            elapsed = time.monotonic() - started
+            share = (cpu_seconds(process.pid) - cpu) / elapsed
+            rate = (pages.received - received) / elapsed
     return Figures(share, max(held), rate, sorted(delays))
 
 
@@ -268,4 +295,7 @@ def delay_of_change(sql: psycopg.Connection, pages: Pages, number: int) -> float
         "UPDATE servants SET state = 'lost', heartbeat_at = now() - interval '40 s', host = %s WHERE id = %s",
         (f"lost-{number}-host", servant[0]),
     )
-    return pages.last_seen(20) - changed
+    delay = pages.last_seen(20) - changed
+    # The overview shows the most urgent ones only: this one makes room for the next.
+    sql.execute("UPDATE servants SET state = 'stopped' WHERE id = %s", servant)
+    return delay

@@ -114,3 +114,24 @@ def test_a_read_that_hangs_is_not_waited_for(clock: HandClock) -> None:
     reader.gate.set()
     hanging.join(10)
     assert cached.get() == 1
+
+
+def test_what_has_expired_is_read_again_however_young_it_is(clock: HandClock) -> None:
+    reader = Reader()
+    cached = Cached(reader, fresh_seconds=1, clock=clock)
+    assert cached.get() == 1
+
+    cached.expire()
+    assert [cached.get(fresh_seconds=60), cached.get()] == [2, 2]
+
+
+def test_what_expires_while_it_is_read_is_read_again(clock: HandClock) -> None:
+    reader = Reader()
+
+    def read() -> int:
+        if reader.calls == 0:
+            cached.expire()
+        return reader()
+
+    cached = Cached(read, fresh_seconds=1, clock=clock)
+    assert [cached.get(), cached.get(), cached.get()] == [1, 2, 2]
