@@ -295,8 +295,9 @@ def test_an_exhausted_budget_holds_all_lanes_of_its_connection_and_costs_no_atte
     small, free = customers.connect("a"), customers.connect("b")
     declare_budgets(customers.house.sql, small, Budget(per_day=5), source="set")
     customers.house.start(caller())
+    # More in each lane than the budget has: something is left in both.
     customers.enqueue(small, 12)
-    customers.enqueue(small, 3, lane="account:77")
+    customers.enqueue(small, 6, lane="account:77")
     customers.enqueue(free, 10)
     wait_until(lambda: bool(customers.settled() and customers.completed() == 15), "what may run did not")
     customers.settle()
