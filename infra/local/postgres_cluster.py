@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from infra.postgres.catalogue import LOGIN_ROLES, close_functions
 from retinue.errors import ConfigurationError
 
 #: The role that Retinue works as: like a managed service's first user it makes databases and roles and is no superuser.
@@ -18,8 +19,10 @@ DATABASE = "retinue"
 EMBEDDED_MAJOR = 18
 _EMBEDDED_DIRECTORY = "pginstall18"
 
-#: Nobody but Retinue's role, over TCP on this machine, by password. The superuser cannot sign in at all.
-_HOST_BASED_ACCESS = f"host all {ROLE} 127.0.0.1/32 scram-sha-256\n"
+#: Nobody but Retinue's role and those it makes for people (`infra.postgres.logins`), over TCP on this machine, by
+#: password. The superuser cannot sign in at all.
+_ALLOWED = ",".join([ROLE, *(f"+{role}" for role in LOGIN_ROLES)])
+_HOST_BASED_ACCESS = f"host all {_ALLOWED} 127.0.0.1/32 scram-sha-256\n"
 
 #: The first major version with the built-in locale provider, whose sorting is the same on every machine.
 _BUILTIN_LOCALES_SINCE = 17
@@ -70,6 +73,8 @@ def ensure_cluster(home: Path, *, binaries: Path, password: str) -> Path:
             f"{cluster} was made by PostgreSQL {version.read_text().strip()} and {binaries} is PostgreSQL "
             f"{major_version(binaries)}: dump and restore it, or move the directory away to begin anew"
         )
+    # Also where an earlier version made the cluster.
+    (cluster / "pg_hba.conf").write_text(_HOST_BASED_ACCESS)
     return cluster
 
 
@@ -78,8 +83,8 @@ def _make_cluster(cluster: Path, *, binaries: Path, password: str) -> None:
     draft = cluster.with_name("cluster.new")
     shutil.rmtree(draft, ignore_errors=True)
     _run([binaries / "initdb", "-D", draft, "-U", "postgres", "-E", "UTF8", "--auth=reject", *_locale(binaries)])
-    (draft / "pg_hba.conf").write_text(_HOST_BASED_ACCESS)
-    _run([binaries / "postgres", "--single", "-D", draft, "postgres"], statements=_first_statements(password))
+    for database, statements in _first_statements(password).items():
+        _run([binaries / "postgres", "--single", "-D", draft, database], statements=statements)
     draft.rename(cluster)
 
 
@@ -89,12 +94,12 @@ def _locale(binaries: Path) -> list[str]:
     return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
 
 
-def _first_statements(password: str) -> str:
-    """What single-user mode runs, a line a statement."""
+def _first_statements(password: str) -> dict[str, str]:
+    """What single-user mode runs in each database, a line a statement; new databases are copies of `template1`."""
     literal = password.replace("'", "''")
-    return (
-        f"CREATE ROLE {ROLE} LOGIN CREATEDB CREATEROLE PASSWORD '{literal}'\nCREATE DATABASE {DATABASE} OWNER {ROLE}\n"
-    )
+    role = f"CREATE ROLE {ROLE} LOGIN CREATEDB CREATEROLE PASSWORD '{literal}'"
+    closed = " ".join(close_functions(ROLE).split())
+    return {"template1": f"{role}\n{closed}\n", "postgres": f"CREATE DATABASE {DATABASE} OWNER {ROLE}\n"}
 
 
 def _run(command: list[str | Path], *, statements: str = "") -> str:

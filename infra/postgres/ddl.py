@@ -8,9 +8,8 @@ from sqlalchemy import Enum
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-# Importing these adds their tables to the metadata.
-from infra.postgres import schema_budgets as _budgets  # noqa: F401
 from infra.postgres import (
+    schema_access,
     schema_calendar,
     schema_email,
     schema_people,
@@ -18,6 +17,9 @@ from infra.postgres import (
     schema_records,
     schema_troubles,
 )
+
+# Importing these adds their tables to the metadata.
+from infra.postgres import schema_budgets as _budgets  # noqa: F401
 from infra.postgres import schema_contacts as _contacts  # noqa: F401
 from infra.postgres import schema_costs as _costs  # noqa: F401
 from infra.postgres import schema_groups as _groups  # noqa: F401
@@ -26,17 +28,11 @@ from infra.postgres import schema_lanes as _lanes  # noqa: F401
 from infra.postgres import schema_queues as _queues  # noqa: F401
 from infra.postgres import schema_rollups as _rollups  # noqa: F401
 from infra.postgres import schema_unique as _unique  # noqa: F401
-from infra.postgres.schema import ACCOUNT_ROLE, ACCOUNT_TABLES, job_reason, job_state, metadata
+from infra.postgres.ddl_access import access_statements
+from infra.postgres.schema import job_reason, job_state, metadata
 
 #: Tables partitioned by day; `scheduler.retain` makes and drops their partitions.
 PARTITIONED = ("job_history", "job_events", "record_changes")
-
-_HIDDEN = {
-    "api_tokens": {"digest"},
-    "connections": {"credentials"},
-    # Where an operator sits is the operator's own matter.
-    "operator_actions": {"address"},
-}
 
 
 def schema_statements() -> Iterator[str]:
@@ -57,32 +53,8 @@ def schema_statements() -> Iterator[str]:
     yield from schema_troubles.STATEMENTS
     yield from schema_people.STATEMENTS
     yield from schema_processes.STATEMENTS
-    yield from row_level_security()
-
-
-def row_level_security() -> Iterator[str]:
-    """The role that sees one account, and a policy on every table that holds account data."""
-    yield (
-        f"DO $$ BEGIN CREATE ROLE {ACCOUNT_ROLE} NOLOGIN; "
-        "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
-    )
-    yield f"GRANT {ACCOUNT_ROLE} TO CURRENT_USER"
-    for table in ACCOUNT_TABLES:
-        yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"
-        yield f"GRANT SELECT{_readable(table)} ON {table} TO {ACCOUNT_ROLE}"
-        yield (
-            f"CREATE POLICY {table}_own_account ON {table} TO {ACCOUNT_ROLE} "
-            "USING (account_id = nullif(current_setting('retinue.account_id', true), '')::bigint)"
-        )
-
-
-def _readable(table: str) -> str:
-    """Every column, but those that no reader of an account ever needs."""
-    hidden = _HIDDEN.get(table)
-    if hidden is None:
-        return ""
-    names = [column.name for column in metadata.tables[table].columns if column.name not in hidden]
-    return f" ({', '.join(names)})"
+    yield from schema_access.STATEMENTS
+    yield from access_statements()
 
 
 def _create_enum(enum: Enum) -> str:

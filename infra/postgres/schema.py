@@ -43,9 +43,6 @@ metadata = MetaData(
     }
 )
 
-#: Reads one account's rows and nothing else: the one named by the setting `retinue.account_id`.
-ACCOUNT_ROLE = "retinue_account"
-
 Moment = TIMESTAMP(timezone=True)
 job_state = Enum(*[state.value for state in JobState], name="job_state", metadata=metadata)
 job_reason = Enum(*[reason.value for reason in Reason], name="job_reason", metadata=metadata)
@@ -118,7 +115,10 @@ accounts = Table(
     identity_column(),
     Column("name", Text, nullable=False, unique=True),
     moment_column("created_at", nullable=False, default_now=True),
+    # Whether operators may look at it as its people do: at any time, each time with leave, or never.
+    Column("assume_policy", Text, nullable=False, server_default="allowed"),
     CheckConstraint("length(name) BETWEEN 1 AND 200", name="name_length"),
+    CheckConstraint("assume_policy IN ('allowed', 'approval', 'off')", name="assume_policy"),
 )
 
 connections = Table(

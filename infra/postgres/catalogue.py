@@ -1,0 +1,40 @@
+"""The roles of Retinue, and what PostgreSQL lets every role do until a superuser takes it back."""
+
+from __future__ import annotations
+
+#: Sees the rows of one account: its members log in as one that has this role.
+ACCOUNT_ROLE = "retinue_account"
+
+#: Sees everything, and may not change what was noted.
+OPERATOR_ROLE = "retinue_operator"
+
+#: Sees the masking views of one account, and nothing else.
+ASSUMED_ROLE = "retinue_assumed"
+
+#: Owns the masking views.
+MASKS_ROLE = "retinue_masks"
+
+#: Those that somebody logs in with.
+LOGIN_ROLES = (OPERATOR_ROLE, ACCOUNT_ROLE, ASSUMED_ROLE)
+
+#: They write, wait for others' locks, or stop others of the same role, also in a transaction that is read-only.
+UNSAFE_FUNCTIONS = "^(lo_|lowrite|pg_(try_)?advisory_|pg_notify$|pg_cancel_backend$|pg_terminate_backend$)"
+
+
+def close_functions(role: str) -> str:
+    """The statement that leaves these functions to `role` and to those it lets have them; only a superuser may run it.
+
+    It is for one database and for those that are made as its copies.
+    """
+    return f"""
+DO $$
+DECLARE unsafe regprocedure;
+BEGIN
+    FOR unsafe IN
+        SELECT oid FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ '{UNSAFE_FUNCTIONS}'
+    LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', unsafe);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO {role} WITH GRANT OPTION', unsafe);
+    END LOOP;
+END $$
+"""

@@ -1,0 +1,113 @@
+"""Roles, row-level security and masking views: what of the schema each kind of session sees.
+
+| role | for | sees |
+|---|---|---|
+| the owner | the engine | everything |
+| `retinue_operator` | operators, in the manager | everything, and may not change what was noted |
+| `retinue_account` | members of an account | the rows of the account that `current_account()` tells |
+| `retinue_assumed` | operators who have assumed one | the views of the schema `masked`, and nothing else |
+
+The roles cannot log in; `infra.postgres.logins` makes those that can. The views belong to `retinue_masks`, so that
+row-level security holds for them too: `assumed_account()` tells which rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Column, Table
+
+from infra.postgres.catalogue import ACCOUNT_ROLE, ASSUMED_ROLE, LOGIN_ROLES, MASKS_ROLE, OPERATOR_ROLE
+from infra.postgres.masking import MASKED, masked
+from infra.postgres.schema import ACCOUNT_TABLES, metadata
+
+#: Columns that nobody needs who looks at an account.
+HIDDEN = {
+    "api_tokens": {"digest"},
+    "connections": {"credentials"},
+    "members": {"password_hash"},
+    # Where an operator sits is the operator's own matter.
+    "operator_actions": {"address"},
+}
+
+#: Tables of which a session sees nothing, however it is bound.
+CLOSED = {"account_sessions", "invitations"}
+
+#: Tables that operators add to and never change.
+APPEND_ONLY = ("operator_actions",)
+
+#: Functions that everybody may call, and that write, wait for others or stop them.
+_UNSAFE_FUNCTIONS = (
+    "^(lo_|lowrite|loread|pg_(try_)?advisory_|pg_notify|pg_cancel_backend|pg_terminate_backend|pg_sleep)"
+)
+
+
+def access_statements() -> Iterator[str]:
+    """Every statement, in order; the tables are there already."""
+    for role in (*LOGIN_ROLES, MASKS_ROLE):
+        yield _make(role)
+        yield f"GRANT {role} TO CURRENT_USER"
+    yield from _functions()
+    yield from _policies()
+    yield from _operators()
+    yield from _masks()
+
+
+def seen_tables() -> list[Table]:
+    """Those of which an account sees its rows."""
+    return [metadata.tables[name] for name in ("accounts", *ACCOUNT_TABLES) if name not in CLOSED]
+
+
+def seen_columns(table: Table) -> list[Column[object]]:
+    """Those that may be seen at all."""
+    return [column for column in table.columns if column.name not in HIDDEN.get(table.name, ())]
+
+
+def _make(role: str) -> str:
+    return (
+        f"DO $$ BEGIN CREATE ROLE {role} NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+    )
+
+
+def _functions() -> Iterator[str]:
+    yield "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC"
+    yield "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC"
+    yield f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO {OPERATOR_ROLE}"
+    yield f"GRANT EXECUTE ON FUNCTION current_account() TO {ACCOUNT_ROLE}"
+    yield f"GRANT EXECUTE ON FUNCTION assumed_account() TO {ASSUMED_ROLE}, {MASKS_ROLE}"
+
+
+def _policies() -> Iterator[str]:
+    for name in ("accounts", *ACCOUNT_TABLES):
+        yield f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"
+        yield f"CREATE POLICY {name}_operators ON {name} TO {OPERATOR_ROLE} USING (true) WITH CHECK (true)"
+    for table in seen_tables():
+        key = "id" if table.name == "accounts" else "account_id"
+        for role, bound in ((ACCOUNT_ROLE, "current_account"), (MASKS_ROLE, "assumed_account")):
+            yield f"GRANT SELECT ({', '.join(column.name for column in seen_columns(table))}) ON {table.name} TO {role}"
+            # Asked once for a statement, not for each row.
+            yield f"CREATE POLICY {table.name}_{bound} ON {table.name} TO {role} USING ({key} = (SELECT {bound}()))"
+
+
+def _operators() -> Iterator[str]:
+    yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {OPERATOR_ROLE}"
+    for name in APPEND_ONLY:
+        yield f"REVOKE UPDATE, DELETE ON {name} FROM {OPERATOR_ROLE}"
+
+
+def _masks() -> Iterator[str]:
+    yield "CREATE SCHEMA masked"
+    yield f"GRANT USAGE, CREATE ON SCHEMA masked TO {MASKS_ROLE}"
+    yield f"GRANT USAGE ON SCHEMA masked TO {ASSUMED_ROLE}"
+    for table in seen_tables():
+        kinds = MASKED.get(table.name, {})
+        columns = [
+            f"{masked(column, kinds[column.name])} AS {column.name}"
+            if column.name in kinds
+            else f"source.{column.name}"
+            for column in seen_columns(table)
+        ]
+        yield f"CREATE VIEW masked.{table.name} AS SELECT {', '.join(columns)} FROM public.{table.name} AS source"
+        yield f"ALTER VIEW masked.{table.name} OWNER TO {MASKS_ROLE}"
+        yield f"GRANT SELECT ON masked.{table.name} TO {ASSUMED_ROLE}"
+    yield f"REVOKE CREATE ON SCHEMA masked FROM {MASKS_ROLE}"

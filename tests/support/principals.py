@@ -1,0 +1,42 @@
+"""Members and operators with a principal, as if they had signed in or assumed an account."""
+
+from __future__ import annotations
+
+import psycopg
+
+from infra.postgres.principals import find_principal, open_member_session, open_visit_session
+from infra.principal import MemberRole, Principal
+
+
+def member(
+    sql: psycopg.Connection, account_id: int, role: MemberRole = MemberRole.ADMIN, *, seconds: float = 600
+) -> Principal:
+    """A new member of the account who has signed in."""
+    row = sql.execute(
+        "INSERT INTO members (account_id, email, name, role, password_hash, invited_by, joined_at)"
+        " VALUES (%s, gen_random_uuid() || '@people.example', 'Ada', %s, 'x', 'test', now()) RETURNING id",
+        (account_id, role),
+    ).fetchone()
+    assert row is not None
+    return _found(sql, open_member_session(sql, row[0], seconds=seconds))
+
+
+def visitor(sql: psycopg.Connection, account_id: int, *, minutes: float = 30) -> Principal:
+    """A new operator who has assumed the account."""
+    person = sql.execute(
+        "INSERT INTO people (name, role) VALUES (gen_random_uuid(), 'operator') RETURNING id"
+    ).fetchone()
+    assert person is not None
+    visit = sql.execute(
+        "INSERT INTO visits (account_id, person_id, person_name, reason, state, began_at, expires_at)"
+        " VALUES (%s, %s, 'Grace', 'test', 'open', now(), now() + make_interval(secs => %s)) RETURNING id",
+        (account_id, person[0], 60 * minutes),
+    ).fetchone()
+    assert visit is not None
+    return _found(sql, open_visit_session(sql, visit[0]))
+
+
+def _found(sql: psycopg.Connection, secret: str) -> Principal:
+    principal = find_principal(sql, secret)
+    assert principal is not None
+    return principal
