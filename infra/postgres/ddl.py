@@ -31,6 +31,8 @@ from infra.postgres import schema_unique as _unique  # noqa: F401
 from infra.postgres.ddl_access import access_statements
 from infra.postgres.schema import job_reason, job_state, metadata
 
+__all__ = ["PARTITIONED", "metadata", "schema_statements"]
+
 #: Tables partitioned by day; `scheduler.retain` makes and drops their partitions.
 PARTITIONED = ("job_history", "job_events", "record_changes")
 

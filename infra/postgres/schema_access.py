@@ -48,7 +48,7 @@ members = Table(
     moment_column("signed_in_at"),
     moment_column("disabled_at"),
     CheckConstraint(f"role IN ({', '.join(repr(str(role)) for role in MemberRole)})", name="role"),
-    CheckConstraint("length(email) BETWEEN 3 AND 254 AND email LIKE '%_@_%'", name="email"),
+    CheckConstraint("length(email) BETWEEN 3 AND 254 AND strpos(email, '@') > 1", name="email"),
     CheckConstraint("length(name) BETWEEN 1 AND 200", name="name_length"),
     CheckConstraint("(password_hash IS NULL) = (joined_at IS NULL)", name="joined"),
 )

@@ -22,9 +22,6 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from infra.postgres import schema_contacts as _contacts  # noqa: F401
 from infra.postgres.schema import ACCOUNT_TABLES, identity_column, metadata, moment_column
 
-#: Columns that only an account's own readers may see in the clear: what people wrote to one another.
-SENSITIVE_COLUMNS = frozenset({("mail_messages", "subject"), ("mail_messages", "body_text"), ("mail_messages", "raw")})
-
 #: The most that is kept of a message that could not be read, in bytes.
 MAX_RAW = 256 * 1024
 

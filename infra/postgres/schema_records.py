@@ -19,9 +19,6 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from infra.postgres.schema import ACCOUNT_TABLES, identity_column, metadata, moment_column, name_column
 
-#: Columns that only an account's own readers may see in the clear: the customer's data.
-SENSITIVE_COLUMNS = frozenset({("records", "payload"), ("record_changes", "before")})
-
 
 def _number(name: str) -> Column[int]:
     return Column(name, BigInteger, nullable=False)

@@ -10,8 +10,6 @@ import psycopg
 import pytest
 
 from infra.postgres.connect import Database
-from infra.postgres.schema import metadata
-from infra.postgres.schema_email import SENSITIVE_COLUMNS
 from servants.email.messages import known_identities, save_messages
 from servants.email.values import Attachment, NewMessage
 from tests.support.counted import counted_statements
@@ -174,12 +172,6 @@ def test_a_connection_takes_all_of_its_mail_along(account: MailAccount, sql: psy
     tables = "mailboxes mail_messages threads thread_keys placements displaced_messages message_participants"
     for table in [*tables.split(), "message_attachments"]:
         assert select(sql, f"count(*) FROM {table}") == [(0,)], table
-
-
-def test_sensitive_columns_are_there() -> None:
-    assert {"subject", "body_text", "raw"} == {column for _, column in SENSITIVE_COLUMNS}
-    for table, column in SENSITIVE_COLUMNS:
-        assert column in metadata.tables[table].columns
 
 
 def test_a_message_shows_no_words_of_its_writer_in_a_log() -> None:

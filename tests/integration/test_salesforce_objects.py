@@ -26,7 +26,8 @@ from infra.postgres.salesforce_objects import (
     save_state,
     select_objects,
 )
-from infra.postgres.schema import ACCOUNT_ROLE
+from tests.support.factories import add_account
+from tests.support.principals import member, reading
 from tests.support.stored_records import RecordAccount, count_rows, record_account
 
 
@@ -166,10 +167,9 @@ def test_a_connection_takes_its_objects_along_and_other_accounts_see_none(
     choose(account, "Lead")
     describe(account, NewField("Id", "id"))
     tables = ("salesforce_objects", "salesforce_fields")
-    with psycopg.connect(database_url, autocommit=True) as reader:
-        reader.execute(f"SET ROLE {ACCOUNT_ROLE}".encode())
-        for account_id, seen in ((account.connection.account_id, 1), (account.connection.account_id + 1, 0)):
-            reader.execute("SELECT set_config('retinue.account_id', %s, false)", (str(account_id),))
+    others = add_account(sql, "Others")
+    for account_id, seen in ((account.connection.account_id, 1), (others, 0)):
+        with reading(database_url, member(sql, account_id)) as reader:
             assert [count_rows(reader, table) for table in tables] == [seen, seen]
     sql.execute("DELETE FROM connections")
     assert [count_rows(sql, table) for table in tables] == [0, 0]

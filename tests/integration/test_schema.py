@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg.errors import CheckViolation, InsufficientPrivilege, UniqueViolation
+from psycopg.errors import CheckViolation, UniqueViolation
 
 from infra.postgres.ddl import PARTITIONED
-from infra.postgres.schema import ACCOUNT_ROLE, ACCOUNT_TABLES, metadata
+from infra.postgres.schema import ACCOUNT_TABLES, metadata
 from retinue.states import TRANSITIONS, JobState, Reason, Transition, arrivals
 from tests.support.catalog import constraint
 from tests.support.factories import ECHO, add_account, add_jobs, add_schedule, run_jobs, settle_one
@@ -135,53 +134,6 @@ def test_every_table_with_account_data_is_under_row_level_security(sql: psycopg.
     assert carrying == set(ACCOUNT_TABLES)
     guarded = sql.execute("SELECT relname FROM pg_class WHERE relrowsecurity").fetchall()
     assert {row[0] for row in guarded} == {*ACCOUNT_TABLES, "accounts"}
-
-
-@pytest.fixture
-def reader(database_url: str) -> Iterator[psycopg.Connection]:
-    """A connection as the role that sees one account."""
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute(f"SET ROLE {ACCOUNT_ROLE}".encode())
-        yield connection
-
-
-def test_a_reader_sees_its_own_account_and_nothing_without_one(
-    sql: psycopg.Connection, reader: psycopg.Connection
-) -> None:
-    for account_id in (7, 8, None):
-        add_jobs(sql, 2, account_id=account_id)
-    count = "SELECT count(*), min(account_id), max(account_id) FROM jobs"
-    assert reader.execute(count).fetchone() == (0, None, None)
-    reader.execute("SET retinue.account_id = '7'")
-    assert reader.execute(count).fetchone() == (2, 7, 7)
-    reader.execute("SET retinue.account_id = ''")
-    assert reader.execute(count).fetchone() == (0, None, None)
-
-
-def test_a_reader_of_the_history_sees_its_own_account_in_every_partition(
-    sql: psycopg.Connection, reader: psycopg.Connection
-) -> None:
-    for held in run_jobs(sql, 2):
-        sql.execute("UPDATE jobs SET account_id = %s WHERE id = %s", (held.id, held.id))
-        settle_one(sql, held)
-    own = sql.execute("SELECT min(id) FROM job_history").fetchall()[0][0]
-    reader.execute("SELECT set_config('retinue.account_id', %s, false)", (str(own),))
-    assert reader.execute("SELECT id FROM job_history").fetchall() == [(own,)]
-    with pytest.raises(InsufficientPrivilege):
-        reader.execute("SELECT id FROM job_history_default")
-
-
-def test_a_reader_changes_nothing_and_sees_no_credentials(sql: psycopg.Connection, reader: psycopg.Connection) -> None:
-    account_id = add_account(sql)
-    sql.execute(
-        "INSERT INTO connections (account_id, provider, name, config, credentials) VALUES (%s, 'p', 'n', '{}', 'x')",
-        (account_id,),
-    )
-    reader.execute("SELECT set_config('retinue.account_id', %s, false)", (str(account_id),))
-    assert reader.execute("SELECT name FROM connections").fetchall() == [("n",)]
-    for forbidden in ("SELECT credentials FROM connections", "DELETE FROM connections", "SELECT * FROM accounts"):
-        with pytest.raises(InsufficientPrivilege):
-            reader.execute(forbidden.encode())
 
 
 def test_the_partitioned_tables_take_rows_of_any_day(sql: psycopg.Connection) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
 import psycopg
 
+from infra.postgres.account_database import AccountDatabase
 from infra.postgres.principals import find_principal, open_member_session, open_visit_session
 from infra.principal import MemberRole, Principal
 
@@ -40,3 +44,13 @@ def _found(sql: psycopg.Connection, secret: str) -> Principal:
     principal = find_principal(sql, secret)
     assert principal is not None
     return principal
+
+
+@contextmanager
+def reading(database_url: str, principal: Principal) -> Iterator[psycopg.Connection]:
+    """A session of this principal."""
+    with (
+        closing(AccountDatabase(database_url, application_name="retinue-test")) as accounts,
+        accounts.session(principal) as connection,
+    ):
+        yield connection

@@ -731,7 +731,7 @@ CREATE TABLE members (
     disabled_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT members_pkey PRIMARY KEY (id),
     CONSTRAINT members_role CHECK (role IN ('member', 'admin')),
-    CONSTRAINT members_email CHECK (length(email) BETWEEN 3 AND 254 AND email LIKE '%%_@_%%'),
+    CONSTRAINT members_email CHECK (length(email) BETWEEN 3 AND 254 AND strpos(email, '@') > 1),
     CONSTRAINT members_name_length CHECK (length(name) BETWEEN 1 AND 200),
     CONSTRAINT members_joined CHECK ((password_hash IS NULL) = (joined_at IS NULL)),
     CONSTRAINT members_account_id_fkey FOREIGN KEY(account_id) REFERENCES accounts (id) ON DELETE CASCADE
