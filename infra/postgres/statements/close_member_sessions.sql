@@ -1,0 +1,1 @@
+DELETE FROM account_sessions WHERE member_id = %(id)s

@@ -1,0 +1,1 @@
+SELECT assume_policy FROM accounts WHERE id = %(id)s

@@ -1,0 +1,1 @@
+UPDATE members SET signed_in_at = now() WHERE id = %(id)s
