@@ -79,12 +79,13 @@ def explain(error: Exception) -> Failure | None:
 
 def _kind(error: Exception) -> type[Failure]:
     from infra.postgres.accounts import InvalidName
+    from infra.postgres.audit_links import InvalidHead
     from infra.postgres.connect import DatabaseUnreachable
     from infra.queues.transport import QueueUnreachable
     from retinue.errors import ConfigurationError, InvalidPayload, InvalidSchedule, UnknownType
 
     match error:
-        case InvalidPayload() | InvalidSchedule() | UnknownType() | InvalidName():
+        case InvalidPayload() | InvalidSchedule() | UnknownType() | InvalidName() | InvalidHead():
             return BadInput
         case DatabaseUnreachable() | QueueUnreachable():
             return Unreachable

@@ -33,6 +33,7 @@ class _Retinue(ExplainsErrors, LazyGroup):
         "breakers": "cli.incidents:breakers",
         "users": "cli.users:users",
         "tokens": "cli.tokens:tokens",
+        "audit": "cli.audit:audit",
         "migrate": "cli.upkeep:migrate",
         "check-config": "cli.upkeep:check_config",
         "supervisor-config": "cli.stack:supervisor_config",

@@ -10,9 +10,9 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from infra.postgres import (
     schema_access,
+    schema_audit,
     schema_calendar,
     schema_email,
-    schema_people,
     schema_processes,
     schema_records,
     schema_troubles,
@@ -25,6 +25,7 @@ from infra.postgres import schema_costs as _costs  # noqa: F401
 from infra.postgres import schema_groups as _groups  # noqa: F401
 from infra.postgres import schema_imports as _imports  # noqa: F401
 from infra.postgres import schema_lanes as _lanes  # noqa: F401
+from infra.postgres import schema_people as _people  # noqa: F401
 from infra.postgres import schema_queues as _queues  # noqa: F401
 from infra.postgres import schema_rollups as _rollups  # noqa: F401
 from infra.postgres import schema_unique as _unique  # noqa: F401
@@ -53,7 +54,7 @@ def schema_statements() -> Iterator[str]:
     yield from schema_email.STATEMENTS
     yield from schema_records.STATEMENTS
     yield from schema_troubles.STATEMENTS
-    yield from schema_people.STATEMENTS
+    yield from schema_audit.STATEMENTS
     yield from schema_processes.STATEMENTS
     yield from schema_access.STATEMENTS
     yield from access_statements()

@@ -34,7 +34,7 @@ HIDDEN = {
 CLOSED = {"account_sessions", "invitations"}
 
 #: Tables that operators add to and never change.
-APPEND_ONLY = ("operator_actions",)
+APPEND_ONLY = ("operator_actions", "audit_chain")
 
 #: Functions that everybody may call, and that write, wait for others or stop them.
 _UNSAFE_FUNCTIONS = (
@@ -93,6 +93,7 @@ def _operators() -> Iterator[str]:
     yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {OPERATOR_ROLE}"
     for name in APPEND_ONLY:
         yield f"REVOKE UPDATE, DELETE ON {name} FROM {OPERATOR_ROLE}"
+    yield f"REVOKE INSERT, DELETE ON audit_head FROM {OPERATOR_ROLE}"
 
 
 def _masks() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The tables of people: who may sign in, their sessions, the tokens of programs, and what all of them did."""
+"""The tables of people: who may sign in, their sessions and the tokens of programs."""
 
 from __future__ import annotations
 
@@ -13,17 +13,12 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
-    text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 
-from infra.postgres.audit import ActorKind
 from infra.postgres.schema import ACCOUNT_TABLES, identity_column, metadata, moment_column
 from infra.roles import Role
 
-
-def _words(words: type[ActorKind | Role]) -> str:
-    return ", ".join(f"'{word}'" for word in words)
+_ROLES = ", ".join(f"'{role}'" for role in Role)
 
 
 def _role_column() -> Column[str]:
@@ -31,7 +26,7 @@ def _role_column() -> Column[str]:
 
 
 def _role_check() -> CheckConstraint:
-    return CheckConstraint(f"role IN ({_words(Role)})", name="role")
+    return CheckConstraint(f"role IN ({_ROLES})", name="role")
 
 
 people = Table(
@@ -102,38 +97,4 @@ api_tokens = Table(
 
 Index("api_tokens_by_person", api_tokens.c.person_id)
 
-# Written in the transaction of the action itself, and never again. Names are as they were that day.
-operator_actions = Table(
-    "operator_actions",
-    metadata,
-    identity_column(),
-    moment_column("at", nullable=False, default_now=True),
-    # Which person or token it was; null for the command line, and for the settings' user before its first sign-in.
-    Column("actor_kind", Text, nullable=False),
-    Column("actor_id", BigInteger),
-    Column("actor_name", Text, nullable=False),
-    # A verb and its object, as `job.retry`.
-    Column("action", Text(collation="C"), nullable=False),
-    Column("target_kind", Text(collation="C"), nullable=False),
-    Column("target_id", Text(collation="C")),
-    Column("account_id", BigInteger),
-    Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
-    Column("address", Text),
-    Column("request_id", Text),
-    CheckConstraint(f"actor_kind IN ({_words(ActorKind)})", name="actor_kind"),
-    CheckConstraint("length(action) BETWEEN 1 AND 80", name="action_length"),
-    CheckConstraint("length(target_id) <= 400", name="target_length"),
-)
-Index("operator_actions_by_target", operator_actions.c.target_kind, operator_actions.c.target_id, operator_actions.c.id)
-
-#: What SQLAlchemy has no words for.
-STATEMENTS = (
-    """CREATE FUNCTION keep_operator_actions() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION 'operator_actions is only ever added to' USING ERRCODE = 'restrict_violation';
-END $$""",
-    "CREATE TRIGGER keep BEFORE UPDATE OR DELETE ON operator_actions"
-    " FOR EACH STATEMENT EXECUTE FUNCTION keep_operator_actions()",
-)
-
-ACCOUNT_TABLES += ["api_tokens", "operator_actions"]
+ACCOUNT_TABLES += ["api_tokens"]

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import psycopg
 import pytest
 
-from infra.postgres.audit import ActionFilter, list_actions
+from infra.postgres.audit import Act, ActionFilter, Actor, ActorKind, list_actions, note
+from infra.postgres.connect import Database
 from tests.support.plans import Read, explain, explain_prepared
 
 MANY = 20_000
+
+_ACTIONS = """
+    INSERT INTO operator_actions (actor_kind, actor_name, action, target_kind, target_id)
+    SELECT 'person', 'Ada', 'job.retry', 'job', n::text FROM generate_series(1, %s) AS n
+"""
 
 #: A lookup finds its row and little beside it.
 READS = 8
@@ -51,11 +58,7 @@ def crowd(sql: psycopg.Connection, request: pytest.FixtureRequest) -> psycopg.Co
         b" FROM generate_series(1, %s) AS n",
         (MANY,),
     )
-    sql.execute(
-        "INSERT INTO operator_actions (actor_kind, actor_name, action, target_kind, target_id)"
-        " SELECT 'person', 'Ada', 'job.retry', 'job', n::text FROM generate_series(1, %s) AS n",
-        (MANY,),
-    )
+    sql.execute(_ACTIONS, (MANY,))
     if request.param == "true":
         sql.execute("ANALYZE")
     return sql
@@ -77,3 +80,29 @@ def test_a_page_of_actions_reads_little_more_than_it_shows(crowd: psycopg.Connec
         reads = explained(crowd, "list_operator_actions", first)
         assert sum(read.rows for read in reads if read.table == "operator_actions") == 500
     assert len(list_actions(crowd, ActionFilter(), limit=50).actions) == 50
+
+
+#: Rows of these tables and entries of their indexes that the session has read and not yet told the statistics.
+_READ = """
+    SELECT sum(pg_stat_get_xact_tuples_returned(oid) + pg_stat_get_xact_tuples_fetched(oid))
+    FROM pg_class WHERE relname ~ '^(operator_actions|audit_)'
+"""
+
+
+def test_whoever_commits_an_action_reads_no_other_ones_under_the_lock_of_the_head(
+    sql: psycopg.Connection, database: Database
+) -> None:
+    """Nor where the session planned for the few that there were once."""
+    act = partial(note, actor=Actor(ActorKind.PERSON, 1, "Ada"), act=Act("job.retry", "job", 7))
+    act(sql)
+    sql.execute("ANALYZE operator_actions, audit_chain, audit_head")
+    for _ in range(10):
+        act(sql)
+    with database.transaction() as other:
+        other.execute(_ACTIONS, (MANY,))
+    with sql.transaction():
+        (before,) = sql.execute(_READ).fetchall()[0]
+        act(sql)
+        sql.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        (behind,) = sql.execute(_READ).fetchall()[0]
+    assert 0 < behind - before < 20

@@ -98,6 +98,25 @@ CREATE TABLE anomaly_sightings (
 )
  WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000);
 
+CREATE TABLE audit_chain (
+    position BIGINT NOT NULL,
+    action_id BIGINT NOT NULL,
+    chain BYTEA NOT NULL,
+    CONSTRAINT audit_chain_pkey PRIMARY KEY (position),
+    CONSTRAINT audit_chain_position CHECK (position > 0),
+    CONSTRAINT audit_chain_chain CHECK (length(chain) = 32),
+    CONSTRAINT audit_chain_action_id_key UNIQUE (action_id)
+);
+
+CREATE TABLE audit_head (
+    one BOOLEAN DEFAULT true NOT NULL,
+    position BIGINT NOT NULL,
+    chain BYTEA NOT NULL,
+    CONSTRAINT audit_head_pkey PRIMARY KEY (one),
+    CONSTRAINT audit_head_one CHECK (one),
+    CONSTRAINT audit_head_chain CHECK (length(chain) = 32)
+);
+
 CREATE TABLE breakers (
     scope TEXT NOT NULL,
     state TEXT DEFAULT 'closed' NOT NULL,
@@ -482,7 +501,8 @@ CREATE TABLE operator_actions (
     CONSTRAINT operator_actions_pkey PRIMARY KEY (id),
     CONSTRAINT operator_actions_actor_kind CHECK (actor_kind IN ('person', 'token', 'command line')),
     CONSTRAINT operator_actions_action_length CHECK (length(action) BETWEEN 1 AND 80),
-    CONSTRAINT operator_actions_target_length CHECK (length(target_id) <= 400)
+    CONSTRAINT operator_actions_target_length CHECK (length(target_id) <= 400),
+    CONSTRAINT operator_actions_at_range CHECK (at BETWEEN '1970-01-01 00:00:00+00' AND '9000-01-01 00:00:00+00')
 );
 
 CREATE INDEX operator_actions_by_target ON operator_actions (target_kind, target_id, id);
@@ -1428,12 +1448,64 @@ CREATE TRIGGER count_more_accounts AFTER INSERT ON anomaly_accounts REFERENCING 
 
 CREATE TRIGGER count_fewer_accounts AFTER DELETE ON anomaly_accounts REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_accounts_of_anomalies();
 
-CREATE FUNCTION keep_operator_actions() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION audit_bytes(action operator_actions) RETURNS bytea LANGUAGE sql STABLE AS $$
+    SELECT convert_to(
+        string_agg(coalesce(length(convert_to(value, 'UTF8')) || ':' || value, '-'), ',' ORDER BY number), 'UTF8'
+    )
+    FROM unnest(ARRAY[
+        action.id::text, to_char(action.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        action.actor_kind, action.actor_id::text, action.actor_name,
+        action.action, action.target_kind, action.target_id, action.account_id::text,
+        action.detail::text, action.address, action.request_id
+    ]) WITH ORDINALITY AS piece (value, number)
+$$;
+
+CREATE FUNCTION chain_operator_actions() RETURNS trigger LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+DECLARE head audit_head; done operator_actions;
 BEGIN
-    RAISE EXCEPTION 'operator_actions is only ever added to' USING ERRCODE = 'restrict_violation';
+    IF EXISTS (SELECT FROM audit_chain WHERE action_id = NEW.id) THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO audit_head (position, chain) SELECT 0, decode(repeat('00', 32), 'hex')
+    WHERE NOT EXISTS (SELECT FROM audit_head) AND NOT EXISTS (SELECT FROM audit_chain) ON CONFLICT DO NOTHING;
+    SELECT * INTO head FROM audit_head FOR UPDATE;
+    IF head.position IS NULL THEN
+        RAISE EXCEPTION 'the audit has lost its head: audit_head is empty, audit_chain is not'
+        USING ERRCODE = 'data_corrupted', HINT = 'Restore both tables from a backup.';
+    END IF;
+    FOR done IN
+        SELECT * FROM operator_actions
+        WHERE id >= NEW.id AND (id = NEW.id OR xmin = pg_current_xact_id()::xid)
+        ORDER BY id
+    LOOP
+        CONTINUE WHEN EXISTS (SELECT FROM audit_chain WHERE action_id = done.id);
+        head.position := head.position + 1;
+        head.chain := sha256(head.chain || audit_bytes(done));
+        INSERT INTO audit_chain (position, action_id, chain) VALUES (head.position, done.id, head.chain);
+    END LOOP;
+    UPDATE audit_head SET position = head.position, chain = head.chain WHERE position < head.position;
+    RETURN NULL;
 END $$;
 
-CREATE TRIGGER keep BEFORE UPDATE OR DELETE ON operator_actions FOR EACH STATEMENT EXECUTE FUNCTION keep_operator_actions();
+CREATE CONSTRAINT TRIGGER chain AFTER INSERT ON operator_actions DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION chain_operator_actions();
+
+CREATE FUNCTION keep_audit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION USING ERRCODE = 'restrict_violation', MESSAGE = TG_TABLE_NAME || ' ' || TG_ARGV[0];
+END $$;
+
+CREATE TRIGGER keep BEFORE UPDATE OR DELETE OR TRUNCATE ON operator_actions FOR EACH STATEMENT EXECUTE FUNCTION keep_audit('is only ever added to');
+
+CREATE TRIGGER keep BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_chain FOR EACH STATEMENT EXECUTE FUNCTION keep_audit('is only ever added to');
+
+CREATE TRIGGER keep BEFORE DELETE OR TRUNCATE ON audit_head FOR EACH STATEMENT EXECUTE FUNCTION keep_audit('is only ever added to');
+
+CREATE TRIGGER by_itself BEFORE INSERT ON audit_chain FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION keep_audit('is written when an action commits, and in no other way');
+
+CREATE TRIGGER by_itself BEFORE INSERT OR UPDATE ON audit_head FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION keep_audit('is written when an action commits, and in no other way');
+
+CREATE TRIGGER forward BEFORE UPDATE ON audit_head FOR EACH ROW WHEN (NEW.position <= OLD.position) EXECUTE FUNCTION keep_audit('only moves forward');
 
 CREATE FUNCTION tell_pages_of_servants() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -1541,6 +1613,10 @@ ALTER TABLE account_sessions ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY account_sessions_operators ON account_sessions TO retinue_operator USING (true) WITH CHECK (true);
 
+ALTER TABLE operator_actions ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY operator_actions_operators ON operator_actions TO retinue_operator USING (true) WITH CHECK (true);
+
 ALTER TABLE calendars ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY calendars_operators ON calendars TO retinue_operator USING (true) WITH CHECK (true);
@@ -1596,14 +1672,6 @@ CREATE POLICY message_participants_operators ON message_participants TO retinue_
 ALTER TABLE message_attachments ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY message_attachments_operators ON message_attachments TO retinue_operator USING (true) WITH CHECK (true);
-
-ALTER TABLE api_tokens ENABLE ROW LEVEL SECURITY;
-
-CREATE POLICY api_tokens_operators ON api_tokens TO retinue_operator USING (true) WITH CHECK (true);
-
-ALTER TABLE operator_actions ENABLE ROW LEVEL SECURITY;
-
-CREATE POLICY operator_actions_operators ON operator_actions TO retinue_operator USING (true) WITH CHECK (true);
 
 ALTER TABLE records ENABLE ROW LEVEL SECURITY;
 
@@ -1664,6 +1732,10 @@ CREATE POLICY job_groups_operators ON job_groups TO retinue_operator USING (true
 ALTER TABLE imports ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY imports_operators ON imports TO retinue_operator USING (true) WITH CHECK (true);
+
+ALTER TABLE api_tokens ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY api_tokens_operators ON api_tokens TO retinue_operator USING (true) WITH CHECK (true);
 
 ALTER TABLE account_rollups ENABLE ROW LEVEL SECURITY;
 
@@ -1740,6 +1812,14 @@ CREATE POLICY visits_current_account ON visits TO retinue_account USING (account
 GRANT SELECT (id, account_id, person_id, person_name, reason, ticket_url, state, asked_at, decided_at, decided_by, began_at, expires_at, ended_at) ON visits TO retinue_masks;
 
 CREATE POLICY visits_assumed_account ON visits TO retinue_masks USING (account_id = (SELECT assumed_account()));
+
+GRANT SELECT (id, at, actor_kind, actor_id, actor_name, action, target_kind, target_id, account_id, detail, request_id) ON operator_actions TO retinue_account;
+
+CREATE POLICY operator_actions_current_account ON operator_actions TO retinue_account USING (account_id = (SELECT current_account()));
+
+GRANT SELECT (id, at, actor_kind, actor_id, actor_name, action, target_kind, target_id, account_id, detail, request_id) ON operator_actions TO retinue_masks;
+
+CREATE POLICY operator_actions_assumed_account ON operator_actions TO retinue_masks USING (account_id = (SELECT assumed_account()));
 
 GRANT SELECT (id, account_id, connection_id, url, name, color, timezone, sync_token, ctag, objects, expanded_until, synced_at, created_at, deleted_at) ON calendars TO retinue_account;
 
@@ -1852,22 +1932,6 @@ CREATE POLICY message_attachments_current_account ON message_attachments TO reti
 GRANT SELECT (message_id, position, account_id, part, filename, content_type, size, content_hash, content_id, inline) ON message_attachments TO retinue_masks;
 
 CREATE POLICY message_attachments_assumed_account ON message_attachments TO retinue_masks USING (account_id = (SELECT assumed_account()));
-
-GRANT SELECT (id, name, role, account_id, created_by, person_id, created_at, expires_at, used_at, revoked_at) ON api_tokens TO retinue_account;
-
-CREATE POLICY api_tokens_current_account ON api_tokens TO retinue_account USING (account_id = (SELECT current_account()));
-
-GRANT SELECT (id, name, role, account_id, created_by, person_id, created_at, expires_at, used_at, revoked_at) ON api_tokens TO retinue_masks;
-
-CREATE POLICY api_tokens_assumed_account ON api_tokens TO retinue_masks USING (account_id = (SELECT assumed_account()));
-
-GRANT SELECT (id, at, actor_kind, actor_id, actor_name, action, target_kind, target_id, account_id, detail, request_id) ON operator_actions TO retinue_account;
-
-CREATE POLICY operator_actions_current_account ON operator_actions TO retinue_account USING (account_id = (SELECT current_account()));
-
-GRANT SELECT (id, at, actor_kind, actor_id, actor_name, action, target_kind, target_id, account_id, detail, request_id) ON operator_actions TO retinue_masks;
-
-CREATE POLICY operator_actions_assumed_account ON operator_actions TO retinue_masks USING (account_id = (SELECT assumed_account()));
 
 GRANT SELECT (connection_id, kind, external_id, account_id, version, observed_at, content_hash, payload, deleted_at, absent, changed_at) ON records TO retinue_account;
 
@@ -1989,6 +2053,14 @@ GRANT SELECT (account_id, connection_id, kind, group_id, total, done, started_at
 
 CREATE POLICY imports_assumed_account ON imports TO retinue_masks USING (account_id = (SELECT assumed_account()));
 
+GRANT SELECT (id, name, role, account_id, created_by, person_id, created_at, expires_at, used_at, revoked_at) ON api_tokens TO retinue_account;
+
+CREATE POLICY api_tokens_current_account ON api_tokens TO retinue_account USING (account_id = (SELECT current_account()));
+
+GRANT SELECT (id, name, role, account_id, created_by, person_id, created_at, expires_at, used_at, revoked_at) ON api_tokens TO retinue_masks;
+
+CREATE POLICY api_tokens_assumed_account ON api_tokens TO retinue_masks USING (account_id = (SELECT assumed_account()));
+
 GRANT SELECT (step_seconds, starts_at, type, account_id, state, jobs, run_seconds, wait_seconds, run_histogram, wait_histogram) ON account_rollups TO retinue_account;
 
 CREATE POLICY account_rollups_current_account ON account_rollups TO retinue_account USING (account_id = (SELECT current_account()));
@@ -2000,6 +2072,10 @@ CREATE POLICY account_rollups_assumed_account ON account_rollups TO retinue_mask
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO retinue_operator;
 
 REVOKE UPDATE, DELETE ON operator_actions FROM retinue_operator;
+
+REVOKE UPDATE, DELETE ON audit_chain FROM retinue_operator;
+
+REVOKE INSERT, DELETE ON audit_head FROM retinue_operator;
 
 CREATE SCHEMA masked;
 
@@ -2060,6 +2136,12 @@ CREATE VIEW masked.visits AS SELECT source.id, source.account_id, source.person_
 ALTER VIEW masked.visits OWNER TO retinue_masks;
 
 GRANT SELECT ON masked.visits TO retinue_assumed;
+
+CREATE VIEW masked.operator_actions AS SELECT source.id, source.at, source.actor_kind, source.actor_id, CASE WHEN source.actor_name IS NOT NULL THEN '•••' END AS actor_name, source.action, source.target_kind, CASE WHEN source.target_id IS NOT NULL THEN '•••' END AS target_id, source.account_id, CASE WHEN source.detail IS NOT NULL THEN CASE jsonb_typeof(source.detail) WHEN 'object' THEN (SELECT coalesce(jsonb_object_agg(field.key, CASE WHEN field.value = 'null' OR field.key IN ('Id', 'AccountId', 'OwnerId', 'ContactId', 'OpportunityId', 'WhoId', 'WhatId', 'RecordTypeId', 'CurrencyIsoCode', 'StageName', 'IsClosed', 'IsWon', 'CloseDate', 'Probability', 'ForecastCategory', 'IsDeleted', 'IsPrivate', 'ActivityDate', 'StartDateTime', 'EndDateTime', 'ActivityDateTime', 'IsAllDayEvent', 'DurationInMinutes', 'CreatedDate', 'LastModifiedDate', 'SystemModstamp', 'LastActivityDate', 'CompletedDateTime', 'TaskSubtype', 'host', 'port', 'security', 'api_version', 'kind', 'fingerprint', 'rule', 'connection_id') AND jsonb_typeof(field.value) NOT IN ('object', 'array') THEN field.value WHEN jsonb_typeof(field.value) = 'number' THEN 'null' ELSE '"•••"' END), '{}') FROM jsonb_each(source.detail) AS field) ELSE '"•••"' END END AS detail, CASE WHEN source.request_id IS NOT NULL THEN '•••' END AS request_id FROM public.operator_actions AS source;
+
+ALTER VIEW masked.operator_actions OWNER TO retinue_masks;
+
+GRANT SELECT ON masked.operator_actions TO retinue_assumed;
 
 CREATE VIEW masked.calendars AS SELECT source.id, source.account_id, source.connection_id, CASE WHEN source.url IS NOT NULL THEN '•••' END AS url, CASE WHEN source.name IS NOT NULL THEN regexp_replace(regexp_replace(source.name, '[^[:space:]<>\"'',;:()]+@[^[:space:]<>\"'',;()]+', '•••@•••', 'g'), '(\+|\m0)[0-9][0-9 ()./-]{5,}[0-9]', '•••', 'g') END AS name, source.color, source.timezone, CASE WHEN source.sync_token IS NOT NULL THEN '•••' END AS sync_token, CASE WHEN source.ctag IS NOT NULL THEN '•••' END AS ctag, source.objects, source.expanded_until, source.synced_at, source.created_at, source.deleted_at FROM public.calendars AS source;
 
@@ -2144,18 +2226,6 @@ CREATE VIEW masked.message_attachments AS SELECT source.message_id, source.posit
 ALTER VIEW masked.message_attachments OWNER TO retinue_masks;
 
 GRANT SELECT ON masked.message_attachments TO retinue_assumed;
-
-CREATE VIEW masked.api_tokens AS SELECT source.id, CASE WHEN source.name IS NOT NULL THEN '•••' END AS name, source.role, source.account_id, CASE WHEN source.created_by IS NOT NULL THEN '•••' END AS created_by, source.person_id, source.created_at, source.expires_at, source.used_at, source.revoked_at FROM public.api_tokens AS source;
-
-ALTER VIEW masked.api_tokens OWNER TO retinue_masks;
-
-GRANT SELECT ON masked.api_tokens TO retinue_assumed;
-
-CREATE VIEW masked.operator_actions AS SELECT source.id, source.at, source.actor_kind, source.actor_id, CASE WHEN source.actor_name IS NOT NULL THEN '•••' END AS actor_name, source.action, source.target_kind, CASE WHEN source.target_id IS NOT NULL THEN '•••' END AS target_id, source.account_id, CASE WHEN source.detail IS NOT NULL THEN CASE jsonb_typeof(source.detail) WHEN 'object' THEN (SELECT coalesce(jsonb_object_agg(field.key, CASE WHEN field.value = 'null' OR field.key IN ('Id', 'AccountId', 'OwnerId', 'ContactId', 'OpportunityId', 'WhoId', 'WhatId', 'RecordTypeId', 'CurrencyIsoCode', 'StageName', 'IsClosed', 'IsWon', 'CloseDate', 'Probability', 'ForecastCategory', 'IsDeleted', 'IsPrivate', 'ActivityDate', 'StartDateTime', 'EndDateTime', 'ActivityDateTime', 'IsAllDayEvent', 'DurationInMinutes', 'CreatedDate', 'LastModifiedDate', 'SystemModstamp', 'LastActivityDate', 'CompletedDateTime', 'TaskSubtype', 'host', 'port', 'security', 'api_version', 'kind', 'fingerprint', 'rule', 'connection_id') AND jsonb_typeof(field.value) NOT IN ('object', 'array') THEN field.value WHEN jsonb_typeof(field.value) = 'number' THEN 'null' ELSE '"•••"' END), '{}') FROM jsonb_each(source.detail) AS field) ELSE '"•••"' END END AS detail, CASE WHEN source.request_id IS NOT NULL THEN '•••' END AS request_id FROM public.operator_actions AS source;
-
-ALTER VIEW masked.operator_actions OWNER TO retinue_masks;
-
-GRANT SELECT ON masked.operator_actions TO retinue_assumed;
 
 CREATE VIEW masked.records AS SELECT source.connection_id, source.kind, source.external_id, source.account_id, source.version, source.observed_at, source.content_hash, CASE WHEN source.payload IS NOT NULL THEN CASE jsonb_typeof(source.payload) WHEN 'object' THEN (SELECT coalesce(jsonb_object_agg(field.key, CASE WHEN field.value = 'null' OR field.key IN ('Id', 'AccountId', 'OwnerId', 'ContactId', 'OpportunityId', 'WhoId', 'WhatId', 'RecordTypeId', 'CurrencyIsoCode', 'StageName', 'IsClosed', 'IsWon', 'CloseDate', 'Probability', 'ForecastCategory', 'IsDeleted', 'IsPrivate', 'ActivityDate', 'StartDateTime', 'EndDateTime', 'ActivityDateTime', 'IsAllDayEvent', 'DurationInMinutes', 'CreatedDate', 'LastModifiedDate', 'SystemModstamp', 'LastActivityDate', 'CompletedDateTime', 'TaskSubtype', 'host', 'port', 'security', 'api_version', 'kind', 'fingerprint', 'rule', 'connection_id') AND jsonb_typeof(field.value) NOT IN ('object', 'array') THEN field.value WHEN jsonb_typeof(field.value) = 'number' THEN 'null' ELSE '"•••"' END), '{}') FROM jsonb_each(source.payload) AS field) ELSE '"•••"' END END AS payload, source.deleted_at, source.absent, source.changed_at FROM public.records AS source;
 
@@ -2246,6 +2316,12 @@ CREATE VIEW masked.imports AS SELECT source.account_id, source.connection_id, so
 ALTER VIEW masked.imports OWNER TO retinue_masks;
 
 GRANT SELECT ON masked.imports TO retinue_assumed;
+
+CREATE VIEW masked.api_tokens AS SELECT source.id, CASE WHEN source.name IS NOT NULL THEN '•••' END AS name, source.role, source.account_id, CASE WHEN source.created_by IS NOT NULL THEN '•••' END AS created_by, source.person_id, source.created_at, source.expires_at, source.used_at, source.revoked_at FROM public.api_tokens AS source;
+
+ALTER VIEW masked.api_tokens OWNER TO retinue_masks;
+
+GRANT SELECT ON masked.api_tokens TO retinue_assumed;
 
 CREATE VIEW masked.account_rollups AS SELECT source.step_seconds, source.starts_at, source.type, source.account_id, source.state, source.jobs, source.run_seconds, source.wait_seconds, source.run_histogram, source.wait_histogram FROM public.account_rollups AS source;
 

@@ -1,0 +1,19 @@
+SELECT
+    link.position,
+    link.chain,
+    link.action_id,
+    action.id,
+    to_char(action.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at,
+    action.actor_kind,
+    action.actor_id,
+    action.actor_name,
+    action.action,
+    action.target_kind,
+    action.target_id,
+    action.account_id,
+    action.detail::text AS detail,
+    action.address,
+    action.request_id
+FROM audit_chain AS link
+LEFT JOIN operator_actions AS action ON action.id = link.action_id
+ORDER BY link.position

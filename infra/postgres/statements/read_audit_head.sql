@@ -1,0 +1,1 @@
+SELECT position, chain FROM audit_head
