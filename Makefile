@@ -6,7 +6,7 @@ READY := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check bench wheel lock proof-api proof-manager vendor proof-calendars proof-faults proof-retention proof-browser proof-budget proof-chaos proof-limit proof-mail proof-mailbox proof-order proof-pages proof-records proof-watch proof-weights proof-load proof-salesforce proof-tokens
+.PHONY: help up down test check bench wheel lock proof-account-pages proof-api proof-manager vendor proof-calendars proof-faults proof-retention proof-browser proof-budget proof-chaos proof-limit proof-mail proof-mailbox proof-order proof-pages proof-records proof-watch proof-weights proof-load proof-salesforce proof-tokens
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ proof-api: $(READY) ## every request of the JSON API with what nobody would thin
 
 proof-manager: $(READY) ## every page and GET of the API with 10,000,000 finished jobs; ROWS=1000000 for fewer; needs 10 GB of disk and some minutes
 	ROWS=$(or $(ROWS),10000000) $(BIN)/python -m pytest tests/integration/test_manager_at_scale.py -m proof -s $(PYTEST)
+
+proof-account-pages: $(READY) ## what pages of an account ask of 1,000,000 records and messages; ROWS=100000; takes three minutes
+	ROWS=$(or $(ROWS),1000000) $(BIN)/python -m pytest tests/integration/test_account_pages_at_scale.py -m proof -s $(PYTEST)
 
 proof-calendars: $(READY) ## calendar.sync exact through 50 x 1,000 changes and kills; SEEDS=4 SEED=7 CHANGES=200; takes hours
 	SEEDS=$(or $(SEEDS),50) SEED=$(or $(SEED),1) CHANGES=$(or $(CHANGES),1000) $(BIN)/python -m pytest tests/faults/test_calendar_changes.py -m proof -s $(PYTEST)

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+#: A visit lasts no longer than this, in minutes; the database refuses longer ones.
+VISIT_MINUTES = 30
+
 
 class Mode(StrEnum):
     """How somebody looks at an account."""
@@ -54,7 +57,3 @@ class Principal:
     @property
     def is_assumed(self) -> bool:
         return self.mode is Mode.ASSUMED
-
-    def may(self, role: MemberRole | str) -> bool:
-        """Whether this principal may do what `role` is asked for, changes of any kind excepted in the assumed mode."""
-        return self.role.covers(MemberRole(role)) and not (self.is_assumed and MemberRole(role) is MemberRole.ADMIN)

@@ -12,6 +12,7 @@ from flask.json.provider import DefaultJSONProvider
 from flask_openapi3.openapi import OpenAPI
 
 from infra.metrics import new_registry
+from infra.postgres.account_database import AccountDatabase
 from infra.postgres.connect import Database
 from infra.postgres.metrics_targets import metrics_targets
 from infra.queues.transport import Queues
@@ -20,6 +21,7 @@ from infra.settings_checks import DEFAULT_PASSWORD
 from infra.version import VERSION
 from manager import formats
 from manager.access_log import AccessLog
+from manager.account import account_blueprint
 from manager.accounts import accounts_blueprint
 from manager.anomalies import anomalies_blueprint
 from manager.api.blueprint import api_blueprint
@@ -52,6 +54,7 @@ from manager.security import secure
 from manager.servants import servants_blueprint
 from manager.tokens import tokens_blueprint
 from manager.ui import register_ui
+from manager.visits import visits_blueprint
 from retinue.clock import Clock, SystemClock
 
 #: Everyone who looks within this time sees the same, in seconds.
@@ -69,10 +72,12 @@ def create_app(settings: Settings, *, database: Database, queues: Queues, clock:
     """The manager as a WSGI application."""
     clock = clock or SystemClock()
     refusals = Refusals(settings, database, clock)
-    deps = Deps(settings, database, queues, clock, LiveHub(database, clock), Remembered(clock), refusals)
+    accounts = AccountDatabase(database.url, application_name="retinue-manager")
+    deps = Deps(settings, database, queues, clock, LiveHub(database, clock), Remembered(clock), refusals, accounts)
     app = _flask(settings, clock)
     deps.live.serve(app)
     app.extensions["live"] = deps.live
+    app.extensions["accounts"] = accounts
     secure(app, deps)
     answer_errors(app)
     for blueprint in _blueprints(deps):
@@ -104,6 +109,8 @@ def _blueprints(deps: Deps) -> Iterator[Blueprint]:
     yield audit_blueprint(deps)
     yield people_blueprint(deps)
     yield tokens_blueprint(deps)
+    yield visits_blueprint(deps)
+    yield account_blueprint(deps)
     yield page_blueprint()
 
 

@@ -8,35 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
-import math
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import psycopg
-from flask import request
-from werkzeug.exceptions import TooManyRequests
 
 from infra import passwords
-from infra.logs import get_logger
 from infra.postgres import people
 from infra.postgres.people import KeptPassword
 from infra.roles import Role
 from manager.deps import Deps
+from manager.guesses import Guesses
 from manager.roles import User
-from manager.throttle import Throttle
-
-#: Wrong attempts in a row that a name has free, from wherever they come: more than an address, which few share.
-FREE_FAILURES_OF_NAME = 20
-
-#: Nobody's name is longer.
-MAX_NAME = 200
-
-Known = TypeVar("Known")
-
-log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +46,7 @@ class Credentials:
         self._in_settings = secrets.token_urlsafe()
         self._first_admin = deps.settings.manager_user
         self._expected = _digest(self._first_admin, deps.settings.manager_password.get_secret_value())
-        self._addresses = Throttle(deps.clock)
-        self._names = Throttle(deps.clock, free_failures=FREE_FAILURES_OF_NAME)
+        self._guesses = Guesses(deps.clock)
 
     def check(self, name: str, password: str) -> User | None:
         """Who this is, as `prove` tells."""
@@ -79,7 +61,7 @@ class Credentials:
         Raises:
             TooManyRequests: this address, or somebody for this name, guessed wrong too often and has to wait.
         """
-        proven = self._judged(name, lambda: self._find(name, password))
+        proven = self._guesses.judged(name, lambda: self._find(name, password))
         if proven is None:
             self._refusals.note_sign_in(name, by="password")
         return proven
@@ -90,24 +72,7 @@ class Credentials:
         Raises:
             TooManyRequests: this address has to wait.
         """
-        return self._judged(name, lambda: self._find_remembered(name, password))
-
-    def _judged(self, name: str, find: Callable[[], Known | None]) -> Known | None:
-        self._refuse_the_hasty(name)
-        known = find()
-        if known is None:
-            self._addresses.count_failure(_network())
-            self._names.count_failure(_counted(name))
-            log.warning("sign_in_refused", client=request.remote_addr)
-            return None
-        self._addresses.forgive(_network())
-        self._names.forgive(_counted(name))
-        return known
-
-    def _refuse_the_hasty(self, name: str) -> None:
-        wait = math.ceil(max(self._addresses.wait_seconds(_network()), self._names.wait_seconds(_counted(name))))
-        if wait > 0:
-            raise TooManyRequests(f"Too many wrong attempts. Try again in {wait} s.", retry_after=wait)
+        return self._guesses.judged(name, lambda: self._find_remembered(name, password))
 
     def _find(self, name: str, password: str) -> Proven | None:
         with self._database.transaction() as connection:
@@ -163,18 +128,3 @@ def _unless_disabled(kept: KeptPassword) -> User | None:
 def _digest(user: str, password: str) -> bytes:
     """Of one length whatever the inputs, so that a comparison tells nothing of theirs; a user has no colon."""
     return hashlib.sha256(f"{user}:{password}".encode()).digest()
-
-
-def _counted(name: str) -> str:
-    """What failures are counted by: no longer than a name can be, for many of them are remembered."""
-    return name.lower()[:MAX_NAME]
-
-
-def _network() -> str:
-    """The address that asks; of IPv6 its network, for each machine has as many addresses as it likes."""
-    address = request.remote_addr or "unknown"
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    return address if parsed.version == 4 else str(ipaddress.ip_network((parsed, 64), strict=False))

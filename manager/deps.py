@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from infra.postgres.account_database import AccountDatabase
 from infra.postgres.connect import Database
 from infra.queues.transport import Queues
 from infra.settings import Settings
@@ -15,7 +16,8 @@ from retinue.clock import Clock
 
 @dataclass(frozen=True)
 class Deps:
-    """One manager's settings, servers and time, what its open pages look at, whom it knew last, and whom it refused."""
+    """One manager's settings, servers and time, what its open pages look at, whom it knew last, whom it refused,
+    and the sessions of people in their accounts."""
 
     settings: Settings
     database: Database
@@ -24,3 +26,4 @@ class Deps:
     live: LiveHub
     remembered: Remembered
     refusals: Refusals
+    accounts: AccountDatabase

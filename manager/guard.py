@@ -12,17 +12,18 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, Unauthorized
 from werkzeug.wrappers import Response as BaseResponse
 
+from manager.account.principals import Principals, admit_principal, user_of
 from manager.csrf import check_form, csrf_checks
 from manager.identity import SAFE_METHODS, Identity
 from manager.inputs import refuse_nul
 from manager.refusals import Refusals
-from manager.roles import User, admit, is_public, present_user, present_view, public
+from manager.roles import User, admit, is_for_members, is_public, present_user, present_view, public
 
 #: What programs read, who sign in with each request.
 _FOR_PROGRAMS = ("/api/", "/metrics")
 
 
-def guard(app: Flask, identity: Identity, refusals: Refusals) -> None:
+def guard(app: Flask, identity: Identity, principals: Principals, refusals: Refusals) -> None:
     """Check every request before its view runs."""
     checks = csrf_checks(app)
     app.add_template_global(present_user)
@@ -40,11 +41,29 @@ def guard(app: Flask, identity: Identity, refusals: Refusals) -> None:
         if is_public(view):
             check_form(checks)
             return None
+        if is_for_members(view):
+            return _check_member(principals, view, checks, refusals)
         user = _user(identity, checks)
         if user is None:
             return _stranger()
         _admit(user, view, refusals)
         return None
+
+
+def _check_member(
+    principals: Principals, view: Callable[..., Any], checks: CSRFProtect, refusals: Refusals
+) -> BaseResponse | None:
+    principal = principals.of_session()
+    if principal is None:
+        return redirect(url_for("account.sign_in_form"), 303)
+    check_form(checks)
+    try:
+        admit_principal(principal, view)
+    except Forbidden as refusal:
+        if request.method not in SAFE_METHODS:
+            refusals.note_act(user_of(principal), refusal.description or "")
+        raise
+    return None
 
 
 def _refuse_other_sites() -> None:

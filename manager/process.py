@@ -10,6 +10,7 @@ from flask import Flask
 from waitress.server import create_server
 
 from infra.logs import get_logger
+from infra.postgres.account_database import AccountDatabase
 from infra.postgres.connect import Database
 from infra.queues.transport import Queues
 from infra.settings import Settings
@@ -41,6 +42,7 @@ class ManagerProcess:
         self._settings = settings
         app = create_app(settings, database=database, queues=queues)
         self._live: LiveHub = app.extensions["live"]
+        self._accounts: AccountDatabase = app.extensions["accounts"]
         self._server = _server(app, _listen(settings.manager_host, settings.manager_port))
         dispatcher = self._server.task_dispatcher
         self._live.take_threads(lambda streams: dispatcher.set_thread_count(THREADS + streams))
@@ -53,6 +55,7 @@ class ManagerProcess:
         self._server.run()
         self._server.close()
         self._live.close()
+        self._accounts.close()
         log.info("manager_stopped")
         return 0
 

@@ -1,4 +1,4 @@
-"""Who may do what: every view says so where it is declared, and one that does not is closed.
+"""Who may do what: every view names a permission where it is declared, and one that does not is closed.
 
 @blueprint.post("/jobs/<int:job_id>/retry")
 @requires(Role.OPERATOR)
@@ -14,14 +14,27 @@ from typing import Any, TypeVar
 from flask import Flask, g, request
 from werkzeug.exceptions import Forbidden
 
+from infra.permissions import HOLDERS, OF_ROLE, Permission
 from infra.postgres.audit import ActorKind
 from infra.roles import Role
 
-__all__ = ["Role", "User", "admit", "current_user", "is_public", "public", "required_role", "requires"]
+__all__ = [
+    "Permission",
+    "Role",
+    "User",
+    "admit",
+    "current_user",
+    "is_for_members",
+    "is_public",
+    "public",
+    "required_permission",
+    "required_role",
+    "requires",
+]
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-_ROLE, _PUBLIC, _ONE_ACCOUNT = "required_role", "is_public", "keeps_to_one_account"
+_PERMISSION, _PUBLIC, _ONE_ACCOUNT = "required_permission", "is_public", "keeps_to_one_account"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +58,14 @@ class User:
         return self.role.covers(Role(role))
 
 
-def requires(role: Role, *, one_account: bool = False) -> Callable[[View], View]:
-    """Declare the role that a view asks for. It stands directly under the route.
+def requires(what: Role | Permission, *, one_account: bool = False) -> Callable[[View], View]:
+    """Declare the permission that a view asks for, or a role for what it has. It stands directly under the route.
 
     With `one_account`, the view shows a token for one account nothing but that account's; others refuse such tokens.
     """
 
     def declare(view: View) -> View:
-        setattr(view, _ROLE, role)
+        setattr(view, _PERMISSION, OF_ROLE[what] if isinstance(what, Role) else what)
         setattr(view, _ONE_ACCOUNT, one_account)
         return view
 
@@ -65,9 +78,21 @@ def public(view: View) -> View:
     return view
 
 
+def required_permission(view: Callable[..., Any]) -> Permission | None:
+    """The permission that a view asks for; None where it declares none."""
+    return getattr(view, _PERMISSION, None)
+
+
 def required_role(view: Callable[..., Any]) -> Role | None:
-    """The role that a view asks for; None where it declares none."""
-    return getattr(view, _ROLE, None)
+    """The least role that has the permission; None where it declares none, and where operators have none."""
+    permission = required_permission(view)
+    return None if permission is None else HOLDERS[permission].role
+
+
+def is_for_members(view: Callable[..., Any]) -> bool:
+    """Whether a view is for the people of an account, or for who has assumed it."""
+    permission = required_permission(view)
+    return permission is not None and HOLDERS[permission].member is not None
 
 
 def is_public(view: Callable[..., Any]) -> bool:

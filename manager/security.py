@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+from manager.account.principals import Principals
 from manager.credentials import Credentials
 from manager.deps import Deps
 from manager.guard import guard
@@ -21,7 +22,7 @@ def secure(app: Flask, deps: Deps) -> None:
     identity = Identity(deps, credentials)
     limit_inputs(app)
     keep_sessions(app, deps.settings)
-    guard(app, identity, deps.refusals)
+    guard(app, identity, Principals(deps, identity), deps.refusals)
     harden(app)
     app.register_blueprint(auth_blueprint(deps, credentials, identity))
     app.register_blueprint(you_blueprint(deps, credentials))

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from infra.logs import get_logger
 from infra.postgres import audit, people
 from infra.postgres.sessions import close_session, open_session
+from infra.postgres.visits import end_visits_of
 from manager.audit import actor, note
 from manager.away import AWAY
 from manager.back import own_path
@@ -92,6 +93,7 @@ def _end_session(deps: Deps) -> None:
     if secret is not None:
         user = current_user()
         with deps.database.transaction() as connection:
+            end_visits_of(connection, person_id=user.id)
             if close_session(connection, secret):
                 note(connection, "person.sign_out", "person", user.id, name=user.name, sessions=1)
         deps.remembered.set(secret, None)

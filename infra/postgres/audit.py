@@ -26,6 +26,8 @@ class ActorKind(StrEnum):
     PERSON = "person"
     TOKEN = "token"  # noqa: S105 - a word, no secret
     COMMAND_LINE = "command line"
+    #: Somebody of an account.
+    MEMBER = "member"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,11 @@ MASKS_ROLE = "retinue_masks"
 #: Those that somebody logs in with.
 LOGIN_ROLES = (OPERATOR_ROLE, ACCOUNT_ROLE, ASSUMED_ROLE)
 
-#: They write, wait for others' locks, or stop others of the same role, also in a transaction that is read-only.
-UNSAFE_FUNCTIONS = "^(lo_|lowrite|pg_(try_)?advisory_|pg_notify$|pg_cancel_backend$|pg_terminate_backend$)"
+#: They write, wait for others' locks, or stop others of the same role, also in a transaction that is read-only. Those
+#: that read and write the server's files are a superuser's already.
+UNSAFE_FUNCTIONS = (
+    "^(lo_(?!import|export)|lowrite|pg_(try_)?advisory_|pg_notify$|pg_cancel_backend$|pg_terminate_backend$)"
+)
 
 
 def close_functions(role: str) -> str:
@@ -26,6 +29,18 @@ def close_functions(role: str) -> str:
 
     It is for one database and for those that are made as its copies.
     """
+    return _for_each_unsafe(
+        "REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC", f"GRANT EXECUTE ON FUNCTION %s TO {role} WITH GRANT OPTION"
+    )
+
+
+def share_functions(role: str) -> str:
+    """The statement by which a role that has these functions lets another one have them."""
+    return _for_each_unsafe(f"GRANT EXECUTE ON FUNCTION %s TO {role}")
+
+
+def _for_each_unsafe(*statements: str) -> str:
+    acts = " ".join(f"EXECUTE format('{one}', unsafe);" for one in statements)
     return f"""
 DO $$
 DECLARE unsafe regprocedure;
@@ -33,8 +48,7 @@ BEGIN
     FOR unsafe IN
         SELECT oid FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ '{UNSAFE_FUNCTIONS}'
     LOOP
-        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', unsafe);
-        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO {role} WITH GRANT OPTION', unsafe);
+        {acts}
     END LOOP;
 END $$
 """

@@ -15,6 +15,7 @@ from infra.postgres import (
     schema_email,
     schema_processes,
     schema_records,
+    schema_search,
     schema_troubles,
 )
 
@@ -53,6 +54,7 @@ def schema_statements() -> Iterator[str]:
     yield from schema_calendar.STATEMENTS
     yield from schema_email.STATEMENTS
     yield from schema_records.STATEMENTS
+    yield from schema_search.STATEMENTS
     yield from schema_troubles.STATEMENTS
     yield from schema_audit.STATEMENTS
     yield from schema_processes.STATEMENTS

@@ -74,6 +74,8 @@ def _ensure(connection: psycopg.Connection, login: Login, database: str, passwor
     connection.execute(_role(f"{verb} PASSWORD {{}}", name, sql.Literal(verifier)))
     if found is None:
         connection.execute(_role("GRANT {1} TO {0}", name, sql.Identifier(_ROLE_OF[login])))
+        # The owner may end its sessions.
+        connection.execute(_role("GRANT {} TO CURRENT_USER", name))
         for setting, value in _settings(login).items():
             connection.execute(_role(f"ALTER ROLE {{}} SET {setting} = {{}}", name, sql.Literal(value)))
 

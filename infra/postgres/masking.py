@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
 #: By table. `shown` are identifiers, states and names of ours.
 SHOWN: Mapping[str, str] = {
-    "accounts": "assume_policy",
+    "accounts": "name assume_policy",
     "connections": "provider state",
     "jobs": "type lane state reason request_id traceparent",
     "job_history": "type lane state reason request_id",
@@ -50,7 +50,8 @@ SHOWN: Mapping[str, str] = {
     "message_attachments": "part content_type",
     "operator_actions": "actor_kind action target_kind",
     "api_tokens": "role",
-    "records": "kind external_id",
+    "records": "kind external_id who_id what_id happens_on closes_on",
+    "search_words": "source key",
     "record_counts": "kind",
     "record_changes": "kind external_id change",
     "record_replacements": "kind",
@@ -69,7 +70,6 @@ SHOWN: Mapping[str, str] = {
 _TEXT, _ADDRESS, _PROSE, _FIELDS = Kind.TEXT, Kind.ADDRESS, Kind.PROSE, Kind.FIELDS
 
 MASKED: Mapping[str, Mapping[str, Kind]] = {
-    "accounts": {"name": _PROSE},
     "connections": {"name": _PROSE, "config": _FIELDS, "problem": _PROSE},
     "jobs": {"unique_key": _TEXT, "payload": _FIELDS, "checkpoint": _FIELDS, "error": _FIELDS},
     "job_history": {
@@ -102,7 +102,7 @@ MASKED: Mapping[str, Mapping[str, Kind]] = {
         "exdates": _FIELDS,
     },
     "calendar_attendees": {"address": _ADDRESS, "name": _TEXT},
-    "contacts": {"address": _ADDRESS, "name": _TEXT},
+    "contacts": {"address": _ADDRESS, "name": _TEXT, "sort_name": _TEXT},
     "mailboxes": {"name": _PROSE, "unfetchable": _FIELDS},
     "thread_keys": {"header_id": _TEXT},
     "mail_messages": {
@@ -121,7 +121,8 @@ MASKED: Mapping[str, Mapping[str, Kind]] = {
     "message_attachments": {"filename": _TEXT, "content_hash": _TEXT, "content_id": _TEXT},
     "operator_actions": {"actor_name": _TEXT, "target_id": _TEXT, "detail": _FIELDS, "request_id": _TEXT},
     "api_tokens": {"name": _TEXT, "created_by": _TEXT},
-    "records": {"payload": _FIELDS},
+    "records": {"payload": _FIELDS, "sort_name": _TEXT, "email": _ADDRESS},
+    "search_words": {"word": _TEXT},
     "record_changes": {"before": _FIELDS},
     "salesforce_objects": {"problem": _PROSE, "reconciled": _FIELDS, "position": _FIELDS},
     "salesforce_fields": {"details": _FIELDS},

@@ -16,10 +16,7 @@ from sqlalchemy import (
 )
 
 from infra.postgres.schema import ACCOUNT_TABLES, identity_column, metadata, moment_column
-from infra.principal import MemberRole, Mode
-
-#: A visit lasts no longer than this, in minutes; the database refuses longer ones.
-VISIT_MINUTES = 30
+from infra.principal import VISIT_MINUTES, MemberRole, Mode
 
 
 def _account_column() -> Column[int]:

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     Date,
     ForeignKey,
     Index,
@@ -21,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from infra.postgres.schema import ACCOUNT_TABLES, identity_column, metadata, moment_column
+from infra.postgres.schema import ACCOUNT_TABLES, Moment, identity_column, metadata, moment_column
 
 
 def _reference(name: str, target: str) -> Column[int]:
@@ -132,6 +133,12 @@ calendar_instances = Table(
     # The day after its last.
     Column("end_date", Date),
     Column("status", Text),
+    # When it begins; a whole day, at its first moment in UTC.
+    Column(
+        "begins_at",
+        Moment,
+        Computed("coalesce(starts_at, start_date::timestamp AT TIME ZONE 'UTC')", persisted=True),
+    ),
     PrimaryKeyConstraint("object_id", "instance_key"),
     CheckConstraint("num_nonnulls(starts_at, ends_at) IN (0, 2) AND ends_at >= starts_at", name="times"),
     CheckConstraint("num_nonnulls(start_date, end_date) IN (0, 2) AND end_date > start_date", name="dates"),
@@ -139,7 +146,7 @@ calendar_instances = Table(
 )
 Index("calendar_instances_by_start", calendar_instances.c.account_id, calendar_instances.c.starts_at)
 Index("calendar_instances_by_calendar", calendar_instances.c.calendar_id, calendar_instances.c.starts_at)
-Index("calendar_instances_by_event", calendar_instances.c.event_id)
+Index("calendar_instances_by_event", calendar_instances.c.event_id, calendar_instances.c.begins_at)
 
 # The organizer and everybody asked to come, of live events, in the order of the event's text.
 calendar_attendees = Table(
@@ -154,12 +161,19 @@ calendar_attendees = Table(
     Column("name", Text),
     Column("role", Text, nullable=False),
     Column("reply", Text),
+    # When the event takes place, so that what concerns a contact is found in its order; null where it may do so often.
+    moment_column("happens_at"),
     PrimaryKeyConstraint("event_id", "position"),
     CheckConstraint("role IN ('organizer', 'chair', 'required', 'optional', 'non_participant')", name="role"),
     CheckConstraint("reply IN ('needs_action', 'accepted', 'declined', 'tentative', 'delegated')", name="reply"),
     CheckConstraint("role = 'organizer' OR reply IS NOT NULL", name="replies"),
 )
-Index("calendar_attendees_by_contact", calendar_attendees.c.contact_id)
+Index(
+    "calendar_attendees_by_contact",
+    calendar_attendees.c.contact_id,
+    calendar_attendees.c.happens_at,
+    calendar_attendees.c.event_id,
+)
 
 #: What SQLAlchemy has no words for.
 STATEMENTS = (

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Computed,
+    ForeignKey,
+    Index,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from infra.postgres.schema import ACCOUNT_TABLES, identity_column, metadata, moment_column
 
@@ -25,6 +36,9 @@ contacts = Table(
     # How many live messages and live events name the contact.
     Column("messages", BigInteger, nullable=False, server_default=text("0")),
     Column("events", BigInteger, nullable=False, server_default=text("0")),
+    # What lists are sorted by, and what joins contacts to records with that address even where no address may be shown.
+    Column("sort_name", Text(collation="C"), Computed("lower(left(coalesce(name, address), 200))", persisted=True)),
+    Column("address_key", BigInteger, Computed("hashtextextended(address, 0)", persisted=True)),
     UniqueConstraint("account_id", "address"),
     CheckConstraint(f"length(address) BETWEEN 1 AND {MAX_ADDRESS}", name="address_length"),
     CheckConstraint("(name IS NULL) = (named_at IS NULL)", name="named"),
@@ -33,5 +47,9 @@ contacts = Table(
     # Most updates only count, and find room beside the row they replace.
     postgresql_with={"fillfactor": 80},
 )
+
+Index("contacts_by_last_seen", contacts.c.account_id, contacts.c.last_seen_at, contacts.c.id)
+Index("contacts_by_name", contacts.c.account_id, contacts.c.sort_name, contacts.c.id)
+Index("contacts_by_address_key", contacts.c.account_id, contacts.c.address_key)
 
 ACCOUNT_TABLES += ["contacts"]

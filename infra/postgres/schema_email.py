@@ -216,10 +216,17 @@ message_participants = Table(
     # Null where the address is none that a contact could have; the name then holds what was written.
     Column("contact_id", BigInteger),
     Column("name", Text),
+    # The message's, so that what concerns a contact is found in its order.
+    moment_column("dated_at", nullable=False),
     PrimaryKeyConstraint("message_id", "position"),
     CheckConstraint("role IN ('from', 'sender', 'reply_to', 'to', 'cc', 'bcc')", name="role"),
 )
-Index("message_participants_by_contact", message_participants.c.contact_id, message_participants.c.message_id)
+Index(
+    "message_participants_by_contact",
+    message_participants.c.contact_id,
+    message_participants.c.dated_at,
+    message_participants.c.message_id,
+)
 
 # Parts that are no text of the message, by what they are; their bytes stay on the server.
 message_attachments = Table(

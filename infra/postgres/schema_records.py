@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     ForeignKey,
     Index,
     Integer,
@@ -19,6 +23,13 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from infra.postgres.schema import ACCOUNT_TABLES, identity_column, metadata, moment_column, name_column
 
+_EMAIL = "lower(btrim(left(payload ->> 'Email', 320)))"
+
+_SORT_NAME = "lower(left(coalesce(payload ->> 'Name', ''), 200))"
+
+_MOMENTS = ("ActivityDateTime", "StartDateTime", "ActivityDate", "CreatedDate")
+_HAPPENS_ON = "left(coalesce(" + ", ".join(f"payload ->> '{name}'" for name in _MOMENTS) + ", ''), 40)"
+
 
 def _number(name: str) -> Column[int]:
     return Column(name, BigInteger, nullable=False)
@@ -30,6 +41,22 @@ def _connection() -> Column[int]:
 
 def _flag(name: str) -> Column[bool]:
     return Column(name, Boolean, nullable=False, server_default=text("false"))
+
+
+def _of_kinds(name: str, kinds: Sequence[str], type_: Any, expression: str) -> Column[Any]:
+    """What pages list and join records of these kinds by; null in all others, which costs them a bit each.
+
+    A column, and not an expression in an index: row-level security lets an account's own session look through an
+    index only with operators that tell nothing of rows that it may not see. Those that compare columns are such,
+    `->>` is not.
+    It also leaves the updates of other kinds as cheap as they are, for no indexed value of theirs changes.
+    """
+    listed = ", ".join(f"'{kind}'" for kind in kinds)
+    return Column(name, type_, Computed(f"CASE WHEN kind IN ({listed}) THEN {expression} END", persisted=True))
+
+
+def _plain_text() -> Text:
+    return Text(collation="C")
 
 
 # The last known state of everything that a connection brings in. No foreign key: to check one for each row took longer
@@ -54,6 +81,19 @@ records = Table(
     # Its deletion is known only because it was not found: whatever was read before does not bring it back.
     _flag("absent"),
     moment_column("changed_at", nullable=False, default_now=True),
+    # When the provider last changed it: `version` again.
+    _of_kinds("modified", ("Opportunity", "Contact"), BigInteger, "version"),
+    _of_kinds(
+        "sort_name", ("Opportunity", "Contact"), _plain_text(), "lower(left(coalesce(payload ->> 'Name', ''), 200))"
+    ),
+    # Days and moments as Salesforce writes them, whose order is that of their texts.
+    _of_kinds("closes_on", ("Opportunity",), _plain_text(), "left(coalesce(payload ->> 'CloseDate', ''), 40)"),
+    _of_kinds("email", ("Contact",), _plain_text(), _EMAIL),
+    # Of `email`, as `contacts.address_key` is of an address: they can be joined where neither may be shown.
+    _of_kinds("email_key", ("Contact",), BigInteger, f"hashtextextended({_EMAIL}, 0)"),
+    _of_kinds("who_id", ("Task", "Event"), _plain_text(), "left(payload ->> 'WhoId', 40)"),
+    _of_kinds("what_id", ("Task", "Event"), _plain_text(), "left(payload ->> 'WhatId', 40)"),
+    _of_kinds("happens_on", ("Task", "Event"), _plain_text(), _HAPPENS_ON),
     PrimaryKeyConstraint("connection_id", "kind", "external_id"),
     CheckConstraint("octet_length(kind) BETWEEN 1 AND 200", name="kind_length"),
     CheckConstraint("octet_length(external_id) BETWEEN 1 AND 500", name="external_id_length"),
@@ -62,6 +102,25 @@ records = Table(
     postgresql_with={"fillfactor": 90},
 )
 Index("records_deleted", records.c.deleted_at, postgresql_where=text("deleted_at IS NOT NULL"))
+
+
+def _listed(name: str, kind: str, *columns: str) -> None:
+    """What a page of an account goes through, from any place on, in either direction."""
+    where = text(f"kind = '{kind}' AND deleted_at IS NULL")
+    Index(name, *(records.c[column] for column in ("account_id", *columns)), postgresql_where=where)
+
+
+_listed("records_opportunities_by_change", "Opportunity", "modified", "connection_id", "external_id")
+_listed("records_opportunities_by_close", "Opportunity", "closes_on", "connection_id", "external_id")
+_listed("records_contacts_by_change", "Contact", "modified", "connection_id", "external_id")
+_listed("records_contacts_by_name", "Contact", "sort_name", "connection_id", "external_id")
+_listed("records_contacts_by_email", "Contact", "email_key")
+for _name in ("who_id", "what_id"):
+    Index(
+        f"records_activities_by_{_name.removesuffix('_id')}",
+        *(records.c[column] for column in ("connection_id", _name, "happens_on", "external_id")),
+        postgresql_where=text(f"{_name} IS NOT NULL AND deleted_at IS NULL"),
+    )
 
 # How many of them live, kept by the statements that merge and delete, under the lock of the account's feed.
 record_counts = Table(

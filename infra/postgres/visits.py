@@ -99,7 +99,7 @@ def ask_visit(
 
 
 def begin_visit(connection: psycopg.Connection, visit_id: int, *, person_id: int) -> Visit:
-    """Open a visit of this person that may begin.
+    """Open a visit of this person that may begin; one that is open stays so.
 
     Raises:
         NotFound: it is not this person's.
@@ -110,6 +110,8 @@ def begin_visit(connection: psycopg.Connection, visit_id: int, *, person_id: int
         raise NotFound(f"There is no visit {visit_id} of yours.")
     _policy(connection, visit.account_id)
     _end_expired(connection, person_id)
+    if visit.state is VisitState.OPEN:
+        return visit
     try:
         # By itself, so that what the caller has done until now stays.
         with connection.transaction():

@@ -32,6 +32,8 @@ class _Person:
     role: str
     reply: str | None
     seen_at: datetime
+    #: When the event takes place, where that is once.
+    happens_at: datetime | None
 
 
 _COUNTED = """
@@ -43,21 +45,24 @@ GROUP BY contact_id
 _SAVE = """
 WITH wanted AS (
     SELECT * FROM unnest(%(events)s::bigint[], %(positions)s::int[], %(contacts)s::bigint[], %(addresses)s::text[],
-                         %(names)s::text[], %(roles)s::text[], %(replies)s::text[])
-        AS person (event_id, position, contact_id, address, name, role, reply)
+                         %(names)s::text[], %(roles)s::text[], %(replies)s::text[], %(happens)s::timestamptz[])
+        AS person (event_id, position, contact_id, address, name, role, reply, happens_at)
 ), gone AS (
     DELETE FROM calendar_attendees AS held
     WHERE held.event_id = ANY(%(event_ids)s) AND NOT EXISTS (
         SELECT FROM wanted WHERE wanted.event_id = held.event_id AND wanted.position = held.position
     )
 )
-INSERT INTO calendar_attendees AS held (account_id, event_id, position, contact_id, address, name, role, reply)
+INSERT INTO calendar_attendees AS held
+    (account_id, event_id, position, contact_id, address, name, role, reply, happens_at)
 SELECT %(account_id)s, wanted.* FROM wanted
 ON CONFLICT (event_id, position) DO UPDATE
 SET contact_id = excluded.contact_id, address = excluded.address, name = excluded.name, role = excluded.role,
-    reply = excluded.reply
-WHERE (held.contact_id, held.address, held.name, held.role, held.reply)
-      IS DISTINCT FROM (excluded.contact_id, excluded.address, excluded.name, excluded.role, excluded.reply)
+    reply = excluded.reply, happens_at = excluded.happens_at
+WHERE (held.contact_id, held.address, held.name, held.role, held.reply, held.happens_at)
+    IS DISTINCT FROM (
+        excluded.contact_id, excluded.address, excluded.name, excluded.role, excluded.reply, excluded.happens_at
+    )
 """
 
 
@@ -110,11 +115,14 @@ def mail_address(address: str) -> str | None:
 
 def _people(event_id: int, event: EventRow) -> Iterator[_Person]:
     seen_at = event.starts_at or datetime.combine(event.start_date or date.min, time(), UTC)
+    # What replaces an instance may stand for all that follow it, too.
+    recurs = event.rrule or event.rdates or event.recurrence_id is not None
+    happens_at = None if recurs else seen_at
     if event.organizer is not None:
-        yield _Person(event_id, 0, event.organizer, event.organizer_name, "organizer", None, seen_at)
+        yield _Person(event_id, 0, event.organizer, event.organizer_name, "organizer", None, seen_at, happens_at)
     for position, attendee in enumerate(event.attendees, start=1):
         role, reply = _ROLES.get(attendee["role"], "required"), _REPLIES.get(attendee["status"], "needs_action")
-        yield _Person(event_id, position, attendee["email"], attendee["name"], role, reply, seen_at)
+        yield _Person(event_id, position, attendee["email"], attendee["name"], role, reply, seen_at, happens_at)
 
 
 def _seen(people: Sequence[_Person]) -> Iterator[Seen]:
@@ -124,7 +132,7 @@ def _seen(people: Sequence[_Person]) -> Iterator[Seen]:
             yield Seen(address, person.seen_at, person.name)
 
 
-def _columns(people: Sequence[_Person], contacts: Mapping[str, int]) -> dict[str, list[int | str | None]]:
+def _columns(people: Sequence[_Person], contacts: Mapping[str, int]) -> dict[str, list[int | str | datetime | None]]:
     return {
         "events": [person.event_id for person in people],
         "positions": [person.position for person in people],
@@ -133,4 +141,5 @@ def _columns(people: Sequence[_Person], contacts: Mapping[str, int]) -> dict[str
         "names": [person.name for person in people],
         "roles": [person.role for person in people],
         "replies": [person.reply for person in people],
+        "happens": [person.happens_at for person in people],
     }

@@ -87,7 +87,7 @@ def message_row(connection: Connection, message_id: int, thread_id: int, written
     )
 
 
-PARTICIPANTS = "message_participants (message_id, position, account_id, role, contact_id, name)"
+PARTICIPANTS = "message_participants (message_id, position, account_id, role, contact_id, name, dated_at)"
 
 
 def participant_rows(
@@ -99,7 +99,7 @@ def participant_rows(
         name = _text(participant.name)
         if contact_id is None:
             name = name or storable(participant.address[:_LONGEST_ADDRESS])
-        yield message_id, position, connection.account_id, participant.role.value, contact_id, name
+        yield message_id, position, connection.account_id, participant.role.value, contact_id, name, written.dated_at
 
 
 ATTACHMENTS = (

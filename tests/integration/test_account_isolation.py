@@ -91,7 +91,8 @@ def test_a_member_sees_what_is_its_own_unmasked(accounts: AccountDatabase, plant
         seen = str(everything(connection))
     for table, kinds in MASKED.items():
         for column in kinds:
-            if metadata.tables[table].columns[column].type.python_type is not bytes:
+            of = metadata.tables[table].columns[column]
+            if of.computed is None and of.type.python_type is not bytes:
                 assert canary(7, table, column) in seen, (table, column)
     assert canary(7, "connections", "credentials") not in seen
 

@@ -10,8 +10,8 @@ from flask import Flask
 from manager.api.problems import PREFIX
 from tests.support.manager_server import AwayDatabase, manager_app
 
-#: What is about a person's own session, or about who may do what: for people alone.
-FOR_PEOPLE = re.compile(r"/(sign-in|sign-out|you|people|tokens|preferences|oidc)\b")
+#: What is about a person's own session, about who may do what, or a person's view of an account: for people alone.
+FOR_PEOPLE = re.compile(r"/(sign-in|sign-out|you|people|tokens|preferences|oidc|account|visits|accounts/{}/assume)\b")
 
 #: Where the counterpart is not the same address with the same method.
 ELSEWHERE = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from infra.postgres.account_view.timeline import view_timeline
 from servants.calendar.attendees import mail_address
 from tests.support.calendar_job import CalendarAccount, account
 from tests.support.radicale_server import Hand, hand_with_calendar, radicale
@@ -140,3 +141,26 @@ def test_counts_are_those_of_live_events(account: CalendarAccount, hand: Hand, s
 )
 def test_addresses_are_those_of_contacts(written: str, address: str | None) -> None:
     assert mail_address(written) == address
+
+
+DAILY = "RRULE:FREQ=DAILY;COUNT=4\n"
+MOVED = "RECURRENCE-ID;RANGE=THISANDFUTURE:20261203T090000Z\nDTSTART:20261203T110000Z\n"
+
+
+def test_all_that_somebody_takes_part_in_is_in_the_timeline(
+    account: CalendarAccount, hand: Hand, sql: psycopg.Connection
+) -> None:
+    bo = BO.format(reply="ACCEPTED")
+    later = f"BEGIN:VEVENT\nUID:b\nDTSTAMP:20260101T000000Z\n{MOVED}SUMMARY:later\n{bo}END:VEVENT\n"
+    hand.put("work/a.ics", ics("a", bo).replace("DTSTART:20261202T090000Z", "DTSTART;VALUE=DATE:20261203"))
+    hand.put("work/b.ics", ics("b", DAILY + bo, more=later))
+    account.sync()
+    person = sql.execute("SELECT account_id, id FROM contacts WHERE address = 'bo@example.com'").fetchone()
+    assert person is not None
+    told = [f"{entry.at:%d %H}" for entry in view_timeline(sql, *person).items if entry.at]
+    assert told == ["05 11", "04 11", "03 11", "03 00", "02 09"]
+
+    hand.put("work/a.ics", ics("a", bo))
+    hand.put("work/b.ics", ics("b", bo))
+    account.sync()
+    assert [f"{entry.at:%d %H}" for entry in view_timeline(sql, *person).items if entry.at] == ["02 09", "02 09"]

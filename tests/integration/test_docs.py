@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from infra.postgres.bell import Bell
+from infra.postgres.catalogue import share_functions
 from infra.postgres.connect import Database, sqlalchemy_url
 from infra.postgres.enqueue import enqueue
 from infra.postgres.migrate import migrate
@@ -128,6 +129,10 @@ def documented_role(postgres: DatabaseServer) -> Iterator[str]:
         admin.execute(blocks(OPERATING, "sql")[1].replace("TO retinue", f"TO {name}").encode())
         # Servers of tests let in one user alone: it becomes the documented one as soon as it is in.
         admin.execute(f"ALTER ROLE CURRENT_USER IN DATABASE {name} SET role TO {name}".encode())
+        # A production server lets everybody call them; here a superuser has closed them.
+        with psycopg.connect(postgres.database_url(name)) as own:
+            own.execute(b"SET ROLE NONE")
+            own.execute(share_functions(name).encode())
         yield postgres.database_url(name)
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
         admin.execute(f"DROP OWNED BY {name}".encode())

@@ -66,8 +66,10 @@ FILTERED = (
     "/?span=week",
 )
 
-#: These stream, go elsewhere, or are no pages.
-LEFT_OUT = re.compile(r"^/(static|assets|live|sign-in|oidc|healthz|readyz|metrics|preferences|icon|favicon)")
+#: These stream, go elsewhere, or are no pages; those of an account are measured by `make proof-account-pages`.
+LEFT_OUT = re.compile(
+    r"^/(static|assets|live|sign-in|oidc|healthz|readyz|metrics|preferences|icon|favicon|account/|account$)"
+)
 
 #: What an address asks for that is nothing without it.
 NEEDED = {

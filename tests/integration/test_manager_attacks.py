@@ -12,7 +12,7 @@ from itsdangerous import URLSafeTimedSerializer
 
 from infra.postgres.connect import Database
 from infra.roles import Role
-from manager.credentials import FREE_FAILURES_OF_NAME
+from manager.guesses import FREE_FAILURES_OF_NAME
 from manager.throttle import FREE_FAILURES, MAX_WAIT_SECONDS
 from tests.support.hand_clock import HandClock
 from tests.support.manager_server import (

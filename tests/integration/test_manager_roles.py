@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from infra.permissions import Permission
 from infra.postgres.api_tokens import add_token
 from infra.postgres.connect import Database
 from infra.roles import Role
@@ -17,6 +18,10 @@ from tests.support.routes import Route, routes, without_effect
 
 #: What strangers may see: the way in, what a page is made of, and what load balancers ask.
 PUBLIC = {
+    "account.join",
+    "account.join_form",
+    "account.sign_in",
+    "account.sign_in_form",
     "static",
     "assets.file",
     "auth.sign_in",
@@ -38,10 +43,23 @@ def expected(route: Route) -> Role | str:
     """Who should be let in: told apart from what the views declare."""
     if route.endpoint in PUBLIC:
         return "public"
-    if route.rule.endpoint.partition(".")[0] in FOR_ADMINS:
+    resource = route.rule.endpoint.partition(".")[0]
+    if resource in FOR_ADMINS:
         return Role.ADMIN
+    if resource == "account":
+        return expected_of_members(route)
+    if resource == "visits":
+        return Role.OPERATOR
     looks_only = route.method == "GET" or route.endpoint in OWN
     return Role.VIEWER if looks_only else Role.OPERATOR
+
+
+def expected_of_members(route: Route) -> str:
+    """What the people of an account need."""
+    if route.endpoint == "account.sign_out":
+        return Permission.OWN_SESSION
+    is_form = route.endpoint in ("account.connect_form", "account.begin_salesforce", "account.end_salesforce")
+    return Permission.OWN_LOOK if route.method == "GET" and not is_form else Permission.OWN_RULE
 
 
 @pytest.fixture
@@ -88,7 +106,7 @@ def test_every_role_gets_to_what_it_may_and_to_nothing_else(app: Flask) -> None:
         declared = route.declared
         for role, ask in asks.items():
             allowed = declared == "public" or (isinstance(declared, Role) and role.covers(declared))
-            if ask(route) != (200 if allowed else 403):
+            if ask(route) != (200 if allowed else 303 if route.for_members else 403):
                 wrong.append(f"{route} for {role}: {ask(route)}")
 
     assert wrong == []
@@ -100,7 +118,8 @@ def test_a_stranger_gets_to_what_is_public_and_is_sent_to_the_sign_in_otherwise(
     without_effect(app)
 
     for route in routes(app):
-        sent_away = 401 if route.for_programs else 302 if route.method == "GET" else 303
+        is_page = route.method == "GET" and not route.for_members
+        sent_away = 401 if route.for_programs else 302 if is_page else 303
         assert ask(route) == (200 if route.declared == "public" else sent_away), str(route)
 
 
@@ -109,7 +128,7 @@ def test_nothing_is_changed_without_the_form_s_token(app: Flask) -> None:
     form_token(client)
     without_effect(app)
 
-    changing = [route for route in routes(app) if route.method != "GET"]
+    changing = [route for route in routes(app) if route.method != "GET" and not route.for_members]
     assert len(changing) > 5
     for route in changing:
         for wrong in ("", "made up"):

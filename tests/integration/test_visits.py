@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from infra.permissions import Permission, principal_may
 from infra.postgres.principals import find_principal, open_visit_session
 from infra.postgres.visits import (
     AssumePolicy,
@@ -60,7 +61,8 @@ def test_where_everybody_may_come_a_visit_begins_at_once(sql: psycopg.Connection
     principal = find_principal(sql, open_visit_session(sql, visit.id))
     assert principal is not None
     assert (principal.is_assumed, principal.account_id, principal.visit_id) == (True, account, visit.id)
-    assert (principal.may("member"), principal.may("admin")) == (True, False)
+    assert principal_may(principal, Permission.OWN_LOOK)
+    assert not principal_may(principal, Permission.OWN_RULE)
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,16 @@ WHERE accounts.name = %s AND events <> 0
 """
 
 
+_MISTIMED = """
+SELECT attendee.event_id, attendee.happens_at, array_agg(instance.begins_at)
+FROM calendar_attendees AS attendee
+JOIN calendar_instances AS instance ON instance.event_id = attendee.event_id
+WHERE attendee.happens_at IS NOT NULL
+GROUP BY attendee.event_id, attendee.position
+HAVING array_agg(instance.begins_at) <> ARRAY[attendee.happens_at]
+"""
+
+
 def in_database(sql: psycopg.Connection, account: str) -> Holdings:
     """The same, of what is stored for the account."""
     occurrences = [
@@ -140,6 +150,7 @@ def in_database(sql: psycopg.Connection, account: str) -> Holdings:
     ]
     instances = sql.execute("SELECT count(*) FROM calendar_instances").fetchone()
     assert instances == (len(occurrences),), "an instance belongs to an event that is deleted"
+    assert sql.execute(_MISTIMED).fetchall() == [], "what takes place once does so at another moment"
     return Holdings(
         frozenset(stored_objects(sql, account)),
         frozenset(occurrences),

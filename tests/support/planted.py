@@ -71,6 +71,35 @@ def plant(sql: psycopg.Connection, account_id: int) -> None:
         for table in metadata.sorted_tables:
             if table.name in seen:
                 _insert(sql, table, _row(table, account_id))
+        _plant_records(sql, account_id)
+
+
+#: Kinds of records that pages show, beside the planted one of a kind that none shows.
+_KINDS = ("Account", "Contact", "Event", "Opportunity", "Task", "User")
+
+
+def _plant_records(sql: psycopg.Connection, account_id: int) -> None:
+    """A record of each kind, with the same IDs in each account; the contact has the planted person's address."""
+    own = canary(account_id, "records", "payload")
+    fields = {
+        "Name": own,
+        "Subject": own,
+        "Title": own,
+        "Phone": own,
+        "Email": f"{canary(account_id, 'contacts', 'address')}@secret.example",
+        "Amount": 4_242_424_242,
+        "StageName": "Prospecting",
+        "CloseDate": "2026-12-01",
+        "ActivityDate": "2026-11-03",
+    }
+    for kind in _KINDS:
+        links = {"AccountId": "Account-1", "OwnerId": "User-1", "WhoId": "Contact-1", "WhatId": "Opportunity-1"}
+        sql.execute(
+            "INSERT INTO records (connection_id, kind, external_id, account_id, version, observed_at, content_hash,"
+            " payload, changed_at) SELECT connection_id, %s, %s, account_id, version, observed_at, content_hash, %s,"
+            " changed_at FROM records WHERE account_id = %s AND connection_id = %s LIMIT 1",
+            (kind, f"{kind}-1", Jsonb({**fields, **links}), account_id, shared_id(account_id)),
+        )
 
 
 def shared_id(account_id: int) -> int:
@@ -82,7 +111,7 @@ def _row(table: Table, account_id: int) -> dict[str, Any]:
     return {
         column.name: _value(table, column, account_id)
         for column in table.columns
-        if (table.name, column.name) not in _EMPTY
+        if (table.name, column.name) not in _EMPTY and column.name != "deleted_at" and column.computed is None
     }
 
 
@@ -105,7 +134,14 @@ def _planted(column: Column[Any], planted: str, kind: Kind | None) -> Any:
     if isinstance(column.type, ARRAY):
         return [planted]
     if isinstance(column.type, JSONB):
-        return Jsonb({"Name": planted, "Phone": f"+41 {planted}", "deep": {"address": [f"{planted}@a.example"]}})
+        return Jsonb(
+            {
+                "Name": planted,
+                "Email": f"{planted}@a.example",
+                "Phone": f"+41 {planted}",
+                "deep": {"address": [f"{planted}@a.example"]},
+            }
+        )
     return f"It refused {planted}@secret.example." if kind is Kind.PROSE else f"{planted}@secret.example"
 
 

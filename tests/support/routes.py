@@ -10,7 +10,7 @@ from flask import Flask
 from werkzeug.routing import AnyConverter, Rule
 
 from infra.roles import Role
-from manager.roles import is_public, required_role
+from manager.roles import is_for_members, is_public, required_permission, required_role
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,15 @@ class Route:
 
     @property
     def declared(self) -> Role | str | None:
-        """The role that its view declares, or `public`, or nothing."""
+        """The least role that its view asks for, the permission of members that it does, or `public`, or nothing."""
+        if is_for_members(self.view):
+            return str(required_permission(self.view))
         return "public" if is_public(self.view) else required_role(self.view)
+
+    @property
+    def for_members(self) -> bool:
+        """Whether it is for people of an account."""
+        return is_for_members(self.view)
 
     @property
     def for_programs(self) -> bool:

@@ -73,6 +73,12 @@ _FAULTS = {
                AND NOT EXISTS (SELECT FROM contacts WHERE contacts.id = participant.contact_id)
                OR NOT EXISTS (SELECT FROM mail_messages WHERE mail_messages.id = participant.message_id))
     """,
+    "a participant's moment that is not its message's": """
+        SELECT participant.message_id, participant.position, participant.dated_at, message.dated_at
+        FROM message_participants AS participant
+        JOIN mail_messages AS message ON message.id = participant.message_id
+        WHERE message.connection_id = %(id)s AND participant.dated_at <> message.dated_at
+    """,
     "two placements' threads though their headers name one another": """
         SELECT message.id FROM mail_messages AS message
         JOIN thread_keys AS header ON header.connection_id = message.connection_id

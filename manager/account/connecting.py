@@ -1,0 +1,131 @@
+"""How admins of an account connect a mailbox or a calendar, and mend one whose sign-in is refused."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+from flask import Blueprint, flash, redirect, request, url_for
+from werkzeug.exceptions import BadRequest
+from werkzeug.wrappers import Response
+
+from infra.permissions import Permission
+from infra.postgres.calendar_connections import add_caldav_connection
+from infra.postgres.connection_actions import try_now
+from infra.postgres.connections import NewConnection, read_connection, update_connection
+from infra.postgres.mail_connections import add_imap_connection
+from infra.secrets import Keyring
+from manager.account.acts import acting_member
+from manager.account.principals import current_principal
+from manager.account.shown import account_page
+from manager.deps import Deps
+from manager.roles import requires
+from retinue.errors import NotFound
+
+#: How often what is connected here is synced.
+EVERY = timedelta(minutes=1)
+
+_TLS = ("tls", "starttls")
+
+
+def add_connecting(blueprint: Blueprint, deps: Deps) -> None:
+    """The forms, and what they do."""
+
+    @blueprint.get("/connect")
+    @requires(Permission.OWN_RULE)
+    def connect_form() -> str:
+        return account_page("account/connect.html", shown={})
+
+    @blueprint.post("/connect/imap")
+    @requires(Permission.OWN_RULE)
+    def connect_imap() -> Response:
+        user = _text("username")
+        config: dict[str, Any] = {"host": _text("host"), "tls": _tls(), "username": user}
+        if request.form.get("port", "").strip():
+            config["port"] = _port()
+        return _connect(deps, add_imap_connection, "imap", user, config)
+
+    @blueprint.post("/connect/caldav")
+    @requires(Permission.OWN_RULE)
+    def connect_caldav() -> Response:
+        url = _text("url")
+        host = urlsplit(url).hostname if url.startswith(("https://", "http://")) else None
+        if host is None:
+            raise BadRequest("The address of a calendar server begins with https://.")
+        return _connect(deps, add_caldav_connection, "caldav", host, {"url": url, "username": _text("username")})
+
+    @blueprint.post("/connections/<int:connection_id>/password")
+    @requires(Permission.OWN_RULE)
+    def enter_password(connection_id: int) -> Response:
+        credentials = {"password": _password()}
+        with acting_member(deps) as (connection, note):
+            stored = read_connection(connection, connection_id)
+            _keep_to_own(stored.account_id, connection_id)
+            keyring = Keyring.from_settings(deps.settings)
+            update_connection(connection, keyring, connection_id, config=stored.config, credentials=credentials)
+            try_now(connection, connection_id)
+            note("connection.password", "connection", connection_id)
+        return _shown(deps, connection_id, "The password is kept, and tried with a sync that begins now.")
+
+
+def _connect(deps: Deps, add: Any, provider: str, name: str, config: dict[str, Any]) -> Response:
+    new = NewConnection(
+        account_id=current_principal().account_id,
+        provider=provider,
+        name=name,
+        config=config,
+        credentials={"password": _password()},
+    )
+    with acting_member(deps) as (connection, note):
+        made = add(connection, Keyring.from_settings(deps.settings), new, every=EVERY)
+        note("connection.add", "connection", made.connection_id, provider=provider)
+    return _shown(deps, made.connection_id, f"{name} is connected. The first reading begins at once.")
+
+
+def _shown(deps: Deps, connection_id: int, sentence: str) -> Response:
+    _ring(deps)
+    flash(sentence, "good")
+    return redirect(url_for("account.connection", connection_id=connection_id), 303)
+
+
+def _ring(deps: Deps) -> None:
+    """Have the schedulers look at once; they do so by themselves before long."""
+    try:
+        deps.database.fetch("ring_bell")
+    except psycopg.Error:
+        return
+
+
+def _keep_to_own(account_id: int, connection_id: int) -> None:
+    if account_id != current_principal().account_id:
+        raise NotFound(f"There is no connection {connection_id} in this account.")
+
+
+def _text(name: str) -> str:
+    text = request.form.get(name, "").strip()
+    if not text or len(text) > 500 or not text.isprintable():
+        raise BadRequest(f"The field {name} is empty or cannot be used.")
+    return text
+
+
+def _password() -> str:
+    password = request.form.get("password", "")
+    if not password:
+        raise BadRequest("There is no password.")
+    return password
+
+
+def _tls() -> str:
+    tls = request.form.get("tls", "tls")
+    if tls not in _TLS:
+        raise BadRequest("Mail is read over TLS, from the beginning or by STARTTLS.")
+    return tls
+
+
+def _port() -> int:
+    text = request.form["port"].strip()
+    if not (text.isascii() and text.isdecimal() and 0 < int(text[:6]) < 65_536):
+        raise BadRequest("A port is a number from 1 to 65535.")
+    return int(text)

@@ -1,0 +1,91 @@
+"""The people of an account who may sign in: who they are, and how they are invited."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, request, url_for
+from werkzeug.exceptions import BadRequest
+from werkzeug.wrappers import Response
+
+from infra.permissions import Permission
+from infra.postgres.members import change_member, find_member, invite_member, list_members
+from infra.principal import MemberRole
+from manager.account.acts import acting_member
+from manager.account.principals import current_principal
+from manager.account.shown import account_page
+from manager.deps import Deps
+from manager.roles import requires
+from retinue.errors import NotAllowed
+
+
+def add_members(blueprint: Blueprint, deps: Deps) -> None:
+    """The list, and what admins do with it."""
+
+    @blueprint.get("/members")
+    @requires(Permission.OWN_LOOK)
+    def members() -> str:
+        principal = current_principal()
+        with deps.accounts.session(principal) as connection:
+            found = list_members(connection, principal.account_id)
+        shown = {"member": [one.id for one in found]}
+        return account_page("account/members.html", shown=shown, members=found, roles=list(MemberRole))
+
+    @blueprint.post("/members")
+    @requires(Permission.OWN_RULE)
+    def invite() -> str:
+        principal, role = current_principal(), _role_in_form()
+        email, name = request.form.get("email", "").strip(), request.form.get("name", "").strip()
+        with acting_member(deps) as (connection, note):
+            made = invite_member(connection, principal.account_id, email=email, name=name, role=role, by=principal.name)
+            note("member.invite", "member", made.member.id, role=role)
+        # Not a redirect: the link is shown this once, and is nowhere else.
+        link = url_for("account.join_form", invitation=made.secret, _external=True)
+        return account_page("account/invited.html", shown={"member": [made.member.id]}, member=made.member, link=link)
+
+    _add_changing(blueprint, deps)
+
+
+def _add_changing(blueprint: Blueprint, deps: Deps) -> None:
+    @blueprint.post("/members/<int:member_id>/role")
+    @requires(Permission.OWN_RULE)
+    def change_role(member_id: int) -> Response:
+        role = _role_in_form()
+        with acting_member(deps) as (connection, note):
+            account_id = current_principal().account_id
+            before = find_member(connection, account_id, member_id)
+            after = change_member(connection, account_id, member_id, role=role, disabled=before.disabled_at is not None)
+            note("member.role", "member", member_id, before=before.role, after=role)
+        return _told(f"{after.name} is {'an admin' if role is MemberRole.ADMIN else 'a member'} now.")
+
+    @blueprint.post("/members/<int:member_id>/disable")
+    @requires(Permission.OWN_RULE)
+    def disable_member(member_id: int) -> Response:
+        if member_id == current_principal().id:
+            raise NotAllowed("This is you: another admin has to do it.")
+        with acting_member(deps) as (connection, note):
+            account_id = current_principal().account_id
+            before = find_member(connection, account_id, member_id)
+            change_member(connection, account_id, member_id, role=before.role, disabled=True)
+            note("member.disable", "member", member_id)
+        return _told(f"{before.name} cannot sign in any more, and is signed out everywhere.")
+
+    @blueprint.post("/members/<int:member_id>/enable")
+    @requires(Permission.OWN_RULE)
+    def enable_member(member_id: int) -> Response:
+        with acting_member(deps) as (connection, note):
+            account_id = current_principal().account_id
+            before = find_member(connection, account_id, member_id)
+            change_member(connection, account_id, member_id, role=before.role, disabled=False)
+            note("member.enable", "member", member_id)
+        return _told(f"{before.name} can sign in again.")
+
+
+def _role_in_form() -> MemberRole:
+    try:
+        return MemberRole(request.form.get("role", ""))
+    except ValueError:
+        raise BadRequest("There is no such role.") from None
+
+
+def _told(sentence: str) -> Response:
+    flash(sentence, "good")
+    return redirect(url_for("account.members"), 303)
