@@ -26,6 +26,8 @@ class _Retinue(ExplainsErrors, LazyGroup):
         "servants": "cli.servants:servants",
         "schedules": "cli.schedules:schedules",
         "accounts": "cli.accounts:accounts",
+        "members": "cli.members:members",
+        "assume": "cli.assume:assume",
         "connections": "cli.connections:connections",
         "salesforce": "cli.salesforce:salesforce",
         "incidents": "cli.incidents:incidents",

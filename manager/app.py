@@ -22,6 +22,7 @@ from infra.version import VERSION
 from manager import formats
 from manager.access_log import AccessLog
 from manager.account import account_blueprint
+from manager.account_members import account_members_blueprint
 from manager.accounts import accounts_blueprint
 from manager.anomalies import anomalies_blueprint
 from manager.api.blueprint import api_blueprint
@@ -110,6 +111,7 @@ def _blueprints(deps: Deps) -> Iterator[Blueprint]:
     yield people_blueprint(deps)
     yield tokens_blueprint(deps)
     yield visits_blueprint(deps)
+    yield account_members_blueprint(deps)
     yield account_blueprint(deps)
     yield page_blueprint()
 

@@ -74,8 +74,11 @@ def ask_visit(
     person_name: str,
     reason: str,
     ticket_url: str | None = None,
+    begin: bool = True,
 ) -> Visit:
     """A new visit of this person: open where the account lets everybody in, and asked for where its admins decide.
+
+    With `begin=False` it waits until the person begins it, wherever it may.
 
     Raises:
         NotFound: there is no such account.
@@ -93,7 +96,7 @@ def ask_visit(
         "ticket_url": ticket_url,
     }
     (visit_id,) = connection.execute(statement("ask_visit"), params).fetchall()[0]
-    if policy is AssumePolicy.ALLOWED:
+    if policy is AssumePolicy.ALLOWED and begin:
         return begin_visit(connection, visit_id, person_id=person_id)
     return find_visit(connection, visit_id)
 

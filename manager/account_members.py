@@ -1,0 +1,46 @@
+"""The people of an account, as admins of the installation see them: somebody has to invite the first one."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template, request, url_for
+from werkzeug.exceptions import BadRequest
+
+from infra.permissions import Permission
+from infra.postgres.accounts import find_account
+from infra.postgres.members import invite_member, list_members
+from infra.principal import MemberRole
+from manager.acting import acting
+from manager.audit import note
+from manager.deps import Deps
+from manager.roles import current_user, requires
+
+
+def account_members_blueprint(deps: Deps) -> Blueprint:
+    """`/accounts/7/members`."""
+    blueprint = Blueprint("account_members", __name__, url_prefix="/accounts/<int:account_id>/members")
+
+    @blueprint.get("")
+    @requires(Permission.PEOPLE_RULE)
+    def index(account_id: int) -> str:
+        with deps.database.transaction() as connection:
+            account = find_account(connection, str(account_id))
+            found = list_members(connection, account_id)
+        return render_template("members/index.html", account=account, members=found, roles=list(MemberRole)[::-1])
+
+    @blueprint.post("")
+    @requires(Permission.PEOPLE_RULE)
+    def invite(account_id: int) -> str:
+        email, name = request.form.get("email", "").strip(), request.form.get("name", "").strip()
+        try:
+            role = MemberRole(request.form.get("role", ""))
+        except ValueError:
+            raise BadRequest("There is no such role.") from None
+        with acting(deps) as connection:
+            account = find_account(connection, str(account_id))
+            made = invite_member(connection, account_id, email=email, name=name, role=role, by=current_user().name)
+            note(connection, "member.invite", "member", made.member.id, account_id=account_id, role=role)
+        # Not a redirect: the link is shown this once, and is nowhere else.
+        link = url_for("account.join_form", invitation=made.secret, _external=True)
+        return render_template("members/invited.html", account=account, member=made.member, link=link)
+
+    return blueprint
