@@ -28,6 +28,7 @@ from manager.acting import acting
 from manager.audit import note
 from manager.deps import Deps
 from manager.roles import User, current_user, requires
+from manager.unmasking import add_unmasking
 from retinue.errors import NotAllowed
 
 #: Earlier visits of the account on the form.
@@ -39,6 +40,7 @@ def visits_blueprint(deps: Deps) -> Blueprint:
     blueprint = Blueprint("visits", __name__)
     _add_asking(blueprint, deps)
     _add_going(blueprint, deps)
+    add_unmasking(blueprint, deps)
     return blueprint
 
 

@@ -8,7 +8,7 @@ from manager.account.connecting import add_connecting
 from manager.account.connections import add_connections
 from manager.account.members import add_members
 from manager.account.people import add_people
-from manager.account.principals import may, present_principal
+from manager.account.principals import may, may_unmask, present_principal
 from manager.account.records import add_records
 from manager.account.shown import note_what_is_shown
 from manager.account.sign_in import add_sign_in
@@ -21,6 +21,7 @@ def account_blueprint(deps: Deps) -> Blueprint:
     blueprint = Blueprint("account", __name__, url_prefix="/account")
     blueprint.add_app_template_global(present_principal)
     blueprint.add_app_template_global(may)
+    blueprint.add_app_template_global(may_unmask)
     add_sign_in(blueprint, deps)
     add_connections(blueprint, deps)
     add_connecting(blueprint, deps)

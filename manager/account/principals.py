@@ -40,7 +40,10 @@ class Principals:
         if not principal.is_assumed:
             return True
         user = self._identity.of_session()
-        return user is not None and user.id == principal.id and operator_may(user.role, Permission.ACCOUNT_ASSUME)
+        if user is None or user.id != principal.id:
+            return False
+        g.visitor_role = user.role
+        return operator_may(user.role, Permission.ACCOUNT_ASSUME)
 
 
 def admit_principal(principal: Principal, view: Callable[..., Any]) -> None:
@@ -83,6 +86,12 @@ def may(permission: Permission | str) -> bool:
     """Whether who looks has this permission; templates hide what would be refused."""
     principal = present_principal()
     return principal is not None and principal_may(principal, Permission(permission))
+
+
+def may_unmask() -> bool:
+    """Whether who looks is an operator who may ask for one masked value."""
+    principal = present_principal()
+    return principal is not None and principal.is_assumed and operator_may(g.visitor_role, Permission.ACCOUNT_UNMASK)
 
 
 def user_of(principal: Principal) -> User:

@@ -11,8 +11,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from infra.postgres.connect import Database
+from infra.postgres.masking import MASKED
+from infra.postgres.unmask import UNMASKABLE
 from infra.postgres.visits import Visit, list_visits
 from infra.principal import MemberRole
+from infra.roles import Role
 from tests.support.manager_server import USER, form_token, manager_app, signed_in
 from tests.support.planted import plant, shared_id
 from tests.support.principals import member
@@ -125,3 +128,65 @@ def test_no_answer_without_an_entry(operator: FlaskClient, sql: psycopg.Connecti
     answer = operator.get("/account/people")
     assert answer.status_code == 500
     assert "Person" not in answer.get_data(as_text=True)
+
+
+#: What an admin may see one by one, and what is in it.
+FIELDS = [
+    ("person", str(shared_id(7)), "name", "canary-7-contacts-name"),
+    ("person", str(shared_id(7)), "address", "canary-7-contacts-address"),
+    ("message", str(shared_id(7)), "subject", "canary-7-mail_messages-subject"),
+    ("event", str(shared_id(7)), "summary", "canary-7-calendar_events-summary"),
+    ("record", f"{shared_id(7)}:Opportunity:Opportunity-1", "Amount", "4242424242"),
+]
+
+
+@pytest.mark.parametrize(("kind", "number", "field", "value"), FIELDS)
+def test_an_admin_sees_one_value_for_a_reason_and_that_is_noted(
+    app: Flask, sql: psycopg.Connection, kind: str, number: str, field: str, value: str
+) -> None:
+    admin = signed_in(app)
+    assume(admin)
+    place = {"kind": kind, "id": number, "field": field, "csrf_token": form_token(admin)}
+    assert admin.post("/visits/unmask", data=place).status_code == 303, "it wants a reason"
+    seen = admin.post("/visits/unmask", data={**place, "reason": "They cannot tell which it is."}).text
+    assert value in seen
+    assert seen.count("canary") <= 1
+    noted = sql.execute(
+        "SELECT target_kind, target_id, account_id, detail ->> 'field', detail ->> 'reason'"
+        " FROM operator_actions WHERE action = 'account.unmask'"
+    ).fetchall()
+    assert noted == [(kind, number, 7, field, "They cannot tell which it is.")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "field"),
+    [
+        ("person", str(shared_id(8)), "name"),
+        ("record", f"{shared_id(8)}:Opportunity:Opportunity-1", "Amount"),
+        ("connection", str(shared_id(7)), "credentials"),
+        ("member", str(shared_id(7)), "password_hash"),
+        ("person", "1 OR true", "name"),
+        ("record", "x:y:z", "Name"),
+    ],
+)
+def test_nothing_else_is_unmasked(app: Flask, kind: str, number: str, field: str) -> None:
+    admin = signed_in(app)
+    assume(admin)
+    place = {"kind": kind, "id": number, "field": field, "csrf_token": form_token(admin)}
+    answer = admin.post("/visits/unmask", data={**place, "reason": "They cannot tell which it is."})
+    assert (answer.status_code, "canary" in answer.text) == (404, False)
+
+
+def test_only_admins_who_have_assumed_an_account_unmask(app: Flask) -> None:
+    place = {"kind": "person", "id": str(shared_id(7)), "field": "name", "reason": "They cannot tell which it is."}
+    for client, assumed in ((signed_in(app), False), (signed_in(app, Role.OPERATOR), True)):
+        if assumed:
+            assume(client)
+            assert "unmask" not in client.get(f"/account/people/{shared_id(7)}").text
+        answer = client.post("/visits/unmask", data={**place, "csrf_token": form_token(client)})
+        assert (answer.status_code, "canary" in answer.text) == (403, False)
+
+
+def test_what_may_be_unmasked_is_masked() -> None:
+    for table, columns in UNMASKABLE.values():
+        assert set(columns) <= MASKED[table].keys()

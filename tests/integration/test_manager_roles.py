@@ -49,7 +49,7 @@ def expected(route: Route) -> Role | str:
     if resource == "account":
         return expected_of_members(route)
     if resource == "visits":
-        return Role.OPERATOR
+        return Role.ADMIN if "unmask" in route.endpoint else Role.OPERATOR
     looks_only = route.method == "GET" or route.endpoint in OWN
     return Role.VIEWER if looks_only else Role.OPERATOR
 
