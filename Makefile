@@ -6,7 +6,7 @@ READY := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check bench wheel lock proof-account-pages proof-api proof-manager vendor proof-calendars proof-faults proof-retention proof-browser proof-budget proof-chaos proof-limit proof-mail proof-mailbox proof-order proof-pages proof-records proof-watch proof-weights proof-load proof-salesforce proof-tokens
+.PHONY: help up down test check bench wheel lock proof-account-pages proof-api proof-manager vendor proof-calendars proof-faults proof-retention proof-browser proof-budget proof-chaos proof-limit proof-mail proof-mailbox proof-order proof-pages proof-records proof-watch proof-weights proof-load proof-salesforce proof-tokens proof-erasure
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ proof-calendars: $(READY) ## calendar.sync exact through 50 x 1,000 changes and 
 
 proof-retention: $(READY) ## drop a day of 10 million finished jobs; needs 6 GB of disk and some minutes
 	$(BIN)/python -m pytest tests/integration/test_retention_at_scale.py -m proof -s $(PYTEST)
+
+proof-erasure: $(READY) ## erase an account of 1,000,000 rows while another works; ROWS=100000 for fewer; takes minutes
+	ROWS=$(or $(ROWS),1000000) $(BIN)/python -m pytest tests/faults/test_erasure_at_scale.py -m proof -s $(PYTEST)
 
 proof-budget: $(READY) ## a day's budget of 1,000 calls through kills of four servants; takes minutes
 	$(BIN)/python -m pytest tests/faults/test_budget_kills.py -m proof $(PYTEST)

@@ -91,23 +91,29 @@ def change_password(connection_id: int, password_stdin: bool, oauth: IO[str] | N
     try_out(settings, connection_id, as_json=as_json)
 
 
-@connections.command("reseal", short_help="Seal all credentials under the current key.")
+@connections.command("reseal", short_help="Bring all that is sealed under the current key.")
 @json_option
 def reseal(as_json: bool) -> None:
-    """Seal every connection's credentials under the current key, so that a retired key can go."""
+    """Wrap every account's data key under the current key, so that a retired key can go; servants go on meanwhile.
+
+    Credentials sealed before accounts had data keys are sealed under theirs. Where it is stopped, run it again.
+    """
     from cli.output import print_json
-    from infra.postgres.reseal import reseal_connections
+    from infra.postgres.rotation import rotate
     from infra.secrets import Keyring
     from infra.words import counted
 
     settings = current_settings()
     keyring = Keyring.from_settings(settings)
     with database_connection(settings) as connection:
-        done = reseal_connections(connection, keyring)
+        connection.commit()
+        connection.autocommit = True
+        done = rotate(connection, keyring)
     if as_json:
-        print_json({"resealed": done.resealed, "problems": list(done.problems)})
+        print_json({"keys": done.keys, "resealed": done.credentials, "problems": done.problems})
     else:
-        click.echo(f"{counted(done.resealed, 'connection')} sealed anew under key {keyring.current.id}.")
+        keys, resealed = counted(done.keys, "data key"), counted(done.credentials, "connection")
+        click.echo(f"{keys} wrapped anew by key {keyring.current.id}; {resealed} sealed anew.")
         for problem in done.problems:
             click.echo(problem, err=True)
     if done.problems:

@@ -1,12 +1,14 @@
 """Envelope encryption of what must not be readable at rest, such as a connection's credentials.
 
-Each value is encrypted under a data key of its own, and the data key under a master key of the keyring, both with
-AES-256-GCM. A sealed value names the master key it needs and is bound to its place (`context`, such as
-`connection:7`), so that it opens nowhere else. Sealed bytes:
+Values are encrypted under data keys, and data keys under a master key of the keyring, all with AES-256-GCM. Whatever is
+sealed is bound to its place (`context`, such as `connection:7`), so that it opens nowhere else. Three sorts of bytes:
 
-    version (1) | length of key id (1) | key id | nonce (12) | sealed data key (48) | nonce (12) | sealed value (n + 16)
+    a wrapped data key  1 | length of key id (1) | key id | nonce (12) | sealed data key (48)
+    a value, version 1  a wrapped data key of its own | nonce (12) | sealed value (n + 16)
+    a value, version 2  2 | nonce (12) | sealed value (n + 16)
 
-Rotating the master key therefore seals the data key again and leaves the value as it is.
+A value of version 2 is sealed under a data key that is kept elsewhere: `infra.postgres.account_keys` keeps one for each
+account. Rotating the master key wraps the data keys again and leaves the values as they are.
 """
 
 from __future__ import annotations
@@ -23,9 +25,11 @@ if TYPE_CHECKING:
 
     from infra.settings import Settings
 
-__all__ = ["Key", "Keyring", "SecretError", "generate_key", "read_key_file", "write_key_file"]
+__all__ = ["DataKey", "Key", "Keyring", "SecretError", "generate_key", "read_key_file", "write_key_file"]
 
+#: Of a wrapped data key and of a value that carries its own, and of a value that does not.
 VERSION = 1
+BARE_VERSION = 2
 #: NIST SP 800-38D, section 8.2: 96 bits; random ones are safe for 2^32 seals under one key.
 NONCE_BYTES = 12
 TAG_BYTES = 16
@@ -61,43 +65,53 @@ class Keyring:
         return cls(keys[0], tuple(keys[1:]))
 
     def seal(self, value: bytes, *, context: str) -> bytes:
-        """`value` encrypted for the place `context` names."""
+        """`value` encrypted for the place `context` names, with a data key of its own."""
         data_key = secrets.token_bytes(KEY_BYTES)
-        return self._seal_data_key(data_key, context) + _encrypt(data_key, value, _value_binding(context))
+        return self._wrap(data_key, context) + _encrypt(data_key, value, _value_binding(VERSION, context))
 
     def open(self, sealed: bytes, *, context: str) -> bytes:
-        """The value that was sealed for `context`.
+        """The value that was sealed for `context` with a data key of its own.
 
         Raises:
             SecretError: no such key, not the key that sealed it, altered bytes, or another context.
         """
-        envelope = _Envelope.parse(sealed, context)
-        data_key = self._open_data_key(envelope, context)
-        return _decrypt(data_key, envelope.value, _value_binding(context), envelope.refusal(context))
+        envelope = _Envelope.parse(sealed, context, holds_value=True)
+        data_key = self._unwrap(envelope, context)
+        return _decrypt(data_key, envelope.value, _value_binding(VERSION, context), envelope.refusal(context))
 
-    def needs_reseal(self, sealed: bytes) -> bool:
-        """Whether `sealed` still depends on a retired key.
+    def new_data_key(self, *, context: str) -> bytes:
+        """A new data key for the place `context` names, wrapped."""
+        return self._wrap(secrets.token_bytes(KEY_BYTES), context)
 
-        Raises:
-            SecretError: these bytes are no sealed value.
-        """
-        return _Envelope.parse(sealed, "value").key_id != self.current.id
-
-    def reseal(self, sealed: bytes, *, context: str) -> bytes:
-        """`sealed` under the current key: of the value itself nothing changes, only its data key is sealed again.
+    def unwrap(self, wrapped: bytes, *, context: str) -> DataKey:
+        """The data key that was wrapped for `context`.
 
         Raises:
-            SecretError: as for `open`, of which it makes sure first.
+            SecretError: as for `open`.
         """
-        self.open(sealed, context=context)
-        envelope = _Envelope.parse(sealed, context)
-        return self._seal_data_key(self._open_data_key(envelope, context), context) + envelope.value
+        return DataKey(self._unwrap(_Envelope.parse(wrapped, context, holds_value=False), context))
 
-    def _seal_data_key(self, data_key: bytes, context: str) -> bytes:
+    def rewrap(self, wrapped: bytes, *, context: str) -> bytes:
+        """A data key wrapped by the current key; the data key itself stays, and all that it sealed.
+
+        Raises:
+            SecretError: as for `open`.
+        """
+        return self._wrap(self.unwrap(wrapped, context=context).material, context)
+
+    def is_current(self, sealed: bytes, *, context: str) -> bool:
+        """Whether a wrapped data key, or a value of version 1, depends on the current key alone.
+
+        Raises:
+            SecretError: these bytes are neither.
+        """
+        return _Envelope.parse(sealed, context, holds_value=None).key_id == self.current.id
+
+    def _wrap(self, data_key: bytes, context: str) -> bytes:
         header = _header(self.current.id)
         return header + _encrypt(self.current.material, data_key, _key_binding(header, context))
 
-    def _open_data_key(self, envelope: _Envelope, context: str) -> bytes:
+    def _unwrap(self, envelope: _Envelope, context: str) -> bytes:
         master = self._find(envelope.key_id, context)
         binding = _key_binding(_header(master.id), context)
         return _decrypt(master.material, envelope.data_key, binding, envelope.refusal(context))
@@ -115,24 +129,52 @@ class Keyring:
 
 
 @dataclass(frozen=True, slots=True)
+class DataKey:
+    """A data key in the clear: for a moment, and never written."""
+
+    material: bytes = field(repr=False)
+
+    def seal(self, value: bytes, *, context: str) -> bytes:
+        """`value` encrypted for the place `context` names."""
+        version = bytes([BARE_VERSION])
+        return version + _encrypt(self.material, value, _value_binding(BARE_VERSION, context))
+
+    def open(self, sealed: bytes, *, context: str) -> bytes:
+        """The value that was sealed for `context` under this key.
+
+        Raises:
+            SecretError: another key sealed it, the bytes were altered, or it was sealed for another context.
+        """
+        refusal = SecretError(
+            f"The secret of {context} does not open with the data key of its account: that key is another one by now, "
+            "or the sealed value was altered or belongs elsewhere. Enter the secret anew."
+        )
+        if not has_bare_form(sealed):
+            raise refusal
+        return _decrypt(self.material, sealed[1:], _value_binding(BARE_VERSION, context), refusal)
+
+
+def has_bare_form(sealed: bytes) -> bool:
+    """Whether it is a value of version 2, which carries no data key."""
+    return sealed[:1] == bytes([BARE_VERSION]) and len(sealed) >= 1 + NONCE_BYTES + TAG_BYTES
+
+
+@dataclass(frozen=True, slots=True)
 class _Envelope:
     key_id: str
     data_key: bytes = field(repr=False)
     value: bytes = field(repr=False)
 
     @classmethod
-    def parse(cls, sealed: bytes, context: str) -> _Envelope:
+    def parse(cls, sealed: bytes, context: str, *, holds_value: bool | None) -> _Envelope:
+        """A wrapped data key and the value behind it, if there is to be one; None is either."""
         start = 2 + sealed[1] if len(sealed) > 1 else 2
         end = start + NONCE_BYTES + KEY_BYTES + TAG_BYTES
         key_id = sealed[2:start].decode("ascii", errors="replace")
-        if (
-            sealed[:1] != bytes([VERSION])
-            or len(sealed) < end + NONCE_BYTES + TAG_BYTES
-            or not KEY_ID.fullmatch(key_id)
-        ):
-            raise SecretError(
-                f"The secret of {context} is no sealed value of version {VERSION}: enter the secret anew."
-            )
+        fits = {True: len(sealed) >= end + NONCE_BYTES + TAG_BYTES, False: len(sealed) == end, None: len(sealed) >= end}
+        if sealed[:1] != bytes([VERSION]) or not fits[holds_value] or not KEY_ID.fullmatch(key_id):
+            what = "wrapped data key" if holds_value is False else "sealed value"
+            raise SecretError(f"The secret of {context} is no {what} of version {VERSION}: enter the secret anew.")
         return cls(key_id, sealed[start:end], sealed[end:])
 
     def refusal(self, context: str) -> SecretError:
@@ -151,9 +193,9 @@ def _key_binding(header: bytes, context: str) -> bytes:
     return b"retinue data key\0" + header + context.encode()
 
 
-def _value_binding(context: str) -> bytes:
-    # Without the key id, so that the value may stay as it is when its data key is sealed again.
-    return b"retinue value\0" + bytes([VERSION]) + context.encode()
+def _value_binding(version: int, context: str) -> bytes:
+    # Without the key id, so that the value may stay as it is when its data key is wrapped again.
+    return b"retinue value\0" + bytes([version]) + context.encode()
 
 
 def _cipher(key: bytes) -> AESGCM:

@@ -6,12 +6,12 @@ A table holds data of connections where it has a `connection_id`, or where its r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 
 import psycopg
-from psycopg.sql import SQL, Composable, Identifier
 
 from infra.postgres.contacts import count_contacts
+from infra.postgres.owned_tables import OwnedTable, count, delete, look, owned_tables
 
 #: Rows that go in one transaction.
 BATCH = 1_000
@@ -24,30 +24,6 @@ MOST_COUNTED = 10_000
 
 #: Go with the event that they are asked to, so that its contacts are counted once.
 _WITH_OTHERS = frozenset({"calendar_attendees"})
-
-# The partitions of a table are tables, too, and hold its rows.
-_TABLES = """
-SELECT class.relname
-FROM pg_class AS class
-JOIN pg_attribute AS attribute ON attribute.attrelid = class.oid
-WHERE class.relkind = 'r' AND class.relnamespace = current_schema()::regnamespace
-    AND attribute.attname = 'connection_id' AND NOT attribute.attisdropped
-ORDER BY class.relname
-"""
-
-_REFERENCES = """
-SELECT child.relname, child_column.attname, parent.relname, parent_column.attname
-FROM pg_constraint AS reference
-JOIN pg_class AS child ON child.oid = reference.conrelid
-JOIN pg_class AS parent ON parent.oid = reference.confrelid
-JOIN pg_attribute AS child_column
-    ON child_column.attrelid = child.oid AND child_column.attnum = reference.conkey[1]
-JOIN pg_attribute AS parent_column
-    ON parent_column.attrelid = parent.oid AND parent_column.attnum = reference.confkey[1]
-WHERE reference.contype = 'f' AND cardinality(reference.conkey) = 1 AND child.relkind = 'r' AND parent.relkind = 'r'
-    AND child.relnamespace = current_schema()::regnamespace AND child.oid <> parent.oid
-ORDER BY child.relname, child_column.attname
-"""
 
 _OF_MESSAGES = """
 SELECT participant.contact_id, -count(DISTINCT participant.message_id)
@@ -66,11 +42,11 @@ GROUP BY attendee.contact_id
 """
 
 
-def _uncount_messages(connection: psycopg.Connection, account_id: int, rows: Sequence[str]) -> None:
+def _uncount_messages(account_id: int, connection: psycopg.Connection, rows: Sequence[str]) -> None:
     count_contacts(connection, account_id, _changes(connection, _OF_MESSAGES, rows), what="messages")
 
 
-def _uncount_events(connection: psycopg.Connection, account_id: int, rows: Sequence[str]) -> None:
+def _uncount_events(account_id: int, connection: psycopg.Connection, rows: Sequence[str]) -> None:
     count_contacts(connection, account_id, _changes(connection, _OF_EVENTS, rows), what="events")
 
 
@@ -79,68 +55,23 @@ def _changes(connection: psycopg.Connection, query: str, rows: Sequence[str]) ->
 
 
 #: What else a table's rows change when they go.
-_BEFORE: dict[str, Callable[[psycopg.Connection, int, Sequence[str]], None]] = {
+_BEFORE: dict[str, Callable[[int, psycopg.Connection, Sequence[str]], None]] = {
     "mail_messages": _uncount_messages,
     "calendar_events": _uncount_events,
 }
 
 
-@dataclass(frozen=True, slots=True)
-class DataTable:
-    """A table that holds data of connections; `owned` is the condition for those of the connection `%(id)s`."""
-
-    name: str
-    owned: Composable
-
-
-def data_tables(connection: psycopg.Connection) -> list[DataTable]:
+def data_tables(connection: psycopg.Connection) -> list[OwnedTable]:
     """Every one of them, none before those whose rows refer to its rows."""
-    own = {name for (name,) in connection.execute(_TABLES)}
-    references: dict[str, list[tuple[str, str, str]]] = {}
-    for child, column, parent, key in connection.execute(_REFERENCES).fetchall():
-        references.setdefault(child, []).append((column, parent, key))
-    conditions: dict[str, Composable] = {name: SQL("connection_id = %(id)s") for name in own}
-    while more := _reached(conditions, references):
-        conditions.update(more)
-    return [DataTable(name, conditions[name]) for name in _children_first(conditions, references)]
-
-
-def _reached(
-    conditions: Mapping[str, Composable], references: Mapping[str, list[tuple[str, str, str]]]
-) -> dict[str, Composable]:
-    """The tables that refer to those, and are not among them yet."""
-    return {
-        child: SQL("{} IN (SELECT {} FROM {} WHERE {})").format(
-            Identifier(column), Identifier(key), Identifier(parent), conditions[parent]
-        )
-        for child, refers in references.items()
-        if child not in conditions and child not in _WITH_OTHERS
-        for column, parent, key in refers
-        if parent in conditions
-    }
-
-
-def _children_first(
-    conditions: Mapping[str, Composable], references: Mapping[str, list[tuple[str, str, str]]]
-) -> Iterator[str]:
-    left = dict.fromkeys(sorted(conditions))
-    while left:
-        parents = {parent for child in left for _, parent, _ in references.get(child, ())}
-        free = [name for name in left if name not in parents] or list(left)
-        for name in free:
-            del left[name]
-        yield from free
+    return owned_tables(connection, "connection_id", without=_WITH_OTHERS)
 
 
 def count_data(connection: psycopg.Connection, connection_id: int) -> dict[str, int]:
     """Rows by table, of those tables that hold some; more than `MOST_COUNTED` are told as one more than that."""
-    query = SQL("SELECT count(*) FROM (SELECT FROM {} WHERE {} LIMIT {}) AS row")
-    counts = {}
-    for table in data_tables(connection):
-        whole = query.format(Identifier(table.name), table.owned, MOST_COUNTED + 1)
-        row = connection.execute(whole, {"id": connection_id}).fetchone()
-        counts[table.name] = row[0] if row else 0
-    return {name: count for name, count in counts.items() if count}
+    counts = {
+        table.name: count(connection, table, connection_id, most=MOST_COUNTED + 1) for table in data_tables(connection)
+    }
+    return {name: number for name, number in counts.items() if number}
 
 
 def delete_data(connection: psycopg.Connection, connection_id: int, account_id: int) -> Iterator[tuple[str, int]]:
@@ -149,26 +80,9 @@ def delete_data(connection: psycopg.Connection, connection_id: int, account_id: 
     `connection` is in autocommit mode. Whoever writes meanwhile may leave something behind.
     """
     for table in data_tables(connection):
-        while rows := _look(connection, table, connection_id):
+        before = partial(_BEFORE[table.name], account_id) if table.name in _BEFORE else None
+        while rows := look(connection, table, connection_id, limit=_LOOK):
             for start in range(0, len(rows), BATCH):
                 with connection.transaction():
-                    gone = _delete(connection, table, rows[start : start + BATCH], connection_id, account_id)
+                    gone = delete(connection, table, rows[start : start + BATCH], connection_id, before=before)
                 yield table.name, gone
-
-
-def _look(connection: psycopg.Connection, table: DataTable, connection_id: int) -> list[str]:
-    query = SQL("SELECT ctid::text FROM {} WHERE {} LIMIT {}").format(Identifier(table.name), table.owned, _LOOK)
-    return [row[0] for row in connection.execute(query, {"id": connection_id})]
-
-
-def _delete(
-    connection: psycopg.Connection, table: DataTable, rows: list[str], connection_id: int, account_id: int
-) -> int:
-    # A place may hold another row by now: the condition is asked again, and the lock keeps what it was asked of.
-    query = SQL("SELECT ctid::text FROM {} WHERE ctid = ANY(%(rows)s::tid[]) AND {} FOR UPDATE")
-    params = {"id": connection_id, "rows": rows}
-    held = [row[0] for row in connection.execute(query.format(Identifier(table.name), table.owned), params)]
-    if before := _BEFORE.get(table.name):
-        before(connection, account_id, held)
-    gone = SQL("DELETE FROM {} WHERE ctid = ANY(%s::tid[])").format(Identifier(table.name))
-    return connection.execute(gone, (held,)).rowcount

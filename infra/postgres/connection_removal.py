@@ -9,7 +9,7 @@ import psycopg
 
 from infra.postgres.breakers import connection_scope
 from infra.postgres.connection_data import count_data, delete_data
-from infra.postgres.connections import read_connection, update_connection
+from infra.postgres.connections import read_connection, strip_connection
 from infra.postgres.holds import connection_lane, release_holds
 from infra.postgres.incidents import lock_incidents
 from infra.postgres.job_actions import cancel_jobs
@@ -80,8 +80,7 @@ def remove_connection(connection: psycopg.Connection, keyring: Keyring, removal:
     params = _params(removal.connection_id, removal.account_id)
     with connection.transaction():
         connection.execute(_DROP_SCHEDULES, params)
-        known = read_connection(connection, removal.connection_id)
-        update_connection(connection, keyring, known.id, config=known.config, credentials={})
+        strip_connection(connection, keyring, removal.connection_id)
     # A job that is made from now on has nothing to sign in with, and one that has begun before is met here.
     _end_jobs(connection, params)
     for table, rows in delete_data(connection, removal.connection_id, removal.account_id):

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from infra.postgres.account_keys import AccountKeys, Sealed
 from infra.postgres.accounts import check_name
 from infra.postgres.breakers import close_by_hand, connection_scope
 from infra.postgres.holds import connection_lane, release_holds
@@ -70,6 +71,12 @@ class SealedConnection:
     name: str
     config: Any
     credentials: bytes = field(repr=False)
+    wrapped_key: bytes | None = field(repr=False)
+
+    @property
+    def sealed(self) -> Sealed:
+        """Its credentials as `AccountKeys` opens them."""
+        return Sealed(self.account_id, self.credentials, self.wrapped_key)
 
 
 def context(connection_id: int) -> str:
@@ -82,7 +89,7 @@ def add_connection(connection: psycopg.Connection, keyring: Keyring, new: NewCon
 
     Raises:
         InvalidName: the name is empty, too long, or cannot be shown.
-        NotAllowed: the account has one of this name at this provider.
+        NotAllowed: the account has one of this name at this provider, or it is being erased.
     """
     check_name(new.name)
     # The credentials are sealed for the ID, so that is taken before the row is made.
@@ -93,7 +100,7 @@ def add_connection(connection: psycopg.Connection, keyring: Keyring, new: NewCon
         "provider": new.provider,
         "name": new.name,
         "config": Jsonb(dict(new.config)),
-        "credentials": _seal(keyring, identity, new.credentials),
+        "credentials": _seal(connection, keyring, new.account_id, identity, new.credentials),
     }
     if connection.execute(statement("add_connection"), params).fetchone() is None:
         raise _name_taken(new.account_id, new.provider, new.name)
@@ -143,7 +150,7 @@ def open_connection(connection: psycopg.Connection, keyring: Keyring, connection
         SecretError: its credentials do not open.
     """
     sealed = read_connection(connection, connection_id)
-    credentials = json.loads(keyring.open(sealed.credentials, context=context(connection_id)))
+    credentials = json.loads(AccountKeys(keyring).open(sealed.sealed, context=context(connection_id)))
     return Connection(sealed.id, sealed.account_id, sealed.provider, sealed.name, sealed.config, credentials)
 
 
@@ -161,13 +168,29 @@ def update_connection(
 
     Raises:
         NotFound: there is no such connection.
+        NotAllowed: the account is being erased.
     """
-    sealed = _seal(keyring, connection_id, credentials)
+    known = read_connection(connection, connection_id)
+    sealed = _seal(connection, keyring, known.account_id, connection_id, credentials)
     params = {"id": connection_id, "config": Jsonb(dict(config)), "credentials": sealed}
     lock_incidents(connection, connection_id)
     if connection.execute(statement("update_connection"), params).fetchone() is None:
         raise _no_connection(connection_id)
     request_probe(connection, connection_id)
+
+
+def strip_connection(connection: psycopg.Connection, keyring: Keyring, connection_id: int) -> None:
+    """Take a connection's credentials away; those that stand in their place are none.
+
+    They carry a data key of their own: it must be possible where the account's cannot be had.
+
+    Raises:
+        NotFound: there is no such connection.
+    """
+    sealed = keyring.seal(b"{}", context=context(connection_id))
+    lock_incidents(connection, connection_id)
+    if not connection.execute(statement("store_credentials"), {"id": connection_id, "credentials": sealed}).rowcount:
+        raise _no_connection(connection_id)
 
 
 def change_settings(
@@ -214,8 +237,15 @@ def mark_active(connection: psycopg.Connection, connection_id: int) -> list[str]
     return sorted({job_type for job_type, _ in lanes})
 
 
-def _seal(keyring: Keyring, connection_id: int, credentials: Mapping[str, str]) -> bytes:
-    return keyring.seal(json.dumps(dict(credentials)).encode(), context=context(connection_id))
+def _seal(
+    connection: psycopg.Connection,
+    keyring: Keyring,
+    account_id: int,
+    connection_id: int,
+    credentials: Mapping[str, str],
+) -> bytes:
+    value = json.dumps(dict(credentials)).encode()
+    return AccountKeys(keyring).seal(connection, account_id, value, context=context(connection_id))
 
 
 def _no_connection(connection_id: int) -> NotFound:

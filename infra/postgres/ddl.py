@@ -25,6 +25,7 @@ from infra.postgres import schema_contacts as _contacts  # noqa: F401
 from infra.postgres import schema_costs as _costs  # noqa: F401
 from infra.postgres import schema_groups as _groups  # noqa: F401
 from infra.postgres import schema_imports as _imports  # noqa: F401
+from infra.postgres import schema_keys as _keys  # noqa: F401
 from infra.postgres import schema_lanes as _lanes  # noqa: F401
 from infra.postgres import schema_people as _people  # noqa: F401
 from infra.postgres import schema_queues as _queues  # noqa: F401

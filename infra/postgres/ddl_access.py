@@ -31,7 +31,7 @@ HIDDEN = {
 }
 
 #: Tables of which a session sees nothing, however it is bound.
-CLOSED = {"account_sessions", "invitations"}
+CLOSED = {"account_keys", "account_sessions", "invitations"}
 
 #: Tables that operators add to and never change.
 APPEND_ONLY = ("operator_actions", "audit_chain")

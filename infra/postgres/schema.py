@@ -117,6 +117,8 @@ accounts = Table(
     moment_column("created_at", nullable=False, default_now=True),
     # Whether operators may look at it as its people do: at any time, each time with leave, or never.
     Column("assume_policy", Text, nullable=False, server_default="allowed"),
+    # Its erasure has begun: it goes, with all that it has.
+    moment_column("erasing_at"),
     CheckConstraint("length(name) BETWEEN 1 AND 200", name="name_length"),
     CheckConstraint("assume_policy IN ('allowed', 'approval', 'off')", name="assume_policy"),
 )

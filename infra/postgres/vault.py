@@ -15,6 +15,7 @@ from contextlib import closing
 
 import psycopg
 
+from infra.postgres.account_keys import AccountKeys, Sealed
 from infra.postgres.connect import DatabaseUnreachable, connect, unreachable
 from infra.postgres.connections import context, read_connection
 from infra.postgres.statements import statement
@@ -36,17 +37,17 @@ class Vault:
 
     def __init__(self, url: str, keyring: Keyring, *, wait_seconds: float = WAIT_SECONDS) -> None:
         self._url = url
-        self._keyring = keyring
+        self._keys = AccountKeys(keyring)
         self._wait_seconds = wait_seconds
 
-    def open(self, connection_id: int, sealed: bytes) -> dict[str, str]:
+    def open(self, connection_id: int, sealed: Sealed) -> dict[str, str]:
         """What was sealed for this connection.
 
         Raises:
             CredentialError: it does not open.
         """
         try:
-            opened: dict[str, str] = json.loads(self._keyring.open(sealed, context=context(connection_id)))
+            opened: dict[str, str] = json.loads(self._keys.open(sealed, context=context(connection_id)))
         except SecretError as error:
             raise CredentialError(f"the credentials of connection {connection_id} cannot be opened: {error}") from error
         return opened
@@ -88,16 +89,18 @@ class Vault:
             if row is None:
                 raise PermanentError(f"connection {connection_id} was deleted")
             # By content, for it may have been sealed anew under another key. An earlier try may have stored ours.
-            stored = self.open(connection_id, row[0])
+            account_id, credentials, wrapped_key = row
+            stored = self.open(connection_id, Sealed(account_id, credentials, wrapped_key))
             if stored != known:
                 return stored
-            sealed = self._keyring.seal(json.dumps(dict(made)).encode(), context=context(connection_id))
+            value = json.dumps(dict(made)).encode()
+            sealed = self._keys.seal(connection, account_id, value, context=context(connection_id))
             connection.execute(statement("store_credentials"), {"id": connection_id, "credentials": sealed})
             return made
 
 
-def _read(connection: psycopg.Connection, connection_id: int) -> bytes:
+def _read(connection: psycopg.Connection, connection_id: int) -> Sealed:
     try:
-        return read_connection(connection, connection_id).credentials
+        return read_connection(connection, connection_id).sealed
     except NotFound as error:
         raise PermanentError(error.message) from error

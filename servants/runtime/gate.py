@@ -18,6 +18,7 @@ import psycopg
 
 from infra.logs import get_logger
 from infra.postgres import breakers, incidents
+from infra.postgres.account_keys import Sealed
 from infra.postgres.breakers import Attempt, connection_scope, provider_scope
 from infra.postgres.budgets import declare_budgets
 from infra.postgres.connect import Database, DatabaseUnreachable
@@ -58,7 +59,13 @@ class Opened(NamedTuple):
     provider: str
     name: str
     config: Any
-    sealed: bytes
+    credentials: bytes
+    wrapped_key: bytes | None
+
+    @property
+    def sealed(self) -> Sealed:
+        """The credentials as the vault opens them."""
+        return Sealed(self.account_id, self.credentials, self.wrapped_key)
 
 
 @dataclass(slots=True)
@@ -104,7 +111,7 @@ class Gate:
         rows = self._database.fetch("open_gate", params)
         if not rows:
             raise PermanentError(_no_connection(job.account_id, connection_id))
-        opened, budgets, obstacles = Opened(*rows[0][:6]), rows[0][6], rows[0][7]
+        opened, budgets, obstacles = Opened(*rows[0][:7]), rows[0][7], rows[0][8]
         passage = Passage(opened.id, find_provider(opened.provider), Attempt(job.id, job.attempt))
         self._pass([_obstacle(row) for row in obstacles], passage)
         self._remember(passage)

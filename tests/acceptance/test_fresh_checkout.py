@@ -42,6 +42,7 @@ DEMO = {
 }
 
 TYPES = (
+    "account.erase",
     "calendar.sync",
     "email.backfill",
     "email.sync",

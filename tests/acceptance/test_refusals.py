@@ -63,7 +63,7 @@ def test_an_unknown_type(retinue: Product) -> None:
     said = retinue.refusal("jobs", "enqueue", "calendar.sink", "{}", status=BAD_INPUT)
     assert said == (
         "Error: Unknown job type 'calendar.sink'. Did you mean 'calendar.sync'? "
-        "Known types: calendar.sync, email.backfill, email.sync, email.watch, salesforce.backfill, "
+        "Known types: account.erase, calendar.sync, email.backfill, email.sync, email.watch, salesforce.backfill, "
         "salesforce.formulas, salesforce.reconcile, salesforce.sync, system.bulk, system.echo, system.sleep.\n"
     )
     assert "'no.such'" in retinue.refusal("servant", "no.such", status=MISCONFIGURED)

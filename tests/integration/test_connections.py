@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from infra.keys import Key
+from infra.postgres.account_keys import AccountKeys
 from infra.postgres.accounts import InvalidName, add_account, find_account, list_accounts
 from infra.postgres.calendar_connections import add_caldav_connection
 from infra.postgres.connections import (
@@ -50,9 +51,9 @@ def test_credentials_are_sealed_for_their_connection(sql: psycopg.Connection, ac
 
     sealed = read_connection(sql, identity)
     assert b"hunter2" not in sealed.credentials
-    assert KEYRING.open(sealed.credentials, context=context(identity)) == b'{"password": "hunter2"}'
+    assert AccountKeys(KEYRING).open(sealed.sealed, context=context(identity)) == b'{"password": "hunter2"}'
     with pytest.raises(SecretError):
-        KEYRING.open(sealed.credentials, context=context(identity + 1))
+        AccountKeys(KEYRING).open(sealed.sealed, context=context(identity + 1))
 
 
 def test_a_connection_opens_with_its_key_alone(sql: psycopg.Connection, account: int) -> None:
@@ -103,9 +104,9 @@ def test_an_interval_that_cannot_be_used_makes_nothing(
 def test_an_update_replaces_address_and_credentials(sql: psycopg.Connection, account: int) -> None:
     identity = add_connection(sql, KEYRING, caldav(account))
 
-    update_connection(sql, OTHER, identity, config={"url": "https://other.example/"}, credentials={"password": "new"})
+    update_connection(sql, KEYRING, identity, config={"url": "https://other.example/"}, credentials={"password": "new"})
 
-    opened = open_connection(sql, OTHER, identity)
+    opened = open_connection(sql, KEYRING, identity)
     assert (opened.config, opened.credentials) == ({"url": "https://other.example/"}, {"password": "new"})
 
 

@@ -242,6 +242,16 @@ def test_a_retired_key_is_told(configure: Configure, sql: psycopg.Connection) ->
     assert statuses == [Status.OK, Status.WARNING]
 
 
+def test_credentials_of_the_former_form_are_told(configure: Configure, sql: psycopg.Connection) -> None:
+    add_sealed(sql, KEY)
+    sealed = Keyring(Key.parse(KEY)).seal(b"{}", context="connection:1")
+    assert sql.execute("UPDATE connections SET credentials = %s WHERE id = 1", (sealed,)).rowcount == 1
+
+    good, former = found(configure(), "secret key")
+    assert (good.status, former.status) == (Status.OK, Status.WARNING)
+    assert former.sentence.startswith("1 connection sealed in the former way")
+
+
 def test_no_key_at_all(configure: Configure) -> None:
     assert only(configure(secret_key=None), "secret key").status is Status.FAILED
 

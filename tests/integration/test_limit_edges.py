@@ -22,6 +22,8 @@ from tests.support.factories import ECHO, add_account, add_servant, run_jobs
 from tests.support.race import in_background, wait_until_blocked
 from tests.support.runtime import AT_ONCE, House, open_house
 
+KEYRING = Keyring(generate_key())
+
 
 @pytest.fixture
 def house(database_url: str, sql: psycopg.Connection) -> Iterator[House]:
@@ -91,8 +93,8 @@ def test_a_call_that_would_give_calls_back_is_refused(house: House) -> None:
 
 @pytest.fixture
 def connection_ids(sql: psycopg.Connection) -> list[int]:
-    account_id, keyring = add_account(sql), Keyring(generate_key())
-    return [connect_customer(sql, keyring, "http://x", account_id=account_id, name=name) for name in ("one", "two")]
+    account_id = add_account(sql)
+    return [connect_customer(sql, KEYRING, "http://x", account_id=account_id, name=name) for name in ("one", "two")]
 
 
 def refused(connection_id: int) -> Park:
@@ -161,8 +163,7 @@ def test_who_mends_a_connection_waits_for_who_opens_its_incident(
     def mend() -> None:
         with psycopg.connect(database_url) as person:
             if mends:
-                keyring = Keyring(generate_key())
-                update_connection(person, keyring, connection_ids[0], config={}, credentials={"password": "new"})
+                update_connection(person, KEYRING, connection_ids[0], config={}, credentials={"password": "new"})
             else:
                 mark_active(person, connection_ids[0])
 

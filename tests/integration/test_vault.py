@@ -13,7 +13,7 @@ from infra.postgres import vault as vaults
 from infra.postgres.accounts import add_account
 from infra.postgres.connect import DatabaseUnreachable
 from infra.postgres.connections import NewConnection, add_connection, mark_active, open_connection, update_connection
-from infra.postgres.reseal import reseal_connections
+from infra.postgres.rotation import rotate
 from infra.postgres.vault import APPLICATION_NAME, Vault
 from infra.secrets import Keyring
 from retinue import AsyncJob, Completed, Job, Outcome, ServantType, servant
@@ -155,7 +155,7 @@ def test_a_rotation_of_the_key_meanwhile_loses_nothing(database_url: str, sql: p
     rotated = Keyring(generate_key(), (KEYRING.current,))
 
     def renewal(_known: Credentials) -> Credentials:
-        assert reseal_connections(sql, rotated).resealed == 1
+        assert rotate(sql, rotated).keys == 1
         return {"token": "second"}
 
     assert Vault(database_url, rotated).renew(one, renewal) == {"token": "second"}

@@ -88,7 +88,7 @@ class CountedConnection(psycopg.Connection[Any]):
     counts: ClassVar[Counter[str]] = Counter()
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> psycopg.Cursor[Any]:
-        CountedConnection.counts[_name_of(query)] += 1
+        CountedConnection.counts[_name_of(query) if isinstance(query, bytes) else "other"] += 1
         return super().execute(query, params, **options)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.keys import readable_by_others
-from infra.secrets import Key, Keyring, SecretError, generate_key, read_key_file, write_key_file
+from infra.secrets import Key, Keyring, SecretError, generate_key, has_bare_form, read_key_file, write_key_file
 from infra.settings import Settings
 from retinue.errors import ConfigurationError
 
@@ -20,6 +20,7 @@ OLD = Key("k-old", bytes(range(32)))
 NEW = Key("k-new", bytes(range(32, 64)))
 VALUE = b'{"password": "hunter2"}'
 PLACE = "connection:7"
+OWNER = "account:7"
 
 
 @pytest.fixture(autouse=True)
@@ -127,30 +128,86 @@ class TestRefusing:
         assert issubclass(SecretError, ConfigurationError)
 
 
-class TestRotation:
-    def test_moves_a_value_to_the_current_key_and_leaves_it_as_it_is(self, keyring: Keyring) -> None:
-        sealed = Keyring(OLD).seal(VALUE, context=PLACE)
-        assert keyring.needs_reseal(sealed)
+class TestDataKeys:
+    @settings(max_examples=50, deadline=None)
+    @given(value=st.binary(max_size=200), place=st.text(max_size=30))
+    def test_what_is_sealed_opens_again(self, value: bytes, place: str) -> None:
+        keyring = Keyring(NEW)
+        wrapped = keyring.new_data_key(context=OWNER)
+        sealed = keyring.unwrap(wrapped, context=OWNER).seal(value, context=place)
+        assert has_bare_form(sealed)
+        assert keyring.unwrap(wrapped, context=OWNER).open(sealed, context=place) == value
 
-        moved = keyring.reseal(sealed, context=PLACE)
-
-        assert not keyring.needs_reseal(moved)
-        assert Keyring(NEW).open(moved, context=PLACE) == VALUE
-        assert moved[-(12 + len(VALUE) + 16) :] == sealed[-(12 + len(VALUE) + 16) :]
+    def test_every_altered_byte_is_noticed(self, keyring: Keyring) -> None:
+        wrapped = keyring.new_data_key(context=OWNER)
+        data_key = keyring.unwrap(wrapped, context=OWNER)
+        sealed = data_key.seal(VALUE, context=PLACE)
+        for position in range(len(sealed)):
+            altered = bytearray(sealed)
+            altered[position] ^= 1
+            with pytest.raises(SecretError):
+                data_key.open(bytes(altered), context=PLACE)
+        for position in range(len(wrapped)):
+            altered = bytearray(wrapped)
+            altered[position] ^= 1
+            with pytest.raises(SecretError):
+                keyring.unwrap(bytes(altered), context=OWNER)
+        for length in range(len(wrapped)):
+            with pytest.raises(SecretError):
+                keyring.unwrap(wrapped[:length], context=OWNER)
         with pytest.raises(SecretError):
-            Keyring(OLD).open(moved, context=PLACE)
+            keyring.unwrap(wrapped + b"\0", context=OWNER)
+
+    def test_it_opens_at_its_own_place_with_its_own_key_only(self, keyring: Keyring) -> None:
+        wrapped, others = (keyring.new_data_key(context=OWNER) for _ in range(2))
+        sealed = keyring.unwrap(wrapped, context=OWNER).seal(VALUE, context=PLACE)
+        with pytest.raises(SecretError, match="data key of its account"):
+            keyring.unwrap(wrapped, context=OWNER).open(sealed, context="connection:8")
+        with pytest.raises(SecretError, match="data key of its account"):
+            keyring.unwrap(others, context=OWNER).open(sealed, context=PLACE)
+        with pytest.raises(SecretError):
+            keyring.unwrap(wrapped, context="account:8")
+
+    def test_the_two_forms_of_values_do_not_mix(self, keyring: Keyring) -> None:
+        data_key = keyring.unwrap(keyring.new_data_key(context=OWNER), context=OWNER)
+        with pytest.raises(SecretError):
+            keyring.open(data_key.seal(VALUE, context=PLACE), context=PLACE)
+        with pytest.raises(SecretError):
+            data_key.open(keyring.seal(VALUE, context=PLACE), context=PLACE)
+
+    def test_no_repr_shows_it(self, keyring: Keyring) -> None:
+        data_key = keyring.unwrap(keyring.new_data_key(context=OWNER), context=OWNER)
+        assert repr(data_key.material) not in repr(data_key)
+
+
+class TestRotation:
+    def test_wraps_a_data_key_anew_and_leaves_what_it_sealed(self, keyring: Keyring) -> None:
+        wrapped = Keyring(OLD).new_data_key(context=OWNER)
+        sealed = Keyring(OLD).unwrap(wrapped, context=OWNER).seal(VALUE, context=PLACE)
+        assert not keyring.is_current(wrapped, context=OWNER)
+
+        moved = keyring.rewrap(wrapped, context=OWNER)
+
+        assert keyring.is_current(moved, context=OWNER)
+        assert Keyring(NEW).unwrap(moved, context=OWNER).open(sealed, context=PLACE) == VALUE
+        with pytest.raises(SecretError):
+            Keyring(OLD).unwrap(moved, context=OWNER)
+
+    def test_tells_of_a_value_that_carries_its_own_data_key(self, keyring: Keyring) -> None:
+        assert not keyring.is_current(Keyring(OLD).seal(VALUE, context=PLACE), context=PLACE)
+        assert keyring.is_current(keyring.seal(VALUE, context=PLACE), context=PLACE)
 
     def test_refuses_what_does_not_open(self, keyring: Keyring) -> None:
-        sealed = bytearray(Keyring(OLD).seal(VALUE, context=PLACE))
+        wrapped = bytearray(Keyring(OLD).new_data_key(context=OWNER))
         with pytest.raises(SecretError):
-            keyring.reseal(bytes(sealed), context="connection:8")
-        sealed[-1] ^= 1
+            keyring.rewrap(bytes(wrapped), context="account:8")
+        wrapped[-1] ^= 1
         with pytest.raises(SecretError):
-            keyring.reseal(bytes(sealed), context=PLACE)
+            keyring.rewrap(bytes(wrapped), context=OWNER)
 
     def test_asking_about_nonsense_is_an_error(self, keyring: Keyring) -> None:
         with pytest.raises(SecretError):
-            keyring.needs_reseal(b"nonsense")
+            keyring.is_current(b"nonsense", context=OWNER)
 
 
 class TestKeys:

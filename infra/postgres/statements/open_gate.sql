@@ -1,6 +1,6 @@
 SELECT
     connections.id, connections.account_id, connections.provider, connections.name, connections.config,
-    connections.credentials,
+    connections.credentials, account_keys.wrapped AS wrapped_key,
     (
         SELECT coalesce(jsonb_agg(jsonb_build_array(window_seconds, call_limit, reserve, source)), '[]')
         FROM budgets
@@ -40,4 +40,5 @@ SELECT
         ) AS obstacle
     ) AS obstacles
 FROM connections
+LEFT JOIN account_keys ON account_keys.account_id = connections.account_id
 WHERE connections.id = %(connection_id)s AND connections.account_id = %(account_id)s

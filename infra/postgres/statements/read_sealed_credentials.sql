@@ -1,1 +1,6 @@
-SELECT id, credentials FROM connections WHERE id > %(after)s ORDER BY id LIMIT %(limit)s
+SELECT connections.id, connections.account_id, connections.credentials, account_keys.wrapped
+FROM connections
+LEFT JOIN account_keys ON account_keys.account_id = connections.account_id
+WHERE connections.id > %(after)s
+ORDER BY connections.id
+LIMIT %(limit)s

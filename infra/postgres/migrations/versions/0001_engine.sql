@@ -44,6 +44,7 @@ CREATE TABLE accounts (
     name TEXT NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     assume_policy TEXT DEFAULT 'allowed' NOT NULL,
+    erasing_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT accounts_pkey PRIMARY KEY (id),
     CONSTRAINT accounts_name_length CHECK (length(name) BETWEEN 1 AND 200),
     CONSTRAINT accounts_assume_policy CHECK (assume_policy IN ('allowed', 'approval', 'off')),
@@ -690,6 +691,14 @@ CREATE TABLE servants (
     CONSTRAINT servants_request_has_time CHECK ((request IS NULL) = (requested_at IS NULL))
 )
  WITH (fillfactor = 50);
+
+CREATE TABLE account_keys (
+    account_id BIGINT NOT NULL,
+    wrapped BYTEA NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT account_keys_pkey PRIMARY KEY (account_id),
+    CONSTRAINT account_keys_account_id_fkey FOREIGN KEY(account_id) REFERENCES accounts (id) ON DELETE CASCADE
+);
 
 CREATE TABLE anomaly_accounts (
     anomaly_id BIGINT NOT NULL,
@@ -1934,6 +1943,10 @@ ALTER TABLE imports ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY imports_operators ON imports TO retinue_operator USING (true) WITH CHECK (true);
 
+ALTER TABLE account_keys ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY account_keys_operators ON account_keys TO retinue_operator USING (true) WITH CHECK (true);
+
 ALTER TABLE api_tokens ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY api_tokens_operators ON api_tokens TO retinue_operator USING (true) WITH CHECK (true);
@@ -1942,11 +1955,11 @@ ALTER TABLE account_rollups ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY account_rollups_operators ON account_rollups TO retinue_operator USING (true) WITH CHECK (true);
 
-GRANT SELECT (id, name, created_at, assume_policy) ON accounts TO retinue_account;
+GRANT SELECT (id, name, created_at, assume_policy, erasing_at) ON accounts TO retinue_account;
 
 CREATE POLICY accounts_current_account ON accounts TO retinue_account USING (id = (SELECT current_account()));
 
-GRANT SELECT (id, name, created_at, assume_policy) ON accounts TO retinue_masks;
+GRANT SELECT (id, name, created_at, assume_policy, erasing_at) ON accounts TO retinue_masks;
 
 CREATE POLICY accounts_assumed_account ON accounts TO retinue_masks USING (id = (SELECT assumed_account()));
 
@@ -2292,7 +2305,7 @@ GRANT USAGE, CREATE ON SCHEMA masked TO retinue_masks;
 
 GRANT USAGE ON SCHEMA masked TO retinue_assumed;
 
-CREATE VIEW masked.accounts AS SELECT source.id, source.name, source.created_at, source.assume_policy FROM public.accounts AS source;
+CREATE VIEW masked.accounts AS SELECT source.id, source.name, source.created_at, source.assume_policy, source.erasing_at FROM public.accounts AS source;
 
 ALTER VIEW masked.accounts OWNER TO retinue_masks;
 

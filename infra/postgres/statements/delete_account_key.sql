@@ -1,0 +1,1 @@
+DELETE FROM account_keys WHERE account_id = %(account_id)s

@@ -1,0 +1,5 @@
+SELECT id, attempt
+FROM jobs
+WHERE account_id = %(account_id)s AND state = 'running'
+ORDER BY id
+LIMIT %(limit)s
