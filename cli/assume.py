@@ -11,7 +11,7 @@ from cli.noted import note
 from cli.params import json_option
 
 
-@click.command()
+@click.command(short_help="Ask to see an account as its own people do.")
 @click.argument("account", metavar="ACCOUNT")
 @click.option("--reason", required=True, help="Why; the account's admins and the audit show it.")
 @click.option("--ticket", metavar="URL", help="A link to what it is about.")

@@ -47,7 +47,7 @@ def list_members(account: str, as_json: bool) -> None:
     print_table(found, columns, empty="Nobody. `retinue members invite` invites somebody.")
 
 
-@members.command("invite")
+@members.command("invite", short_help="Invite somebody of an account.")
 @_ACCOUNT
 @click.option("--email", required=True, help="Their address, by which they sign in.")
 @click.option("--name", required=True, help="What they are called.")

@@ -35,6 +35,7 @@ from manager.charts.reader import WorkReader
 from manager.connections import connections_blueprint
 from manager.cost import cost_blueprint
 from manager.deps import Deps
+from manager.erasure import erasure_blueprint
 from manager.errors import answer_errors
 from manager.groups import groups_blueprint
 from manager.health import health_blueprint
@@ -112,6 +113,7 @@ def _blueprints(deps: Deps) -> Iterator[Blueprint]:
     yield tokens_blueprint(deps)
     yield visits_blueprint(deps)
     yield account_members_blueprint(deps)
+    yield erasure_blueprint(deps)
     yield account_blueprint(deps)
     yield page_blueprint()
 

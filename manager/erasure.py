@@ -1,29 +1,47 @@
-"""Erasing an account, as an admin orders it."""
+"""Erasing an account, as an admin orders it: its name is typed anew, and a job does the rest."""
 
 from __future__ import annotations
 
-from werkzeug.exceptions import Forbidden
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.exceptions import BadRequest
+from werkzeug.wrappers import Response
 
-from infra.postgres.erasure_orders import order_erasure
-from infra.roles import Role
+from infra.permissions import Permission
+from infra.postgres.accounts import find_account
+from infra.postgres.erasure_orders import NameDiffers, order_erasure
 from manager.acting import acting
 from manager.audit import actor
 from manager.deps import Deps
-from manager.roles import User
+from manager.roles import current_user, requires
+
+#: The longest reason, in characters.
+MAX_REASON = 500
 
 
-def erase_account(deps: Deps, user: User, account_id: int, *, typed_name: str, reason: str) -> int:
-    """Order that the account is erased; returns the ID of the job that does it.
+def erasure_blueprint(deps: Deps) -> Blueprint:
+    """`/accounts/7/erase`."""
+    blueprint = Blueprint("erasure", __name__, url_prefix="/accounts/<int:account_id>/erase")
 
-    Only within a request, whose address is noted. `reason` stays in the audit for good, so it names nobody.
+    @blueprint.get("")
+    @requires(Permission.ACCOUNT_ERASE)
+    def form(account_id: int) -> str:
+        with deps.database.transaction() as connection:
+            account = find_account(connection, str(account_id))
+        return render_template("accounts/erase.html", account=account, max_reason=MAX_REASON)
 
-    Raises:
-        Forbidden: the user is no admin.
-        NotFound: there is no such account.
-        NameDiffers: `typed_name` is not its name; nothing was erased.
-        NotAllowed: its erasure is under way; names the job.
-    """
-    if not user.may(Role.ADMIN):
-        raise Forbidden(f"This needs the role {Role.ADMIN}; yours is {user.role}.")
-    with acting(deps) as connection:
-        return order_erasure(connection, actor(user), account_id, reason=reason, typed_name=typed_name)
+    @blueprint.post("")
+    @requires(Permission.ACCOUNT_ERASE)
+    def erase(account_id: int) -> Response:
+        reason, name = request.form.get("reason", "").strip(), request.form.get("name", "")
+        if not 1 <= len(reason) <= MAX_REASON:
+            raise BadRequest("Say why it is erased. The reason stays in the audit, so it names nobody.")
+        try:
+            with acting(deps) as connection:
+                who = actor(current_user())
+                job = order_erasure(connection, who, account_id, reason=reason, typed_name=name)
+        except NameDiffers:
+            raise BadRequest("That is not the account's name: nothing was erased.") from None
+        flash(f"Job {job} erases the account.", "good")
+        return redirect(url_for("jobs.page", job_id=job), 303)
+
+    return blueprint

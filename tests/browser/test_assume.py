@@ -23,7 +23,10 @@ PASSWORD = "correct horse battery"
 REFUSED = "the server refused the login of 'office@kestrel.example': AUTHENTICATIONFAILED"
 
 #: Pages of the account, for looking at each.
-PAGES = ("", "/people", "/people/{person}", "/opportunities", "/contacts", "/members", "/visits", "/search?q=harb")
+PAGES = (
+    *("", "/connections/{mail}", "/people", "/people/{person}", "/search?q=harb", "/members", "/visits"),
+    *("/opportunities", "/opportunities/{org}/{opportunity}", "/contacts", "/contacts/{org}/{contact}"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,16 @@ def kestrel(site: Site) -> LargeAccount:
     )
     join_member(site.sql, invitation.secret, password_hash=hash_password(PASSWORD, name="ada"))
     return made
+
+
+def records(site: Site, kestrel: LargeAccount) -> dict[str, str]:
+    """The IDs of an opportunity and of a contact."""
+    found = site.sql.execute(
+        "SELECT DISTINCT ON (kind) lower(kind), external_id FROM records"
+        " WHERE connection_id = %s AND kind IN ('Opportunity', 'Contact') AND deleted_at IS NULL",
+        (kestrel.org,),
+    )
+    return dict(found.fetchall())
 
 
 def assume(page: Page, kestrel: LargeAccount) -> None:
@@ -115,14 +128,15 @@ def test_the_customers_own_pages_show_what_is_theirs(signed_in: SignedIn, kestre
 @pytest.mark.parametrize(("size", "dark"), [((1280, 800), False), (NARROW, True)])
 @pytest.mark.parametrize("masked", [False, True])
 def test_the_pages_have_room_and_can_be_used_by_everybody(
-    signed_in: SignedIn, kestrel: LargeAccount, size: tuple[int, int], dark: bool, masked: bool
+    site: Site, signed_in: SignedIn, kestrel: LargeAccount, size: tuple[int, int], dark: bool, masked: bool
 ) -> None:
     page = signed_in(Role.OPERATOR, own=True, size=size, dark=dark)
     if masked:
         assume(page, kestrel)
     else:
         sign_in(page)
+    words = {"mail": kestrel.mail, "org": kestrel.org, "person": kestrel.people[0], **records(site, kestrel)}
     for path in (*PAGES, "/connect") if not masked else PAGES:
-        page.goto("/account" + path.format(person=kestrel.people[0]))
+        page.goto("/account" + path.format(**words))
         assert_accessible(page)
         assert_has_room(page)

@@ -12,7 +12,7 @@ from tests.support.manager_server import AwayDatabase, manager_app
 
 #: What is about a person's own session, about who may do what, or a person's view of an account: for people alone.
 FOR_PEOPLE = re.compile(
-    r"/(sign-in|sign-out|you|people|tokens|preferences|oidc|account|visits|accounts/{}/(assume|members))\b"
+    r"/(sign-in|sign-out|you|people|tokens|preferences|oidc|account|visits|accounts/{}/(assume|erase|members))\b"
 )
 
 #: Where the counterpart is not the same address with the same method.

@@ -1,47 +1,36 @@
-"""An admin has an account erased: the manager's part of it."""
+"""Erasing an account from its page."""
 
 from __future__ import annotations
 
 import psycopg
 import pytest
 from flask import Flask
-from werkzeug.exceptions import Forbidden
 
 from infra.postgres.accounts import add_account
 from infra.postgres.connect import Database
-from infra.postgres.erasure_orders import NameDiffers
-from infra.queues.memory import MemoryQueues
 from infra.roles import Role
-from infra.settings import load_settings
-from manager.deps import Deps
-from manager.erasure import erase_account
-from manager.live.hub import LiveHub
-from manager.refusals import Refusals
-from manager.remembered import Remembered
-from manager.roles import User
-from retinue.clock import SystemClock
-
-ADMIN, OPERATOR = (User(None, role, role) for role in (Role.ADMIN, Role.OPERATOR))
+from tests.support.manager_server import USER, form_token, manager_app, signed_in
 
 
 @pytest.fixture
-def deps(database: Database, database_url: str) -> Deps:
-    settings, clock = load_settings(env_file=None, database_url=database_url), SystemClock()
-    hub, refusals = LiveHub(database, clock), Refusals(settings, database, clock)
-    return Deps(settings, database, MemoryQueues(), clock, hub, Remembered(clock), refusals)
+def app(database: Database) -> Flask:
+    return manager_app(database)
 
 
-def test_an_admin_who_types_the_name_may(deps: Deps, sql: psycopg.Connection) -> None:
+def test_an_admin_who_types_the_name_may(app: Flask, sql: psycopg.Connection) -> None:
     account_id = add_account(sql, "Ada").id
-    with Flask(__name__).test_request_context(environ_base={"REMOTE_ADDR": "192.0.2.7"}):
-        with pytest.raises(Forbidden):
-            erase_account(deps, OPERATOR, account_id, typed_name="Ada", reason="x")
-        with pytest.raises(NameDiffers):
-            erase_account(deps, ADMIN, account_id, typed_name="Bo", reason="x")
-        assert sql.execute("SELECT count(*) FROM jobs").fetchone() == (0,)
+    path, form = f"/accounts/{account_id}/erase", {"name": "Ada", "reason": "a letter"}
+    operator, admin = signed_in(app, Role.OPERATOR), signed_in(app)
+    assert operator.post(path, data={**form, "csrf_token": form_token(operator)}).status_code == 403
+    token = {"csrf_token": form_token(admin)}
+    for wrong in ({"name": "Bo"}, {"reason": " "}):
+        assert admin.post(path, data={**form, **wrong, **token}).status_code == 400
+    assert sql.execute("SELECT count(*) FROM jobs").fetchone() == (0,)
 
-        job = erase_account(deps, ADMIN, account_id, typed_name="Ada", reason="x")
+    assert "Nothing brings it back" in admin.get(path).text
+    answer = admin.post(path, data={**form, **token})
 
-    assert sql.execute("SELECT id FROM jobs").fetchall() == [(job,)]
-    noted = sql.execute("SELECT actor_name, action, address FROM operator_actions").fetchall()
-    assert noted == [("admin", "account.erase", "192.0.2.7")]
+    ((job,),) = sql.execute("SELECT id FROM jobs").fetchall()
+    assert answer.headers["Location"] == f"/jobs/{job}"
+    noted = sql.execute("SELECT actor_name FROM operator_actions WHERE action = 'account.erase'").fetchall()
+    assert noted == [(USER,)]

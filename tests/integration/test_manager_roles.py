@@ -33,7 +33,7 @@ PUBLIC = {
 }
 
 #: Whose pages and actions are for admins.
-FOR_ADMINS = {"account_members", "people", "tokens"}
+FOR_ADMINS = {"account_members", "erasure", "people", "tokens"}
 
 #: What everybody who has signed in may change: what is theirs alone.
 OWN = {"auth.sign_out", "preferences.theme", "you.end_others", "you.end_session", "you.password"}

@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, 
 
 from infra.postgres.connect import Database
 from infra.roles import Role
+from infra.secrets import generate_key
 from retinue.testing.lent_database import LentDatabase
 from tests.support.chromium import FLAGS, chromium
 from tests.support.manager_server import manager_app, serving
@@ -94,7 +95,7 @@ def site(lent_database: LentDatabase) -> Iterator[Site]:
         database = Database(url, application_name="tests", max_connections=4, away_seconds=2)
         stack.callback(database.close)
         sql = stack.enter_context(psycopg.connect(url, autocommit=True))
-        app = manager_app(database)
+        app = manager_app(database, secret_key=generate_key().render())
         yield Site(stack.enter_context(serving(app)), app, database, sql)
 
 

@@ -266,4 +266,29 @@ ELSEWHERE = {
     "jobs.act_on_chosen": "test_jobs.test_it_all_goes_without_a_script",
     "auth.sign_in": "test_people.test_somebody_signs_in_after_a_mistake_and_out",
     "auth.sign_out": "test_people.test_somebody_signs_in_after_a_mistake_and_out",
+    "account.sign_in": "test_assume.test_the_customers_own_pages_show_what_is_theirs",
+    "visits.assume": "test_assume.test_support_finds_the_broken_connection_and_the_customer_sees_the_visit",
+    "visits.leave": "test_assume.test_support_finds_the_broken_connection_and_the_customer_sees_the_visit",
+    **dict.fromkeys(
+        (
+            "account.join",
+            "account.connect_imap",
+            "account.connect_caldav",
+            "account.enter_password",
+            "account.sign_out",
+        ),
+        "test_account.test_somebody_joins_connects_and_signs_out",
+    ),
+    **dict.fromkeys(
+        ("account.invite", "account.change_role", "account.disable_member", "account.enable_member"),
+        "test_account.test_an_admin_invites_and_says_who_may_do_what",
+    ),
+    **dict.fromkeys(
+        ("account.policy", "account.decide", "visits.begin", "visits.unmask_one"),
+        "test_account.test_an_admin_decides_about_a_visit_in_which_one_value_is_unmasked",
+    ),
+    **dict.fromkeys(
+        ("account_members.invite", "erasure.erase"),
+        "test_account.test_an_admin_of_the_installation_invites_the_first_and_erases",
+    ),
 }

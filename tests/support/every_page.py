@@ -42,6 +42,9 @@ WORK: dict[str, tuple[str, ...]] = {
 CUSTOMERS: dict[str, tuple[str, ...]] = {
     "accounts.index": ("/accounts", "/accounts?named=nobody"),
     "accounts.page": ("/accounts/{account}",),
+    "account_members.index": ("/accounts/{account}/members",),
+    "erasure.form": ("/accounts/{account}/erase",),
+    "visits.form": ("/accounts/{account}/assume",),
     "connections.page": ("/connections/{org}", "/connections/{mail}"),
     "connections.confirm_resync": ("/connections/{org}/resync",),
     "incidents.index": ("/incidents",),
@@ -66,6 +69,16 @@ CUSTOMERS: dict[str, tuple[str, ...]] = {
 #: What is no page of its own: the form of those who have not signed in, and what programs and pages ask for.
 NO_PAGES = {
     "auth.sign_in_form": "tests/browser/test_people.py opens it as somebody who has not signed in",
+    **dict.fromkeys(
+        (
+            *("account.connections", "account.connection", "account.people", "account.person", "account.search_page"),
+            *("account.opportunities", "account.opportunity", "account.contacts", "account.contact"),
+            *("account.members", "account.visits", "account.connect_form", "account.sign_in_form"),
+        ),
+        "tests/browser/test_assume.py opens it as somebody of an account and as support",
+    ),
+    "account.join_form": "tests/browser/test_account.py opens it as somebody who was invited",
+    "visits.ask_unmask": "tests/browser/test_account.py opens it in an account",
     "accounts.chart": "figures of a chart",
     "cost.calls": "figures of a chart",
     "charts.figures": "figures of a chart",
