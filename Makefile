@@ -6,7 +6,7 @@ READY := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check bench wheel lock proof-account-pages proof-api proof-manager vendor proof-calendars proof-faults proof-retention proof-browser proof-budget proof-chaos proof-limit proof-mail proof-mailbox proof-order proof-pages proof-records proof-watch proof-weights proof-load proof-salesforce proof-tokens proof-erasure
+.PHONY: help up down test check bench wheel lock proof-account-entries proof-isolation proof-account-pages proof-api proof-manager vendor proof-calendars proof-faults proof-retention proof-browser proof-budget proof-chaos proof-limit proof-mail proof-mailbox proof-order proof-pages proof-records proof-watch proof-weights proof-load proof-salesforce proof-tokens proof-erasure
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,12 @@ proof-manager: $(READY) ## every page and GET of the API with 10,000,000 finishe
 
 proof-account-pages: $(READY) ## what pages of an account ask of 1,000,000 records and messages; ROWS=100000; takes three minutes
 	ROWS=$(or $(ROWS),1000000) $(BIN)/python -m pytest tests/integration/test_account_pages_at_scale.py -m proof -s $(PYTEST)
+
+proof-account-entries: $(READY) ## no page of an assumed account goes without its entry while managers are killed; KILLS=10 SEED=7; takes minutes
+	KILLS=$(or $(KILLS),60) SEED=$(or $(SEED),1) $(BIN)/python -m pytest tests/integration/test_account_entries.py -m proof -s $(PYTEST)
+
+proof-isolation: $(READY) ## 10,000 random reads by members and support of two accounts that hold the same; takes a minute
+	$(BIN)/python -m pytest tests/integration/test_account_isolation.py -m proof $(PYTEST)
 
 proof-calendars: $(READY) ## calendar.sync exact through 50 x 1,000 changes and kills; SEEDS=4 SEED=7 CHANGES=200; takes hours
 	SEEDS=$(or $(SEEDS),50) SEED=$(or $(SEED),1) CHANGES=$(or $(CHANGES),1000) $(BIN)/python -m pytest tests/faults/test_calendar_changes.py -m proof -s $(PYTEST)
