@@ -79,8 +79,7 @@ def remove_connection(connection: psycopg.Connection, keyring: Keyring, removal:
     """
     params = _params(removal.connection_id, removal.account_id)
     with connection.transaction():
-        connection.execute(_DROP_SCHEDULES, params)
-        strip_connection(connection, keyring, removal.connection_id)
+        stop_connection(connection, keyring, removal.connection_id, removal.account_id)
     # A job that is made from now on has nothing to sign in with, and one that has begun before is met here.
     _end_jobs(connection, params)
     for table, rows in delete_data(connection, removal.connection_id, removal.account_id):
@@ -93,6 +92,16 @@ def remove_connection(connection: psycopg.Connection, keyring: Keyring, removal:
         connection.execute("DELETE FROM breakers WHERE scope = %s", (connection_scope(removal.connection_id),))
         release_holds(connection, list(HoldKind), scope=connection_scope(removal.connection_id))
         release_holds(connection, list(HoldKind), lane=connection_lane(removal.connection_id))
+
+
+def stop_connection(connection: psycopg.Connection, keyring: Keyring, connection_id: int, account_id: int) -> None:
+    """Let nothing begin over it any more: its schedules go, and its credentials.
+
+    Raises:
+        NotFound: there is no such connection.
+    """
+    connection.execute(_DROP_SCHEDULES, _params(connection_id, account_id))
+    strip_connection(connection, keyring, connection_id)
 
 
 def _end_jobs(connection: psycopg.Connection, params: dict[str, object]) -> None:

@@ -12,10 +12,12 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from infra.permissions import Permission
+from infra.postgres.account_view.connections import view_connection
 from infra.postgres.calendar_connections import add_caldav_connection
 from infra.postgres.connection_actions import try_now
 from infra.postgres.connections import NewConnection, read_connection, update_connection
 from infra.postgres.mail_connections import add_imap_connection
+from infra.postgres.removal_orders import order_removal
 from infra.secrets import Keyring
 from manager.account.acts import acting_member
 from manager.account.principals import current_principal
@@ -56,6 +58,8 @@ def add_connecting(blueprint: Blueprint, deps: Deps) -> None:
             raise BadRequest("The address of a calendar server begins with https://.")
         return _connect(deps, add_caldav_connection, "caldav", host, {"url": url, "username": _text("username")})
 
+    _add_disconnecting(blueprint, deps)
+
     @blueprint.post("/connections/<int:connection_id>/password")
     @requires(Permission.OWN_RULE)
     def enter_password(connection_id: int) -> Response:
@@ -68,6 +72,27 @@ def add_connecting(blueprint: Blueprint, deps: Deps) -> None:
             try_now(connection, connection_id)
             note("connection.password", "connection", connection_id)
         return _shown(deps, connection_id, "The password is kept, and tried with a sync that begins now.")
+
+
+def _add_disconnecting(blueprint: Blueprint, deps: Deps) -> None:
+    @blueprint.get("/connections/<int:connection_id>/disconnect")
+    @requires(Permission.OWN_RULE)
+    def confirm_disconnect(connection_id: int) -> str:
+        principal = current_principal()
+        with deps.accounts.session(principal) as bound:
+            found = view_connection(bound, principal.account_id, connection_id)
+        return account_page("account/disconnect.html", shown={"connection": [connection_id]}, line=found.connection)
+
+    @blueprint.post("/connections/<int:connection_id>/disconnect")
+    @requires(Permission.OWN_RULE)
+    def disconnect(connection_id: int) -> Response:
+        with acting_member(deps) as (connection, note):
+            keyring = Keyring.from_settings(deps.settings)
+            job = order_removal(connection, keyring, current_principal().account_id, connection_id)
+            note("connection.remove", "connection", connection_id, job=job)
+        _ring(deps)
+        flash("It is disconnected. What came over it is being deleted.", "good")
+        return redirect(url_for("account.connections"), 303)
 
 
 def _connect(deps: Deps, add: Any, provider: str, name: str, config: dict[str, Any]) -> Response:

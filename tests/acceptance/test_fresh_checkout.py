@@ -44,6 +44,7 @@ DEMO = {
 TYPES = (
     "account.erase",
     "calendar.sync",
+    "connection.remove",
     "email.backfill",
     "email.sync",
     "email.watch",

@@ -63,8 +63,9 @@ def test_an_unknown_type(retinue: Product) -> None:
     said = retinue.refusal("jobs", "enqueue", "calendar.sink", "{}", status=BAD_INPUT)
     assert said == (
         "Error: Unknown job type 'calendar.sink'. Did you mean 'calendar.sync'? "
-        "Known types: account.erase, calendar.sync, email.backfill, email.sync, email.watch, salesforce.backfill, "
-        "salesforce.formulas, salesforce.reconcile, salesforce.sync, system.bulk, system.echo, system.sleep.\n"
+        "Known types: account.erase, calendar.sync, connection.remove, email.backfill, email.sync, email.watch, "
+        "salesforce.backfill, salesforce.formulas, salesforce.reconcile, salesforce.sync, system.bulk, system.echo, "
+        "system.sleep.\n"
     )
     assert "'no.such'" in retinue.refusal("servant", "no.such", status=MISCONFIGURED)
     assert "'no.such'" in retinue.refusal("supervisor-config", status=BAD_INPUT, RETINUE_SERVANTS="no.such=1")

@@ -29,7 +29,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def types(site: Site) -> None:
-    for job_type in ("email.sync", "email.watch", "calendar.sync", "account.erase"):
+    for job_type in ("email.sync", "email.watch", "calendar.sync", "account.erase", "connection.remove"):
         add_servant(site.sql, job_type=job_type)
 
 
@@ -77,6 +77,9 @@ def test_somebody_joins_connects_and_signs_out(site: Site, signed_in: SignedIn, 
     page.get_by_role("textbox", name="Password").fill("another-word")
     page.get_by_role("button", name="Try it").click()
     expect(page.get_by_text("tried with a sync that begins now")).to_be_visible()
+    page.get_by_role("link", name="Disconnect").click()
+    page.get_by_role("button", name="Disconnect it").click()
+    expect(page.get_by_text("What came over it is being deleted.")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in to your account")).to_be_visible()
 

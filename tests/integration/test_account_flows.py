@@ -18,15 +18,22 @@ from infra.postgres.members import invite_member, list_members
 from infra.postgres.visits import list_visits
 from infra.principal import MemberRole
 from infra.secrets import generate_key
-from tests.support.factories import add_account
+from retinue.testing import run
+from servants.accounts.disconnect import remove
+from tests.support.factories import add_account, add_servant
 from tests.support.manager_server import manager_app, signed_in, token_in
 
 PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
-def app(database: Database) -> Iterator[Flask]:
-    made = manager_app(database, secret_key=generate_key().render())
+def key() -> str:
+    return generate_key().render()
+
+
+@pytest.fixture
+def app(database: Database, key: str) -> Iterator[Flask]:
+    made = manager_app(database, secret_key=key)
     yield made
     made.extensions["accounts"].close()
 
@@ -217,3 +224,52 @@ def test_what_operators_type_is_escaped_for_the_customer(
     page = ada.get("/account/visits").text
     assert "<script>alert(1)" not in page
     assert "&lt;script&gt;alert(1)" in page
+
+
+def test_what_is_disconnected_goes_with_all_that_came_over_it(
+    ada: FlaskClient,
+    sql: psycopg.Connection,
+    account: int,
+    database_url: str,
+    key: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    add_servant(sql, job_type="connection.remove")
+    made = org_of(sql, account)
+    page = f"/account/connections/{made}/disconnect"
+    assert submit(ada, page, page).headers["Location"] == "/account"
+    assert submit(ada, page, page).status_code == 303, "it is one job"
+
+    ((job, payload),) = sql.execute("SELECT id, payload FROM jobs WHERE state = 'pending'").fetchall()
+    assert payload == {"removed": made}
+    assert sql.execute("SELECT count(*) FROM records").fetchone() == (1,)
+    monkeypatch.setenv("RETINUE_DATABASE_URL", database_url)
+    monkeypatch.setenv("RETINUE_SECRET_KEY", key)
+    for rows in (1, 0):
+        outcome = run(remove, payload)
+        assert (outcome.state, outcome.result) == ("completed", {"rows": rows})
+    assert sql.execute("SELECT count(*) FROM connections").fetchone() == (0,)
+    assert sql.execute("SELECT state FROM jobs WHERE id = %s", (job,)).fetchone() == ("pending",)
+
+
+def test_a_connection_of_another_account_is_not_disconnected(ada: FlaskClient, sql: psycopg.Connection) -> None:
+    made = org_of(sql, add_account(sql, "Other"))
+    answer = submit(ada, "/account/members", f"/account/connections/{made}/disconnect")
+    assert answer.status_code == 404
+    assert sql.execute("SELECT credentials FROM connections").fetchone() == (b"sealed",)
+
+
+def org_of(sql: psycopg.Connection, account: int) -> int:
+    """A connection of the account with a record; its ID."""
+    row = sql.execute(
+        "INSERT INTO connections (account_id, provider, name, config, credentials)"
+        " VALUES (%s, 'salesforce', 'org', '{}', 'sealed') RETURNING id",
+        (account,),
+    ).fetchone()
+    assert row is not None
+    sql.execute(
+        "INSERT INTO records (connection_id, kind, external_id, account_id, version, observed_at, content_hash, payload)"
+        " VALUES (%s, 'Lead', '1', %s, 1, now(), 0, '{}')",
+        (row[0], account),
+    )
+    return int(row[0])

@@ -68,7 +68,7 @@ FILTERED = (
 
 #: These stream, go elsewhere, or are no pages; those of an account are measured by `make proof-account-pages`.
 LEFT_OUT = re.compile(
-    r"^/(static|assets|live|sign-in|oidc|healthz|readyz|metrics|preferences|icon|favicon|account/|account$)"
+    r"^/(static|assets|live|sign-in|oidc|healthz|readyz|metrics|preferences|icon|favicon|account/|account$|visits/unmask$)"
 )
 
 #: What an address asks for that is nothing without it.

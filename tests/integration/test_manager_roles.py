@@ -58,7 +58,7 @@ def expected_of_members(route: Route) -> str:
     """What the people of an account need."""
     if route.endpoint == "account.sign_out":
         return Permission.OWN_SESSION
-    is_form = route.endpoint in ("account.connect_form", "account.begin_salesforce", "account.end_salesforce")
+    is_form = route.endpoint in ("account.connect_form", "account.confirm_disconnect")
     return Permission.OWN_LOOK if route.method == "GET" and not is_form else Permission.OWN_RULE
 
 

@@ -275,6 +275,7 @@ ELSEWHERE = {
             "account.connect_imap",
             "account.connect_caldav",
             "account.enter_password",
+            "account.disconnect",
             "account.sign_out",
         ),
         "test_account.test_somebody_joins_connects_and_signs_out",

@@ -78,6 +78,7 @@ NO_PAGES = {
         "tests/browser/test_assume.py opens it as somebody of an account and as support",
     ),
     "account.join_form": "tests/browser/test_account.py opens it as somebody who was invited",
+    "account.confirm_disconnect": "tests/browser/test_account.py opens it as an admin of an account",
     "visits.ask_unmask": "tests/browser/test_account.py opens it in an account",
     "accounts.chart": "figures of a chart",
     "cost.calls": "figures of a chart",
