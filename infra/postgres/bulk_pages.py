@@ -76,6 +76,8 @@ def pages(connection: psycopg.Connection, order: Bulk, *, limit: int, window: in
 def next_page(connection: psycopg.Connection, order: Bulk, after: Place, *, limit: int, window: int = WINDOW) -> Page:
     """The page after this place; in the transaction that acts on it."""
     params = _params(order, after) | {"limit": limit, "window": window}
+    # For the rest of the transaction: a plan that gathers first and sorts then would read a whole backlog.
+    connection.execute(statement("read_along_indexes"))
     if order.operation is Operation.RETRY:
         return _page(connection, "find_bulk_finished", params)
     if order.filter.type is not None:
@@ -89,8 +91,6 @@ def _page_of_type(connection: psycopg.Connection, params: dict[str, Any]) -> Pag
     """Out of all jobs of the type or the lane; None where they are too many to be read for one page."""
     lane, window = params["lane"], params["window"]
     lanes = {"first_lane": lane or "", "last_lane": lane or _AFTER_ALL_LANES}
-    # For the rest of the transaction: a plan that gathers first and sorts then would read a whole backlog.
-    connection.execute(statement("count_along_indexes"))
     rows = connection.execute(statement("find_bulk_unfinished_of_type"), params | lanes).fetchall()
     if rows[0][2] >= window:
         return None

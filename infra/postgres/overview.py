@@ -195,7 +195,7 @@ def unfinished_by_type(connection: psycopg.Connection) -> dict[str, tuple[int | 
     """Each type's slots, since when it is paused, and its unfinished jobs; in flight `COUNT_CAP` and one at most."""
     pending: dict[str, int] = dict(connection.execute(statement("overview_pending")).fetchall())
     # For the rest of the transaction; statistics that are out of date could make a plan that reads a whole backlog.
-    connection.execute(statement("count_along_indexes"))
+    connection.execute(statement("read_along_indexes"))
     params = {"count_limit": COUNT_CAP + 1, "pending_types": list(pending)}
     return {
         name: (slots, paused_at, dict(zip(UNFINISHED, (pending.get(name, 0), *in_flight), strict=True)))

@@ -268,7 +268,8 @@ def org_of(sql: psycopg.Connection, account: int) -> int:
     ).fetchone()
     assert row is not None
     sql.execute(
-        "INSERT INTO records (connection_id, kind, external_id, account_id, version, observed_at, content_hash, payload)"
+        "INSERT INTO records"
+        " (connection_id, kind, external_id, account_id, version, observed_at, content_hash, payload)"
         " VALUES (%s, 'Lead', '1', %s, 1, now(), 0, '{}')",
         (row[0], account),
     )

@@ -18,6 +18,7 @@ from servants.email.imap.limits import Limits
 from servants.email.sign_in import SignIn, Tls, trusting
 from tests.support.dovecot_server import dovecot
 from tests.support.mail_server import LocalMailServer, MailUser
+from tests.support.race import wait_until
 from tests.support.wires import Wire, switchboard
 
 __all__ = ["dovecot"]
@@ -170,9 +171,9 @@ def test_leaving_ends_idle_and_signs_out(dovecot: LocalMailServer, user: MailUse
         await session.begin_idle()
 
     talk(sign_in, watch)
-    assert f"imap({user.name})" in dovecot.log()
-    ended = [line for line in dovecot.log().splitlines() if f"imap({user.name})" in line]
-    assert "Logged out" in ended[-1]
+    # The server's process of the session writes this after the connection is gone.
+    wait_until(lambda: f"imap({user.name})" in dovecot.log(), "the server has not logged the session's end")
+    assert "Logged out" in dovecot.last_line_of(user)
 
 
 def test_leaving_does_not_wait_for_a_server_that_hangs(sign_in: SignIn, wire: Wire) -> None:

@@ -116,7 +116,7 @@ def test_no_count_reads_the_table_whatever_the_statistics_say(sql: psycopg.Conne
 
     explain = b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement("overview_types")
     with sql.transaction():
-        sql.execute(statement("count_along_indexes"))
+        sql.execute(statement("read_along_indexes"))
         row = sql.execute(explain, {"count_limit": COUNT_CAP + 1, "pending_types": ["a.sync"]}).fetchone()
 
     assert row is not None

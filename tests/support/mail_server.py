@@ -83,6 +83,11 @@ class LocalMailServer(ABC):
         """What the server has logged so far."""
         return "".join(path.read_text(errors="replace") for path in sorted(self.home.glob("*.log")))
 
+    def last_line_of(self, user: MailUser) -> str:
+        """The last that it logged of a session of this user; empty while there is nothing."""
+        lines = [line for line in self.log().splitlines() if f"imap({user.name})" in line]
+        return lines[-1] if lines else ""
+
     def start(self) -> None:
         """Start it and wait until it listens."""
         with (self.home / "output.log").open("ab") as output:

@@ -21,9 +21,11 @@ class Read:
     rows: int
 
 
-def explain(sql: psycopg.Connection, name: str, params: dict[str, Any]) -> list[Read]:
-    """Run the statement, undo it, and tell how it read each table."""
+def explain(sql: psycopg.Connection, name: str, params: dict[str, Any], *, after: Sequence[str] = ()) -> list[Read]:
+    """Run the statement, undo it, and tell how it read each table; the statements of `after` precede it."""
     with sql.transaction(force_rollback=True):
+        for earlier in after:
+            sql.execute(statement(earlier))
         row = sql.execute(b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement(name), params).fetchone()
     assert row is not None
     return list(_reads(row[0][0]["Plan"]))
@@ -41,7 +43,9 @@ def explain_text(
     return list(_reads(row[0][0]["Plan"]))
 
 
-def explain_prepared(sql: psycopg.Connection, name: str, params: dict[str, Any]) -> list[Read]:
+def explain_prepared(
+    sql: psycopg.Connection, name: str, params: dict[str, Any], *, after: Sequence[str] = ()
+) -> list[Read]:
     """The same by the plan that is kept for all parameters, which dispatch always uses."""
     text = statement(name).decode()
     names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", text)))
@@ -49,6 +53,8 @@ def explain_prepared(sql: psycopg.Connection, name: str, params: dict[str, Any])
     values = ", ".join(f"%({given})s" for given in names)
     execute = f"EXECUTE hot ({values})" if names else "EXECUTE hot"
     with sql.transaction(force_rollback=True), psycopg.ClientCursor(sql) as cursor:
+        for earlier in after:
+            sql.execute(statement(earlier))
         sql.execute("SET LOCAL plan_cache_mode = force_generic_plan")
         sql.execute(f"PREPARE hot AS {text}".encode())
         row = cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {execute}".encode(), params).fetchone()
