@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -13,6 +13,7 @@ from cli.environment import current_settings, load_structlog_alone
 
 if TYPE_CHECKING:
     from infra.postgres.connect import Database
+    from infra.postgres.logins import Login
     from infra.queues.transport import Queues
     from infra.settings import Settings
 
@@ -64,13 +65,19 @@ def servant(job_type: str) -> None:
 @click.command(short_help="Run the manager.")
 def manager() -> None:
     """Run the manager: the pages that show operators jobs and servants."""
-    with (
-        process_settings() as settings,
-        servers(settings, "retinue-manager", away_seconds=_AWAY_SECONDS) as (database, queues),
-    ):
-        from manager.process import ManagerProcess
+    from infra.postgres.account_database import AccountDatabase
+    from infra.postgres.logins import Login
 
-        status = ManagerProcess(settings, database=database, queues=queues).run()
+    with process_settings() as settings:
+        logins = patiently("database_awaited", lambda: _logins(settings.database_url))
+        mine, name = logins[Login.OPERATOR], "retinue-manager"
+        with (
+            servers(settings, name, away_seconds=_AWAY_SECONDS, database_url=mine) as (database, queues),
+            closing(AccountDatabase(logins, application_name=name)) as accounts,
+        ):
+            from manager.process import ManagerProcess
+
+            status = ManagerProcess(settings, database=database, accounts=accounts, queues=queues).run()
     raise SystemExit(status)
 
 
@@ -97,9 +104,16 @@ def process_settings() -> Iterator[Settings]:
 
 @contextmanager
 def servers(
-    settings: Settings, application_name: str, *, max_connections: int = 8, away_seconds: float = 0
+    settings: Settings,
+    application_name: str,
+    *,
+    max_connections: int = 8,
+    away_seconds: float = 0,
+    database_url: str | None = None,
 ) -> Iterator[tuple[Database, Queues]]:
     """The database, which answers and is at the newest schema, and the queues; `away_seconds` as in `Database`.
+
+    Both are entered by `database_url` where that is not to be the settings' own, which is the owner's.
 
     Raises:
         DatabaseUnreachable: nothing answers, not within `PATIENCE_SECONDS` either.
@@ -108,14 +122,15 @@ def servers(
     from infra.postgres.connect import Database
     from infra.queues.choose import queues_from
 
-    patiently("database_awaited", lambda: _require_schema(settings.database_url))
+    url = database_url or settings.database_url
+    patiently("database_awaited", lambda: _require_schema(url))
     database = Database(
-        settings.database_url,
+        url,
         application_name=application_name,
         max_connections=max_connections,
         away_seconds=away_seconds,
     )
-    queues = queues_from(settings)
+    queues = queues_from(settings, database_url=url)
     try:
         yield database, queues
     finally:
@@ -141,6 +156,14 @@ def patiently(event: str, attempt: Callable[[], T]) -> T:
                 raise
             get_logger(__name__).warning(event, problem=error.message, retry_seconds=PAUSE_SECONDS)
             time.sleep(PAUSE_SECONDS)
+
+
+def _logins(owner_url: str) -> dict[Login, str]:
+    from infra.postgres.logins import ensure_logins
+
+    # The roles that they are members of, the migrations make.
+    _require_schema(owner_url)
+    return ensure_logins(owner_url)
 
 
 def _require_schema(database_url: str) -> None:

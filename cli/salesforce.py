@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from cli.output import Column
-    from infra.postgres.connections import SealedConnection
+    from infra.postgres.connections import StoredConnection
     from infra.postgres.salesforce_objects import SalesforceObject
 
 #: How often to look whether a check is done, in seconds.
@@ -96,7 +96,7 @@ def check(connection_id: int, objects: tuple[str, ...], mend: bool, wait: bool, 
         raise click.exceptions.Exit(1)
 
 
-def _salesforce(connection: psycopg.Connection, connection_id: int) -> SealedConnection:
+def _salesforce(connection: psycopg.Connection, connection_id: int) -> StoredConnection:
     from infra.postgres.connections import read_connection
 
     found = read_connection(connection, connection_id)
@@ -113,7 +113,7 @@ def _selected(connection: psycopg.Connection, connection_id: int) -> list[Salesf
 
 def _change(
     connection: psycopg.Connection,
-    found: SealedConnection,
+    found: StoredConnection,
     *,
     add: tuple[str, ...],
     remove: tuple[str, ...],

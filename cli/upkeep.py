@@ -15,12 +15,17 @@ from cli.params import json_option
 @click.command()
 @json_option
 def migrate(as_json: bool) -> None:
-    """Bring the database to the newest schema."""
+    """Bring the database to the newest schema, and make the roles that the manager logs in with."""
     from cli.output import print_json
+    from infra.postgres.logins import ensure_logins, has_password
     from infra.postgres.migrate import migrate as run
     from infra.postgres.revision import HEAD
 
-    made = run(current_settings().database_url)
+    url = current_settings().database_url
+    made = run(url)
+    # Without one nothing but the manager is missing, which says so itself.
+    if has_password(url):
+        ensure_logins(url)
     if as_json:
         print_json({"revision": HEAD, "migrations": made})
     elif made:

@@ -29,6 +29,7 @@ from tests.support.chromium import FLAGS, find_chromium
 from tests.support.demo_rows import add_demo
 from tests.support.every_page import PAGES, addresses
 from tests.support.job_rows import add_worked_jobs
+from tests.support.manager_database import OwnerDatabase
 from tests.support.manager_server import manager_app, serving
 from tests.support.overview_rows import add_fleet, add_past
 
@@ -123,7 +124,7 @@ def _database() -> Iterator[tuple[Database, psycopg.Connection]]:
         with psycopg.connect(server.url, autocommit=True) as admin:
             admin.execute("CREATE DATABASE overview")
         migrate(url)
-        database = Database(url, application_name="retinue-manager")
+        database = OwnerDatabase(url, application_name="retinue-manager")
         with psycopg.connect(url, autocommit=True) as sql:
             yield database, sql
         database.close()

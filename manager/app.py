@@ -70,16 +70,21 @@ _TOO_DEEP = "This is nested too deeply."
 _LOCAL_NAMES = ["localhost", "127.0.0.1"]
 
 
-def create_app(settings: Settings, *, database: Database, queues: Queues, clock: Clock | None = None) -> Flask:
-    """The manager as a WSGI application."""
+def create_app(
+    settings: Settings,
+    *,
+    database: Database,
+    accounts: AccountDatabase,
+    queues: Queues,
+    clock: Clock | None = None,
+) -> Flask:
+    """The manager as a WSGI application, which works as the role that `database` logs in as: the operators'."""
     clock = clock or SystemClock()
     refusals = Refusals(settings, database, clock)
-    accounts = AccountDatabase(database.url, application_name="retinue-manager")
     deps = Deps(settings, database, queues, clock, LiveHub(database, clock), Remembered(clock), refusals, accounts)
     app = _flask(settings, clock)
     deps.live.serve(app)
     app.extensions["live"] = deps.live
-    app.extensions["accounts"] = accounts
     secure(app, deps)
     answer_errors(app)
     for blueprint in _blueprints(deps):

@@ -36,13 +36,12 @@ log = get_logger(__name__)
 class ManagerProcess:
     """Serves until it is told to stop."""
 
-    def __init__(self, settings: Settings, *, database: Database, queues: Queues) -> None:
+    def __init__(self, settings: Settings, *, database: Database, accounts: AccountDatabase, queues: Queues) -> None:
         """Raises ConfigurationError where the address cannot be listened on, or must not be."""
         _refuse_open_doors(settings)
         self._settings = settings
-        app = create_app(settings, database=database, queues=queues)
+        app = create_app(settings, database=database, accounts=accounts, queues=queues)
         self._live: LiveHub = app.extensions["live"]
-        self._accounts: AccountDatabase = app.extensions["accounts"]
         self._server = _server(app, _listen(settings.manager_host, settings.manager_port))
         dispatcher = self._server.task_dispatcher
         self._live.take_threads(lambda streams: dispatcher.set_thread_count(THREADS + streams))
@@ -55,7 +54,6 @@ class ManagerProcess:
         self._server.run()
         self._server.close()
         self._live.close()
-        self._accounts.close()
         log.info("manager_stopped")
         return 0
 

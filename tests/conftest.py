@@ -18,6 +18,7 @@ from infra.logs import configure_logs
 from infra.postgres.connect import Database
 from infra.postgres.migrate import migrate
 from retinue.testing.lent_database import LentDatabase
+from tests.support.manager_database import OwnerDatabase
 from tests.support.postgres import DatabaseServer, postgres
 
 __all__ = ["postgres"]
@@ -104,7 +105,7 @@ def database_url(lent_database: LentDatabase) -> Iterator[str]:
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """A pool on it."""
-    pool = Database(database_url, application_name="tests", max_connections=8)
+    pool = OwnerDatabase(database_url, application_name="tests", max_connections=8)
     yield pool
     pool.close()
 

@@ -11,13 +11,13 @@ view of that name.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import psycopg
 
 from infra.postgres.connect import Database
-from infra.postgres.logins import SEARCH_PATHS, Login, ensure_logins
+from infra.postgres.logins import SEARCH_PATHS, Login
 from infra.postgres.statements import statement
 from infra.principal import Mode, Principal
 
@@ -31,8 +31,11 @@ _LOGINS = {Mode.SELF: Login.MEMBER, Mode.ASSUMED: Login.SUPPORT}
 class AccountDatabase:
     """The sessions of members, and of operators who have assumed an account. Nothing is opened before it is needed."""
 
-    def __init__(self, url: str, *, application_name: str, max_connections: int = MAX_CONNECTIONS) -> None:
-        self._url = url
+    def __init__(
+        self, logins: Mapping[Login, str], *, application_name: str, max_connections: int = MAX_CONNECTIONS
+    ) -> None:
+        """`logins` are the addresses that `ensure_logins` gives."""
+        self._logins = logins
         self._application_name = application_name
         self._max_connections = max_connections
         self._databases: dict[Mode, Database] = {}
@@ -44,7 +47,6 @@ class AccountDatabase:
 
         Raises:
             DatabaseUnreachable: no connection could be had in time.
-            ConfigurationError: see `ensure_logins`.
         """
         with self._database(principal.mode).transaction() as connection:
             connection.execute(statement("bind_principal"), _binding(principal))
@@ -64,10 +66,9 @@ class AccountDatabase:
             return self._databases[mode]
 
     def _open(self) -> None:
-        urls = ensure_logins(self._url)
         for mode, login in _LOGINS.items():
             self._databases[mode] = Database(
-                urls[login],
+                self._logins[login],
                 application_name=f"{self._application_name}-{mode}",
                 max_connections=self._max_connections,
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 #: Sees the rows of one account: its members log in as one that has this role.
 ACCOUNT_ROLE = "retinue_account"
 
-#: Sees everything, and may not change what was noted.
+#: What the manager works as: sees all accounts, and may do what a page or an action of its needs.
 OPERATOR_ROLE = "retinue_operator"
 
 #: Sees the masking views of one account, and nothing else.
@@ -35,8 +35,8 @@ def close_functions(role: str) -> str:
 
 
 def share_functions(role: str) -> str:
-    """The statement by which a role that has these functions lets another one have them."""
-    return _for_each_unsafe(f"GRANT EXECUTE ON FUNCTION %s TO {role}")
+    """The statement by which a role that has these functions lets another one have them, and pass them on."""
+    return _for_each_unsafe(f"GRANT EXECUTE ON FUNCTION %s TO {role} WITH GRANT OPTION")
 
 
 def _for_each_unsafe(*statements: str) -> str:

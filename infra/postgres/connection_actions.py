@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import psycopg
 
 from infra.postgres.calendar_connections import forget_versions
-from infra.postgres.connections import SealedConnection, read_connection
+from infra.postgres.connections import StoredConnection, read_connection
 from infra.postgres.enqueue import enqueue
 from infra.postgres.holds import connection_lane, hold_connection_lanes, release_holds
 from infra.postgres.incidents import lock_incidents, request_probe
@@ -99,7 +99,7 @@ def resync(connection: psycopg.Connection, connection_id: int, names: Collection
     return sync_now(connection, connection_id)
 
 
-def resync_objects(connection: psycopg.Connection, found: SealedConnection, names: Collection[str]) -> int:
+def resync_objects(connection: psycopg.Connection, found: StoredConnection, names: Collection[str]) -> int:
     """Read objects of an org anew as a whole; the job that begins it.
 
     Raises:

@@ -62,14 +62,20 @@ class ConnectionLine:
 
 
 @dataclass(frozen=True, slots=True)
-class SealedConnection:
-    """A connection as it is stored."""
+class StoredConnection:
+    """A connection as it is stored, but for its credentials."""
 
     id: int
     account_id: int
     provider: str
     name: str
     config: Any
+
+
+@dataclass(frozen=True, slots=True)
+class SealedConnection(StoredConnection):
+    """The same with its credentials, sealed."""
+
     credentials: bytes = field(repr=False)
     wrapped_key: bytes | None = field(repr=False)
 
@@ -130,13 +136,25 @@ def list_connections(
     ]
 
 
-def read_connection(connection: psycopg.Connection, connection_id: int) -> SealedConnection:
-    """A connection as it is stored.
+def read_connection(connection: psycopg.Connection, connection_id: int) -> StoredConnection:
+    """A connection as it is stored, but for its credentials.
 
     Raises:
         NotFound: there is no such connection.
     """
-    found = rows_as(connection, SealedConnection, "read_connection", {"id": connection_id})
+    found = rows_as(connection, StoredConnection, "read_connection", {"id": connection_id})
+    if not found:
+        raise _no_connection(connection_id)
+    return found[0]
+
+
+def read_sealed_connection(connection: psycopg.Connection, connection_id: int) -> SealedConnection:
+    """A connection as it is stored; the manager's role may not read this.
+
+    Raises:
+        NotFound: there is no such connection.
+    """
+    found = rows_as(connection, SealedConnection, "read_sealed_connection", {"id": connection_id})
     if not found:
         raise _no_connection(connection_id)
     return found[0]
@@ -149,7 +167,7 @@ def open_connection(connection: psycopg.Connection, keyring: Keyring, connection
         NotFound: there is no such connection.
         SecretError: its credentials do not open.
     """
-    sealed = read_connection(connection, connection_id)
+    sealed = read_sealed_connection(connection, connection_id)
     credentials = json.loads(AccountKeys(keyring).open(sealed.sealed, context=context(connection_id)))
     return Connection(sealed.id, sealed.account_id, sealed.provider, sealed.name, sealed.config, credentials)
 

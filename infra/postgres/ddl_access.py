@@ -3,7 +3,7 @@
 | role | for | sees |
 |---|---|---|
 | the owner | the engine | everything |
-| `retinue_operator` | operators, in the manager | everything, and may not change what was noted |
+| `retinue_operator` | the manager | what `infra.postgres.operator_grants` lists, of all accounts |
 | `retinue_account` | members of an account | the rows of the account that `current_account()` tells |
 | `retinue_assumed` | operators who have assumed one | the views of the schema `masked`, and nothing else |
 
@@ -19,6 +19,7 @@ from sqlalchemy import Column, Table
 
 from infra.postgres.catalogue import ACCOUNT_ROLE, ASSUMED_ROLE, LOGIN_ROLES, MASKS_ROLE, OPERATOR_ROLE
 from infra.postgres.masking import MASKED, masked
+from infra.postgres.operator_grants import ALL, GRANTS, SEQUENCES, Grant
 from infra.postgres.schema import ACCOUNT_TABLES, metadata
 
 #: Columns that nobody needs who looks at an account.
@@ -32,14 +33,6 @@ HIDDEN = {
 
 #: Tables of which a session sees nothing, however it is bound.
 CLOSED = {"account_keys", "account_sessions", "invitations"}
-
-#: Tables that operators add to and never change.
-APPEND_ONLY = ("operator_actions", "audit_chain")
-
-#: Functions that everybody may call, and that write, wait for others or stop them.
-_UNSAFE_FUNCTIONS = (
-    "^(lo_|lowrite|loread|pg_(try_)?advisory_|pg_notify|pg_cancel_backend|pg_terminate_backend|pg_sleep)"
-)
 
 
 def access_statements() -> Iterator[str]:
@@ -72,7 +65,6 @@ def _make(role: str) -> str:
 def _functions() -> Iterator[str]:
     yield "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC"
     yield "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC"
-    yield f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO {OPERATOR_ROLE}"
     yield f"GRANT EXECUTE ON FUNCTION current_account() TO {ACCOUNT_ROLE}"
     yield f"GRANT EXECUTE ON FUNCTION assumed_account() TO {ASSUMED_ROLE}, {MASKS_ROLE}"
 
@@ -80,7 +72,8 @@ def _functions() -> Iterator[str]:
 def _policies() -> Iterator[str]:
     for name in ("accounts", *ACCOUNT_TABLES):
         yield f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"
-        yield f"CREATE POLICY {name}_operators ON {name} TO {OPERATOR_ROLE} USING (true) WITH CHECK (true)"
+        if name in GRANTS:
+            yield f"CREATE POLICY {name}_operators ON {name} TO {OPERATOR_ROLE} USING (true) WITH CHECK (true)"
     for table in seen_tables():
         key = "id" if table.name == "accounts" else "account_id"
         for role, bound in ((ACCOUNT_ROLE, "current_account"), (MASKS_ROLE, "assumed_account")):
@@ -90,10 +83,44 @@ def _policies() -> Iterator[str]:
 
 
 def _operators() -> Iterator[str]:
-    yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {OPERATOR_ROLE}"
-    for name in APPEND_ONLY:
-        yield f"REVOKE UPDATE, DELETE ON {name} FROM {OPERATOR_ROLE}"
-    yield f"REVOKE INSERT, DELETE ON audit_head FROM {OPERATOR_ROLE}"
+    """Partitions are not named: who may read a table may read them through it, those made later too."""
+    for name, grant in GRANTS.items():
+        yield f"GRANT {', '.join(operator_rights(name, grant))} ON {name} TO {OPERATOR_ROLE}"
+    for name, rights in SEQUENCES.items():
+        yield f"GRANT {rights} ON SEQUENCE {name} TO {OPERATOR_ROLE}"
+    # Alembic makes it, before the first migration; whether the schema is the right one is part of readiness.
+    yield (
+        "DO $$ BEGIN IF to_regclass('public.alembic_version') IS NOT NULL THEN"
+        f" GRANT SELECT ON public.alembic_version TO {OPERATOR_ROLE}; END IF; END $$"
+    )
+
+
+def operator_rights(table: str, grant: Grant) -> list[str]:
+    """What is granted, as GRANT takes it: `SELECT`, or `SELECT ("id", "name")`."""
+    columns = {
+        "SELECT": operator_columns(table, grant.read, but=grant.withheld),
+        "INSERT": operator_columns(table, grant.insert),
+        "UPDATE": operator_columns(table, grant.update),
+    }
+    rights = [_on_columns(table, right, names) for right, names in columns.items() if names]
+    return rights + (["DELETE"] if grant.delete else [])
+
+
+def operator_columns(table: str, named: str, *, but: str = "") -> list[str]:
+    """The columns that a `Grant` names."""
+    every = [column.name for column in metadata.tables[table].columns]
+    return [name for name in (every if named == ALL else named.split()) if name not in but.split()]
+
+
+def _on_columns(table: str, right: str, names: list[str]) -> str:
+    if len(names) == len(metadata.tables[table].columns):
+        return right
+    return f"{right} ({', '.join(map(_quoted, names))})"
+
+
+def _quoted(name: str) -> str:
+    # A word of SQL, as `full` is.
+    return f'"{name}"'
 
 
 def _masks() -> Iterator[str]:

@@ -13,9 +13,12 @@ from enum import StrEnum
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import Conninfo
 
 from infra.postgres.catalogue import ACCOUNT_ROLE, ASSUMED_ROLE, OPERATOR_ROLE
-from infra.postgres.connect import connect
+from infra.postgres.connect import DatabaseUnreachable, connect
+from infra.postgres.operator_grants import CATALOGUE_FUNCTIONS
+from infra.postgres.statements import statement
 from retinue.errors import ConfigurationError
 
 #: Serialises the making of roles, which are the whole server's: two at once would stop each other.
@@ -43,26 +46,84 @@ SEARCH_PATHS = {Login.OPERATOR: "public", Login.MEMBER: "public", Login.SUPPORT:
 
 
 def ensure_logins(url: str) -> dict[Login, str]:
-    """Make the roles of this database that are missing; the address of each.
+    """The address of each role, once all are there: those of this database that are missing are made, by its owner.
 
     Raises:
         ConfigurationError: the owner may make no roles, and one is missing; or the address has no password.
         DatabaseUnreachable
     """
+    database = _database_of(url)
+    urls = {login: make_conninfo(url, user=_name(login, database), password=_password(url, login)) for login in Login}
+    if not _work(urls[Login.OPERATOR], login_names(database)):
+        _make(url)
+    return urls
+
+
+def _database_of(url: str) -> str:
+    """The database's name, which libpq also takes from the environment or from the user's."""
+    given = {option.keyword.decode(): option.val for option in Conninfo.get_defaults()}
+    usual = given["dbname"].decode() if given["dbname"] else None
+    own = conninfo_to_dict(url)
+    return str(own.get("dbname") or usual or own.get("user"))
+
+
+def login_names(database: str) -> list[str]:
+    """The roles of a database of this name."""
+    return [_name(login, database) for login in Login]
+
+
+def has_password(url: str) -> bool:
+    """Whether passwords can be made from that of this address."""
+    return bool(conninfo_to_dict(url).get("password"))
+
+
+def _work(operator_url: str, names: list[str]) -> bool:
+    """Whether all are there, and have their passwords: they get them together.
+
+    So a process that starts writes nothing, and its role need not be one that may.
+    """
+    try:
+        with connect(operator_url, application_name="retinue-logins") as connection:
+            row = connection.execute(
+                statement("have_logins"), {"names": names, "functions": list(CATALOGUE_FUNCTIONS)}
+            ).fetchone()
+    except DatabaseUnreachable:
+        # Whether it is the server that is away, the owner finds out.
+        return False
+    return row == (True,)
+
+
+def _make(url: str) -> None:
     with connect(url, application_name="retinue-logins") as connection:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_ROLES_LOCK,))
         database = connection.info.dbname
         try:
             for login in Login:
                 _ensure(connection, login, database, _password(url, login))
+            _share_functions(connection)
             connection.execute(_database("REVOKE TEMPORARY, CREATE ON DATABASE {} FROM PUBLIC", database))
         except psycopg.errors.InsufficientPrivilege as error:
             raise ConfigurationError(
                 f"The role {connection.info.user!r} may not make the roles that members and operators log in with "
-                f"({', '.join(_name(login, database) for login in Login)}): {error.diag.message_primary}. "
+                f"({', '.join(login_names(database))}): {error.diag.message_primary}. "
                 "Give it CREATEROLE, or run `retinue migrate` once as a role that has it."
             ) from error
-    return {login: make_conninfo(url, user=_name(login, database), password=_password(url, login)) for login in Login}
+
+
+def _share_functions(connection: psycopg.Connection) -> None:
+    """Let the manager call what it calls, also where that was taken from everybody."""
+    for function in CATALOGUE_FUNCTIONS:
+        grant = f"GRANT EXECUTE ON FUNCTION {function} TO {OPERATOR_ROLE}"
+        # One that may not grant it is told so by a notice, or by nothing at all.
+        connection.execute(grant.encode())
+        row = connection.execute(
+            "SELECT has_function_privilege(%s, %s, 'EXECUTE')", (OPERATOR_ROLE, function)
+        ).fetchone()
+        if row != (True,):
+            raise ConfigurationError(
+                f"The manager's role may not call PostgreSQL's {function}, which was closed to everybody, and "
+                f"{connection.info.user!r} may not pass it on. As a superuser, in this database: {grant}"
+            )
 
 
 def _ensure(connection: psycopg.Connection, login: Login, database: str, password: str) -> None:

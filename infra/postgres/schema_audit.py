@@ -84,8 +84,9 @@ $$"""
 # such a row has no link is what gives it away.
 # A session may have planned this when the tables were small; it must not read all of them later, under the head's lock.
 # Therefore one row is looked up at a time, and by index.
-_CHAIN = """CREATE FUNCTION chain_operator_actions() RETURNS trigger LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+# It runs as its owner: whoever acts adds the action and has no right of any kind on the chain and its head.
+_CHAIN = """CREATE FUNCTION chain_operator_actions() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE head audit_head; done operator_actions;
 BEGIN
     IF EXISTS (SELECT FROM audit_chain WHERE action_id = NEW.id) THEN

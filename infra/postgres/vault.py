@@ -17,7 +17,7 @@ import psycopg
 
 from infra.postgres.account_keys import AccountKeys, Sealed
 from infra.postgres.connect import DatabaseUnreachable, connect, unreachable
-from infra.postgres.connections import context, read_connection
+from infra.postgres.connections import context, read_sealed_connection
 from infra.postgres.statements import statement
 from infra.secrets import Keyring, SecretError
 from retinue.connection import Renewal
@@ -101,6 +101,6 @@ class Vault:
 
 def _read(connection: psycopg.Connection, connection_id: int) -> Sealed:
     try:
-        return read_connection(connection, connection_id).sealed
+        return read_sealed_connection(connection, connection_id).sealed
     except NotFound as error:
         raise PermanentError(error.message) from error

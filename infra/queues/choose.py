@@ -9,12 +9,15 @@ if TYPE_CHECKING:
     from infra.settings import Settings
 
 
-def queues_from(settings: Settings) -> Queues:
-    """The queues on the transport named by `RETINUE_TRANSPORT`; it asks nothing yet."""
+def queues_from(settings: Settings, *, database_url: str | None = None) -> Queues:
+    """The queues on the transport named by `RETINUE_TRANSPORT`; it asks nothing yet.
+
+    Those in PostgreSQL are entered by `database_url` where it is not to be the settings' own.
+    """
     if settings.transport == "postgres":
         from infra.queues.postgres import PostgresQueues
 
-        return PostgresQueues.from_settings(settings)
+        return PostgresQueues(database_url or settings.database_url)
     from infra.queues.sqs import SqsQueues
 
     return SqsQueues.from_settings(settings)

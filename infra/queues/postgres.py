@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 
@@ -34,9 +34,6 @@ from infra.queues.transport import (
     QueueUnreachable,
     SendResult,
 )
-
-if TYPE_CHECKING:
-    from infra.settings import Settings
 
 #: How often a receive that waits looks by itself, in seconds: nobody rings when a hidden message comes back, and a
 #: connection that was cut without a word is noticed by it.
@@ -59,11 +56,6 @@ class PostgresQueues:
         self._lines = Lines(url)
         self._calls: Counter[str] = Counter()
         self._calls_lock = threading.Lock()
-
-    @classmethod
-    def from_settings(cls, settings: Settings) -> PostgresQueues:
-        """The queues in the database that these settings name."""
-        return cls(settings.database_url)
 
     @property
     def calls(self) -> Mapping[str, int]:

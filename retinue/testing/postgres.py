@@ -34,6 +34,7 @@ from psycopg.errors import InsufficientPrivilege
 
 from infra.local.postgres_cluster import debian_binaries, embedded_binaries
 from infra.local.postgres_server import database_url
+from infra.postgres.logins import login_names
 
 #: Nothing here outlives the run, so nothing has to be safe on disk.
 FAST = {
@@ -115,7 +116,7 @@ class DatabaseServer:
 
     @classmethod
     def _drop(cls, admin: psycopg.Connection, database: str) -> None:
-        """Drop a database whoever is connected."""
+        """Drop a database whoever is connected, and the roles that were made for it."""
         drop = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(database))
         try:
             admin.execute(drop + sql.SQL(" WITH (FORCE)"))
@@ -123,6 +124,8 @@ class DatabaseServer:
             # Autovacuum is at it, which only a superuser may force, but which gives way to a plain drop.
             cls._end_connections(admin, database)
             admin.execute(drop)
+        for role in login_names(database):
+            admin.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
 
     @staticmethod
     def _end_connections(admin: psycopg.Connection, database: str) -> None:

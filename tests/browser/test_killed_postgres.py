@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from playwright.sync_api import expect
 
-from infra.postgres.connect import Database
 from infra.postgres.migrate import migrate
 from tests.support.browser import SignedIn, Site
+from tests.support.manager_database import OwnerDatabase
 from tests.support.manager_server import manager_app, serving
 from tests.support.overview_rows import add_fleet, add_servant
 from tests.support.own_postgres import OwnPostgres
@@ -33,7 +33,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnPostgres]:
 @pytest.fixture(scope="module")
 def site(postgres: OwnPostgres) -> Iterator[Site]:
     with ExitStack() as stack:
-        database = Database(postgres.url, application_name="tests", max_connections=4, away_seconds=2)
+        database = OwnerDatabase(postgres.url, application_name="tests", max_connections=4, away_seconds=2)
         stack.callback(database.close)
         sql = stack.enter_context(psycopg.connect(postgres.url, autocommit=True))
         app = manager_app(database)

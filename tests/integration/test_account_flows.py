@@ -35,7 +35,7 @@ def key() -> str:
 def app(database: Database, key: str) -> Iterator[Flask]:
     made = manager_app(database, secret_key=key)
     yield made
-    made.extensions["accounts"].close()
+    made.extensions["test_accounts"].close()
 
 
 @pytest.fixture

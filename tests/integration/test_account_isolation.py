@@ -19,6 +19,7 @@ from infra.postgres.ddl_access import CLOSED, seen_columns, seen_tables
 from infra.postgres.logins import Login, ensure_logins
 from infra.postgres.masking import MASKED, SHOWN, is_plain
 from infra.principal import Mode, Principal
+from tests.support.manager_database import logins_of
 from tests.support.planted import canary, plant
 from tests.support.principals import member, visitor
 
@@ -36,7 +37,7 @@ def planted(sql: psycopg.Connection) -> psycopg.Connection:
 
 @pytest.fixture
 def accounts(database_url: str) -> Iterator[AccountDatabase]:
-    with closing(AccountDatabase(database_url, application_name="retinue-test")) as made:
+    with closing(AccountDatabase(logins_of(database_url), application_name="retinue-test")) as made:
         yield made
 
 
@@ -305,7 +306,7 @@ def test_64_threads_over_8_connections_never_see_another(planted: psycopg.Connec
                     with pytest.raises(psycopg.Error):
                         connection.execute("SELECT 1 / 0")
 
-    with closing(AccountDatabase(database_url, application_name="t", max_connections=8)) as pool:
+    with closing(AccountDatabase(logins_of(database_url), application_name="t", max_connections=8)) as pool:
         with ThreadPoolExecutor(64) as threads:
             list(threads.map(look, own))
         for mode in Mode:

@@ -14,7 +14,7 @@ from infra.keys import generate_key
 from infra.postgres import rotation
 from infra.postgres.account_keys import AccountKeys, Sealed
 from infra.postgres.accounts import add_account
-from infra.postgres.connections import NewConnection, add_connection, context, open_connection, read_connection
+from infra.postgres.connections import NewConnection, add_connection, context, open_connection, read_sealed_connection
 from infra.postgres.rotation import rotate
 from infra.postgres.vault import Vault
 from infra.secrets import Keyring, SecretError, has_bare_form
@@ -76,11 +76,11 @@ def test_without_its_key_nothing_of_an_account_opens_again(sql: psycopg.Connecti
         open_connection(sql, BEFORE, connection_id)
 
     # What is sealed from now on has another key, and the old values stay lost.
-    old = read_connection(sql, connection_id).credentials
+    old = read_sealed_connection(sql, connection_id).credentials
     add(sql, account, "two")
     with pytest.raises(SecretError, match="is another one by now"):
         open_connection(sql, BEFORE, connection_id)
-    assert old == read_connection(sql, connection_id).credentials
+    assert old == read_sealed_connection(sql, connection_id).credentials
 
 
 def test_no_key_is_made_for_an_account_that_is_being_erased(
@@ -96,7 +96,7 @@ def test_no_key_is_made_for_an_account_that_is_being_erased(
 def test_one_account_s_key_does_not_serve_another(sql: psycopg.Connection, account: int) -> None:
     other = add_account(sql, "Bo").id
     first, second = add(sql, account, "one"), add(sql, other, "two")
-    mine, yours = read_connection(sql, first), read_connection(sql, second)
+    mine, yours = read_sealed_connection(sql, first), read_sealed_connection(sql, second)
     with pytest.raises(SecretError):
         AccountKeys(BEFORE).open(Sealed(account, mine.credentials, yours.wrapped_key), context=context(first))
     with pytest.raises(SecretError):
@@ -127,7 +127,7 @@ def test_what_was_sealed_in_the_former_way_opens_and_is_brought_to_the_new(
     done = rotate(sql, BOTH)
 
     assert (done.keys, done.credentials, done.problems) == (1, 1, [])
-    assert has_bare_form(read_connection(sql, connection_id).credentials)
+    assert has_bare_form(read_sealed_connection(sql, connection_id).credentials)
     assert open_connection(sql, AFTER, connection_id).credentials == {"token": "former"}
 
 

@@ -47,7 +47,7 @@ def app(database: Database, sql: psycopg.Connection) -> Iterator[Flask]:
         plant(sql, account_id)
     made = manager_app(database)
     yield made
-    made.extensions["accounts"].close()
+    made.extensions["test_accounts"].close()
 
 
 def visit_of(sql: psycopg.Connection) -> Visit:

@@ -25,7 +25,7 @@ def app(database: Database) -> Iterator[Flask]:
     # What stands in for the views shows nothing.
     made.before_request(lambda: setattr(g, "shown", {}))
     yield made
-    made.extensions["accounts"].close()
+    made.extensions["test_accounts"].close()
 
 
 @pytest.fixture

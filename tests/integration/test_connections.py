@@ -17,7 +17,7 @@ from infra.postgres.connections import (
     list_connections,
     mark_active,
     open_connection,
-    read_connection,
+    read_sealed_connection,
     update_connection,
 )
 from infra.postgres.schedule_lines import list_schedules
@@ -49,7 +49,7 @@ def caldav(account: int, name: str = "work") -> NewConnection:
 def test_credentials_are_sealed_for_their_connection(sql: psycopg.Connection, account: int) -> None:
     identity = add_connection(sql, KEYRING, caldav(account))
 
-    sealed = read_connection(sql, identity)
+    sealed = read_sealed_connection(sql, identity)
     assert b"hunter2" not in sealed.credentials
     assert AccountKeys(KEYRING).open(sealed.sealed, context=context(identity)) == b'{"password": "hunter2"}'
     with pytest.raises(SecretError):
@@ -70,7 +70,7 @@ def test_no_listing_and_no_repr_shows_credentials(sql: psycopg.Connection, accou
     (line,) = list_connections(sql)
     assert (line.id, line.account_name, line.config["username"]) == (identity, "Kestrel Freight", "kestrel")
     assert "hunter2" not in f"{line} {caldav(account)} {open_connection(sql, KEYRING, identity)}"
-    assert "credentials" not in repr(read_connection(sql, identity))
+    assert "credentials" not in repr(read_sealed_connection(sql, identity))
 
 
 def test_a_name_is_there_once_for_an_account(sql: psycopg.Connection, account: int) -> None:

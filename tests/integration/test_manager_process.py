@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from infra.postgres.account_database import AccountDatabase
 from infra.postgres.connect import Database
 from infra.settings_checks import DEFAULT_PASSWORD
 from manager.process import ManagerProcess
@@ -23,6 +24,9 @@ from tests.support.manager_server import PASSWORD, USER, StubQueues, manager_set
 from tests.support.postgres import free_port
 
 STOP_SECONDS = 10
+
+#: It opens nothing.
+NOBODYS = AccountDatabase({}, application_name="tests")
 
 
 def get(url: str) -> tuple[Any, dict[str, str]]:
@@ -61,7 +65,7 @@ def test_a_port_that_is_taken_is_named(database: Database) -> None:
         settings = manager_settings(manager_port=port)
 
         with pytest.raises(ConfigurationError) as raised:
-            ManagerProcess(settings, database=database, queues=StubQueues())
+            ManagerProcess(settings, database=database, accounts=NOBODYS, queues=StubQueues())
 
     assert f"127.0.0.1:{port}" in raised.value.message
     assert "RETINUE_MANAGER_PORT" in raised.value.message
@@ -71,14 +75,14 @@ def test_with_the_password_everyone_knows_it_listens_on_this_machine_alone(datab
     settings = manager_settings(manager_host="0.0.0.0", manager_port=free_port(), manager_password=DEFAULT_PASSWORD)  # noqa: S104 - it is refused
 
     with pytest.raises(ConfigurationError, match="Set a password of your own"):
-        ManagerProcess(settings, database=database, queues=StubQueues())
+        ManagerProcess(settings, database=database, accounts=NOBODYS, queues=StubQueues())
 
 
 def test_an_identity_provider_that_anybody_could_speak_for_is_refused(database: Database) -> None:
     settings = manager_settings(manager_port=free_port(), oidc_issuer="http://id.example.com", oidc_client_id="x")
 
     with pytest.raises(ConfigurationError, match=r"RETINUE_OIDC_ISSUER: .* Use https"):
-        ManagerProcess(settings, database=database, queues=StubQueues())
+        ManagerProcess(settings, database=database, accounts=NOBODYS, queues=StubQueues())
 
 
 def test_a_proxy_on_this_machine_says_whom_it_asks_for_and_how(database_url: str) -> None:

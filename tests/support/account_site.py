@@ -10,8 +10,8 @@ from random import Random
 import psycopg
 from flask.testing import FlaskClient
 
-from infra.postgres.connect import Database
 from tests.support.large_account import LargeAccount
+from tests.support.manager_database import OwnerDatabase
 from tests.support.manager_server import form_token, manager_app, signed_in
 from tests.support.principals import member
 
@@ -40,7 +40,7 @@ def paths(account: LargeAccount, dice: Random) -> dict[str, str]:
 @contextmanager
 def browsers(url: str, account: LargeAccount) -> Iterator[dict[str, FlaskClient]]:
     """One of a member, one of an operator who has assumed the account."""
-    database = Database(url, application_name="retinue-manager", max_connections=4)
+    database = OwnerDatabase(url, application_name="retinue-manager", max_connections=4)
     app = manager_app(database)
     own, operator = app.test_client(), signed_in(app)
     with psycopg.connect(url, autocommit=True) as sql, own.session_transaction() as kept:
@@ -48,7 +48,7 @@ def browsers(url: str, account: LargeAccount) -> Iterator[dict[str, FlaskClient]
     form = {"reason": "to measure it", "csrf_token": form_token(operator)}
     assert operator.post(f"/accounts/{account.account_id}/assume", data=form).headers["Location"] == "/account"
     yield {"member": own, "assumed": operator}
-    app.extensions["accounts"].close()
+    app.extensions["test_accounts"].close()
     database.close()
 
 

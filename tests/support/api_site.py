@@ -29,6 +29,7 @@ from retinue.testing.lent_database import LentDatabase
 from scheduler.anomalies import Anomalies
 from tests.support.factories import ECHO, add_account, add_jobs, add_schedule, add_servant, run_jobs, settle_one
 from tests.support.lanes import fold
+from tests.support.manager_database import OwnerDatabase
 from tests.support.manager_server import manager_app
 
 __all__ = ["api_site"]
@@ -78,7 +79,7 @@ def api_site(lent_database: LentDatabase) -> Iterator[ApiSite]:
     """One for all tests of a file."""
     with ExitStack() as stack:
         url = stack.enter_context(lent_database.server.fresh_database(lent_database.template))
-        database = Database(url, application_name="tests", max_connections=4)
+        database = OwnerDatabase(url, application_name="tests", max_connections=4)
         stack.callback(database.close)
         sql = stack.enter_context(psycopg.connect(url, autocommit=True))
         yield _site(database, sql)

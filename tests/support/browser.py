@@ -23,6 +23,7 @@ from infra.roles import Role
 from infra.secrets import generate_key
 from retinue.testing.lent_database import LentDatabase
 from tests.support.chromium import FLAGS, chromium
+from tests.support.manager_database import OwnerDatabase
 from tests.support.manager_server import manager_app, serving
 from tests.support.manager_server import signed_in as signed_in_client
 
@@ -92,7 +93,7 @@ def site(lent_database: LentDatabase) -> Iterator[Site]:
     """One for all tests of a file, on a database of its own that a file's own fixture fills."""
     with ExitStack() as stack:
         url = stack.enter_context(lent_database.server.fresh_database(lent_database.template))
-        database = Database(url, application_name="tests", max_connections=4, away_seconds=2)
+        database = OwnerDatabase(url, application_name="tests", max_connections=4, away_seconds=2)
         stack.callback(database.close)
         sql = stack.enter_context(psycopg.connect(url, autocommit=True))
         app = manager_app(database, secret_key=generate_key().render())

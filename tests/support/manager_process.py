@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -17,14 +18,22 @@ ROOT = Path(__file__).parents[2]
 
 PROGRAM = """
 import sys
+from infra.postgres.account_database import AccountDatabase
 from infra.postgres.connect import Database
+from infra.postgres.logins import Login, ensure_logins
 from manager.process import ManagerProcess
 from tests.support.manager_server import StubQueues, manager_settings
 
 settings = manager_settings(manager_port=int(sys.argv[1]), database_url=sys.argv[2])
-database = Database(settings.database_url, application_name="retinue-manager", away_seconds=2)
-sys.exit(ManagerProcess(settings, database=database, queues=StubQueues()).run())
+logins = ensure_logins(settings.database_url)
+database = Database(logins[Login.OPERATOR], application_name="retinue-manager", away_seconds=2)
+accounts = AccountDatabase(logins, application_name="retinue-manager")
+sys.exit(ManagerProcess(settings, database=database, accounts=accounts, queues=StubQueues()).run())
 """
+
+
+#: As supervisord starts it.
+COMMAND = "from cli.main import cli; cli(['manager'], prog_name='retinue')"
 
 
 @contextmanager
@@ -33,8 +42,26 @@ def manager_process(
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The process and its address, once it listens. What it logs is read at its end, unless a file takes it."""
     port = port or free_port()
+    with _listening([PROGRAM, str(port), database_url], port, log, {}) as started:
+        yield started
+
+
+@contextmanager
+def manager_command(database_url: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The same of `retinue manager` itself, with its queues in the database."""
+    port = free_port()
+    settings = {"DATABASE_URL": database_url, "MANAGER_PORT": str(port), "TRANSPORT": "postgres"}
+    given = {f"RETINUE_{name}": value for name, value in settings.items()}
+    with _listening([COMMAND], port, subprocess.PIPE, given) as started:
+        yield started
+
+
+@contextmanager
+def _listening(
+    program: list[str], port: int, log: IO[str] | int, environment: dict[str, str]
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     process = subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, "-c", PROGRAM, str(port), database_url], cwd=ROOT, stderr=log, text=True
+        [sys.executable, "-c", *program], cwd=ROOT, stderr=log, text=True, env=os.environ | environment
     )
     try:
         _wait_until_it_listens(process, port)

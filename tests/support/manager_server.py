@@ -18,6 +18,7 @@ from werkzeug.test import TestResponse
 
 from infra.passwords import hash_password
 from infra.postgres import people
+from infra.postgres.account_database import AccountDatabase
 from infra.postgres.connect import Database
 from infra.queues.transport import Message, QueueDepth, Queues, QueueUnreachable, SendResult
 from infra.roles import Role
@@ -25,6 +26,7 @@ from infra.settings import Settings
 from manager.app import create_app
 from retinue.clock import Clock
 from retinue.errors import NotAllowed
+from tests.support.manager_database import as_manager
 from tests.support.quick_apps import share_templates
 
 USER, PASSWORD = "operator", "a long one for tests"
@@ -105,8 +107,9 @@ class AwayDatabase(Database):
 
     def __init__(self, error: Exception | None, behind: Database | None = None) -> None:
         self.error = error
-        self._behind = behind
-        self.url = behind.url if behind is not None else "postgresql://nobody@127.0.0.1:1/none"
+        self._behind = None if behind is None else as_manager(behind)
+        self.url = "postgresql://nobody@127.0.0.1:1/none" if self._behind is None else self._behind.url
+        self.logins = getattr(self._behind, "logins", {})
 
     @contextmanager
     def _lend(self) -> Iterator[psycopg.Connection]:
@@ -121,8 +124,9 @@ class FailingDatabase(Database):
     """A database that fails once with `next_error`, and works before and after."""
 
     def __init__(self, behind: Database) -> None:
-        self._behind = behind
-        self.url = behind.url
+        self._behind = as_manager(behind)
+        self.url = self._behind.url
+        self.logins = getattr(self._behind, "logins", {})
         self.next_error: Exception | None = None
 
     @contextmanager
@@ -135,9 +139,13 @@ class FailingDatabase(Database):
 
 
 def manager_app(database: Database, *, queues: Queues | None = None, clock: Clock | None = None, **given: Any) -> Flask:
-    """The application on this database; `given` are settings."""
-    app = create_app(manager_settings(**given), database=database, queues=queues or StubQueues(), clock=clock)
-    app.extensions["test_database"] = database
+    """The application on this database, as the operators' role; `given` are settings."""
+    entered = as_manager(database)
+    accounts = AccountDatabase(getattr(entered, "logins", {}), application_name="retinue-manager")
+    app = create_app(
+        manager_settings(**given), database=entered, accounts=accounts, queues=queues or StubQueues(), clock=clock
+    )
+    app.extensions |= {"test_database": database, "test_accounts": accounts}
     return share_templates(app)
 
 

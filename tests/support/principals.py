@@ -10,6 +10,7 @@ import psycopg
 from infra.postgres.account_database import AccountDatabase
 from infra.postgres.principals import find_principal, open_member_session, open_visit_session
 from infra.principal import MemberRole, Principal
+from tests.support.manager_database import logins_of
 
 
 def member(
@@ -50,7 +51,7 @@ def _found(sql: psycopg.Connection, secret: str) -> Principal:
 def reading(database_url: str, principal: Principal) -> Iterator[psycopg.Connection]:
     """A session of this principal."""
     with (
-        closing(AccountDatabase(database_url, application_name="retinue-test")) as accounts,
+        closing(AccountDatabase(logins_of(database_url), application_name="retinue-test")) as accounts,
         accounts.session(principal) as connection,
     ):
         yield connection

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from infra.postgres.connect import Database
+from tests.support.manager_database import ManagerDatabase
 
 
 class Asked(NamedTuple):
@@ -19,11 +19,11 @@ class Asked(NamedTuple):
     settings: tuple[tuple[bytes, Any], ...]
 
 
-class RecordedDatabase(Database):
-    """Keeps every query with its parameters, as it was sent, until `taken`."""
+class RecordedDatabase(ManagerDatabase):
+    """The manager's; keeps every query with its parameters, as it was sent, until `taken`."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, application_name="tests", max_connections=4)
+        super().__init__(url)
         self._asked: list[Asked] = []
 
     def taken(self) -> list[Asked]:

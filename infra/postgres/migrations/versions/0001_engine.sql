@@ -1666,8 +1666,8 @@ CREATE FUNCTION audit_bytes(action operator_actions) RETURNS bytea LANGUAGE sql 
     ]) WITH ORDINALITY AS piece (value, number)
 $$;
 
-CREATE FUNCTION chain_operator_actions() RETURNS trigger LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+CREATE FUNCTION chain_operator_actions() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE head audit_head; done operator_actions;
 BEGIN
     IF EXISTS (SELECT FROM audit_chain WHERE action_id = NEW.id) THEN
@@ -1769,8 +1769,6 @@ REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO retinue_operator;
-
 GRANT EXECUTE ON FUNCTION current_account() TO retinue_account;
 
 GRANT EXECUTE ON FUNCTION assumed_account() TO retinue_assumed, retinue_masks;
@@ -1800,8 +1798,6 @@ ALTER TABLE schedules ENABLE ROW LEVEL SECURITY;
 CREATE POLICY schedules_operators ON schedules TO retinue_operator USING (true) WITH CHECK (true);
 
 ALTER TABLE echoes ENABLE ROW LEVEL SECURITY;
-
-CREATE POLICY echoes_operators ON echoes TO retinue_operator USING (true) WITH CHECK (true);
 
 ALTER TABLE members ENABLE ROW LEVEL SECURITY;
 
@@ -1837,11 +1833,7 @@ CREATE POLICY calendar_events_operators ON calendar_events TO retinue_operator U
 
 ALTER TABLE calendar_instances ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY calendar_instances_operators ON calendar_instances TO retinue_operator USING (true) WITH CHECK (true);
-
 ALTER TABLE calendar_attendees ENABLE ROW LEVEL SECURITY;
-
-CREATE POLICY calendar_attendees_operators ON calendar_attendees TO retinue_operator USING (true) WITH CHECK (true);
 
 ALTER TABLE contacts ENABLE ROW LEVEL SECURITY;
 
@@ -1853,11 +1845,7 @@ CREATE POLICY mailboxes_operators ON mailboxes TO retinue_operator USING (true) 
 
 ALTER TABLE threads ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY threads_operators ON threads TO retinue_operator USING (true) WITH CHECK (true);
-
 ALTER TABLE thread_keys ENABLE ROW LEVEL SECURITY;
-
-CREATE POLICY thread_keys_operators ON thread_keys TO retinue_operator USING (true) WITH CHECK (true);
 
 ALTER TABLE mail_messages ENABLE ROW LEVEL SECURITY;
 
@@ -1865,19 +1853,11 @@ CREATE POLICY mail_messages_operators ON mail_messages TO retinue_operator USING
 
 ALTER TABLE placements ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY placements_operators ON placements TO retinue_operator USING (true) WITH CHECK (true);
-
 ALTER TABLE displaced_messages ENABLE ROW LEVEL SECURITY;
-
-CREATE POLICY displaced_messages_operators ON displaced_messages TO retinue_operator USING (true) WITH CHECK (true);
 
 ALTER TABLE message_participants ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY message_participants_operators ON message_participants TO retinue_operator USING (true) WITH CHECK (true);
-
 ALTER TABLE message_attachments ENABLE ROW LEVEL SECURITY;
-
-CREATE POLICY message_attachments_operators ON message_attachments TO retinue_operator USING (true) WITH CHECK (true);
 
 ALTER TABLE records ENABLE ROW LEVEL SECURITY;
 
@@ -1889,19 +1869,11 @@ CREATE POLICY record_counts_operators ON record_counts TO retinue_operator USING
 
 ALTER TABLE record_changes ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY record_changes_operators ON record_changes TO retinue_operator USING (true) WITH CHECK (true);
-
 ALTER TABLE record_feeds ENABLE ROW LEVEL SECURITY;
-
-CREATE POLICY record_feeds_operators ON record_feeds TO retinue_operator USING (true) WITH CHECK (true);
 
 ALTER TABLE record_replacements ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY record_replacements_operators ON record_replacements TO retinue_operator USING (true) WITH CHECK (true);
-
 ALTER TABLE record_sightings ENABLE ROW LEVEL SECURITY;
-
-CREATE POLICY record_sightings_operators ON record_sightings TO retinue_operator USING (true) WITH CHECK (true);
 
 ALTER TABLE salesforce_objects ENABLE ROW LEVEL SECURITY;
 
@@ -1909,15 +1881,9 @@ CREATE POLICY salesforce_objects_operators ON salesforce_objects TO retinue_oper
 
 ALTER TABLE salesforce_fields ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY salesforce_fields_operators ON salesforce_fields TO retinue_operator USING (true) WITH CHECK (true);
-
 ALTER TABLE search_words ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY search_words_operators ON search_words TO retinue_operator USING (true) WITH CHECK (true);
-
 ALTER TABLE anomaly_sightings ENABLE ROW LEVEL SECURITY;
-
-CREATE POLICY anomaly_sightings_operators ON anomaly_sightings TO retinue_operator USING (true) WITH CHECK (true);
 
 ALTER TABLE anomaly_accounts ENABLE ROW LEVEL SECURITY;
 
@@ -2291,13 +2257,119 @@ GRANT SELECT (step_seconds, starts_at, type, account_id, state, jobs, run_second
 
 CREATE POLICY account_rollups_assumed_account ON account_rollups TO retinue_masks USING (account_id = (SELECT assumed_account()));
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO retinue_operator;
+GRANT SELECT, INSERT, UPDATE ("run_at", "cancel_requested_at", "traceparent"), DELETE ON jobs TO retinue_operator;
 
-REVOKE UPDATE, DELETE ON operator_actions FROM retinue_operator;
+GRANT SELECT, INSERT ON job_history TO retinue_operator;
 
-REVOKE UPDATE, DELETE ON audit_chain FROM retinue_operator;
+GRANT SELECT, INSERT ON job_events TO retinue_operator;
 
-REVOKE INSERT, DELETE ON audit_head FROM retinue_operator;
+GRANT SELECT, INSERT, UPDATE ("jobs") ON job_rollups TO retinue_operator;
+
+GRANT SELECT, INSERT ON group_notes TO retinue_operator;
+
+GRANT SELECT, UPDATE ("cancel_requested_at", "cancel_reason") ON job_groups TO retinue_operator;
+
+GRANT SELECT, INSERT, UPDATE ("until", "job_id") ON job_keys TO retinue_operator;
+
+GRANT SELECT, UPDATE ("paused_at", "lane_limit", "type_limit", "limits_by_hand") ON job_types TO retinue_operator;
+
+GRANT SELECT, INSERT, UPDATE ("weight", "concurrency_limit", "virtual_time", "full", "ready", "held_until") ON lanes TO retinue_operator;
+
+GRANT SELECT, INSERT, UPDATE ("until", "reason", "held_at"), DELETE ON lane_holds TO retinue_operator;
+
+GRANT SELECT, INSERT ON lane_wakes TO retinue_operator;
+
+GRANT SELECT, INSERT, UPDATE ("name", "cron", "every_seconds", "timezone", "jitter_seconds", "catch_up", "overlap", "payload", "lane", "priority", "starts_at", "next_fire_at", "state", "problem"), DELETE ON schedules TO retinue_operator;
+
+GRANT SELECT, UPDATE ("request", "requested_at") ON servants TO retinue_operator;
+
+GRANT SELECT ON schedulers TO retinue_operator;
+
+GRANT SELECT ON process_exits TO retinue_operator;
+
+GRANT SELECT, INSERT, UPDATE ("visibility_seconds", "max_receives") ON queues TO retinue_operator;
+
+GRANT SELECT ("type", "hidden_until") ON messages TO retinue_operator;
+
+GRANT SELECT ("type") ON dead_messages TO retinue_operator;
+
+GRANT SELECT ON account_costs TO retinue_operator;
+
+GRANT SELECT ON account_rollups TO retinue_operator;
+
+GRANT SELECT ON cost_progress TO retinue_operator;
+
+GRANT SELECT ON queue_calls TO retinue_operator;
+
+GRANT SELECT ON rollup_progress TO retinue_operator;
+
+GRANT SELECT, UPDATE ("assume_policy", "erasing_at") ON accounts TO retinue_operator;
+
+GRANT SELECT ("id", "account_id", "provider", "name", "config", "state", "problem", "created_at", "updated_at"), INSERT, UPDATE ("config", "credentials", "state", "problem", "updated_at") ON connections TO retinue_operator;
+
+GRANT SELECT ("account_id", "wrapped"), INSERT ON account_keys TO retinue_operator;
+
+GRANT SELECT ("connection_id", "name", "role", "selectable", "uid_validity", "messages", "synced_at", "deleted_at"), UPDATE ("uid_validity", "uid_next", "highest_modseq", "object_id") ON mailboxes TO retinue_operator;
+
+GRANT SELECT ("id", "connection_id", "name", "sync_token", "ctag", "objects", "synced_at", "deleted_at"), UPDATE ("sync_token", "ctag", "objects") ON calendars TO retinue_operator;
+
+GRANT SELECT ("calendar_id", "etag"), UPDATE ("etag") ON calendar_objects TO retinue_operator;
+
+GRANT SELECT ON imports TO retinue_operator;
+
+GRANT SELECT ON record_counts TO retinue_operator;
+
+GRANT SELECT ON salesforce_objects TO retinue_operator;
+
+GRANT SELECT ("id", "account_id", "summary", "description", "location") ON calendar_events TO retinue_operator;
+
+GRANT SELECT ("id", "account_id", "name", "address") ON contacts TO retinue_operator;
+
+GRANT SELECT ("id", "account_id", "subject", "body_text") ON mail_messages TO retinue_operator;
+
+GRANT SELECT ("account_id", "connection_id", "kind", "external_id", "payload") ON records TO retinue_operator;
+
+GRANT SELECT, UPDATE ("state", "failed_at", "openings", "reason", "opened_at", "probe_at", "probe_job_id", "probe_attempt", "updated_at") ON breakers TO retinue_operator;
+
+GRANT SELECT ON budget_leases TO retinue_operator;
+
+GRANT SELECT, INSERT, UPDATE ("blocked_until", "blocked_reason") ON budget_states TO retinue_operator;
+
+GRANT SELECT ON budget_usage TO retinue_operator;
+
+GRANT SELECT, INSERT, UPDATE ("call_limit", "reserve", "source", "learned_limit", "foreign_calls", "foreign_until", "learned_at"), DELETE ON budgets TO retinue_operator;
+
+GRANT SELECT, UPDATE ("assigned_to", "resolved_at", "resolved_by", "muted_at", "muted_until", "muted_by") ON anomalies TO retinue_operator;
+
+GRANT SELECT ON anomaly_accounts TO retinue_operator;
+
+GRANT SELECT, UPDATE ("assigned_to", "muted_at", "muted_until", "muted_by", "probe_at", "probe_job_id", "probe_attempt", "probe_error", "resolved_at", "resolved_by") ON incidents TO retinue_operator;
+
+GRANT SELECT, INSERT, UPDATE ("muted_at", "muted_until", "muted_by"), DELETE ON incident_mutes TO retinue_operator;
+
+GRANT SELECT, INSERT ON trouble_notes TO retinue_operator;
+
+GRANT SELECT, INSERT, UPDATE ("role", "password_hash", "password_set_at", "signed_in_at", "disabled_at") ON people TO retinue_operator;
+
+GRANT SELECT, INSERT, UPDATE ("seen_at"), DELETE ON sessions TO retinue_operator;
+
+GRANT SELECT, INSERT, UPDATE ("used_at", "revoked_at") ON api_tokens TO retinue_operator;
+
+GRANT SELECT, INSERT, UPDATE ("name", "role", "invited_by", "password_hash", "joined_at", "signed_in_at", "disabled_at") ON members TO retinue_operator;
+
+GRANT SELECT, INSERT, DELETE ON invitations TO retinue_operator;
+
+GRANT SELECT, INSERT, UPDATE ("digest"), DELETE ON account_sessions TO retinue_operator;
+
+GRANT SELECT, INSERT ("account_id", "person_id", "person_name", "reason", "ticket_url", "state"), UPDATE ("state", "decided_at", "decided_by", "began_at", "expires_at", "ended_at") ON visits TO retinue_operator;
+
+GRANT SELECT, INSERT ("actor_kind", "actor_id", "actor_name", "action", "target_kind", "target_id", "account_id", "detail", "address", "request_id") ON operator_actions TO retinue_operator;
+
+GRANT SELECT, USAGE ON SEQUENCE jobs_id_seq TO retinue_operator;
+
+GRANT USAGE ON SEQUENCE connections_id_seq TO retinue_operator;
+
+DO $$ BEGIN IF to_regclass('public.alembic_version') IS NOT NULL THEN GRANT SELECT ON public.alembic_version TO retinue_operator; END IF; END $$;
 
 CREATE SCHEMA masked;
 
