@@ -13,7 +13,6 @@ from cli.environment import current_settings, load_structlog_alone
 
 if TYPE_CHECKING:
     from infra.postgres.connect import Database
-    from infra.postgres.logins import Login
     from infra.queues.transport import Queues
     from infra.settings import Settings
 
@@ -65,11 +64,13 @@ def servant(job_type: str) -> None:
 @click.command(short_help="Run the manager.")
 def manager() -> None:
     """Run the manager: the pages that show operators jobs and servants."""
-    from infra.postgres.account_database import AccountDatabase
-    from infra.postgres.logins import Login
-
     with process_settings() as settings:
-        logins = patiently("database_awaited", lambda: _logins(settings.database_url))
+        from infra.postgres.account_database import AccountDatabase
+        from infra.postgres.logins import Login, ensure_logins
+
+        # The one place where it needs the owner's address: it derives its own passwords, and makes a role that is
+        # missing. Nothing that it does later has a session of the owner.
+        logins = patiently("database_awaited", lambda: ensure_logins(settings.database_url))
         mine, name = logins[Login.OPERATOR], "retinue-manager"
         with (
             servers(settings, name, away_seconds=_AWAY_SECONDS, database_url=mine) as (database, queues),
@@ -156,14 +157,6 @@ def patiently(event: str, attempt: Callable[[], T]) -> T:
                 raise
             get_logger(__name__).warning(event, problem=error.message, retry_seconds=PAUSE_SECONDS)
             time.sleep(PAUSE_SECONDS)
-
-
-def _logins(owner_url: str) -> dict[Login, str]:
-    from infra.postgres.logins import ensure_logins
-
-    # The roles that they are members of, the migrations make.
-    _require_schema(owner_url)
-    return ensure_logins(owner_url)
 
 
 def _require_schema(database_url: str) -> None:

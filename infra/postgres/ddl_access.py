@@ -2,7 +2,7 @@
 
 | role | for | sees |
 |---|---|---|
-| the owner | the engine | everything |
+| the owner | schedulers, servants, the command line | everything |
 | `retinue_operator` | the manager | what `infra.postgres.operator_grants` lists, of all accounts |
 | `retinue_account` | members of an account | the rows of the account that `current_account()` tells |
 | `retinue_assumed` | operators who have assumed one | the views of the schema `masked`, and nothing else |

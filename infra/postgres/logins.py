@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from contextlib import suppress
 from enum import StrEnum
 
 import psycopg
@@ -18,6 +19,7 @@ from psycopg.pq import Conninfo
 from infra.postgres.catalogue import ACCOUNT_ROLE, ASSUMED_ROLE, OPERATOR_ROLE
 from infra.postgres.connect import DatabaseUnreachable, connect
 from infra.postgres.operator_grants import CATALOGUE_FUNCTIONS
+from infra.postgres.revision import require_head
 from infra.postgres.statements import statement
 from retinue.errors import ConfigurationError
 
@@ -50,6 +52,7 @@ def ensure_logins(url: str) -> dict[Login, str]:
 
     Raises:
         ConfigurationError: the owner may make no roles, and one is missing; or the address has no password.
+        SchemaMismatch: one is missing, and so is a migration.
         DatabaseUnreachable
     """
     database = _database_of(url)
@@ -95,6 +98,8 @@ def _work(operator_url: str, names: list[str]) -> bool:
 
 def _make(url: str) -> None:
     with connect(url, application_name="retinue-logins") as connection:
+        # The migrations make the roles that these are members of.
+        require_head(connection)
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_ROLES_LOCK,))
         database = connection.info.dbname
         try:
@@ -114,8 +119,9 @@ def _share_functions(connection: psycopg.Connection) -> None:
     """Let the manager call what it calls, also where that was taken from everybody."""
     for function in CATALOGUE_FUNCTIONS:
         grant = f"GRANT EXECUTE ON FUNCTION {function} TO {OPERATOR_ROLE}"
-        # One that may not grant it is told so by a notice, or by nothing at all.
-        connection.execute(grant.encode())
+        # Whether that could be granted, or need not be, is looked at below.
+        with suppress(psycopg.errors.InsufficientPrivilege), connection.transaction():
+            connection.execute(grant.encode())
         row = connection.execute(
             "SELECT has_function_privilege(%s, %s, 'EXECUTE')", (OPERATOR_ROLE, function)
         ).fetchone()

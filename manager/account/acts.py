@@ -22,7 +22,9 @@ class Note(Protocol):
 
 @contextmanager
 def acting_member(deps: Deps) -> Iterator[tuple[psycopg.Connection, Note]]:
-    """The engine's own session: what is changed in it must be of the principal's account, as every statement says."""
+    """The manager's own session, which sees all accounts: what is changed in it must be of the principal's, as every
+    statement says.
+    """
     principal = current_principal()
     with deps.database.transaction() as connection:
 

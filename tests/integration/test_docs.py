@@ -15,8 +15,10 @@ from infra.postgres.bell import Bell
 from infra.postgres.catalogue import share_functions
 from infra.postgres.connect import Database, sqlalchemy_url
 from infra.postgres.enqueue import enqueue
+from infra.postgres.logins import Login, ensure_logins, login_names
 from infra.postgres.migrate import migrate
 from infra.secrets import Keyring, generate_key
+from retinue.errors import ConfigurationError
 from retinue.servant import load_servant
 from scheduler.retain import Retain
 from tests.support.assertions import history_of, row_of
@@ -135,6 +137,8 @@ def documented_role(postgres: DatabaseServer) -> Iterator[str]:
             own.execute(share_functions(name).encode())
         yield postgres.database_url(name)
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+        for login in login_names(name):
+            admin.execute(f"DROP ROLE IF EXISTS {login}".encode())
         admin.execute(f"DROP OWNED BY {name}".encode())
         admin.execute(f"DROP ROLE {name}".encode())
 
@@ -144,8 +148,23 @@ def test_the_documented_role_is_enough(documented_role: str, postgres: DatabaseS
         row = connection.execute("SELECT current_user, rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
         assert row == (f"{postgres.name}_documented", False)
     assert migrate(documented_role)
+    operator = ensure_logins(documented_role)[Login.OPERATOR]
     with psycopg.connect(postgres.url, autocommit=True) as admin:
         admin.execute(f"ALTER ROLE {postgres.name}_documented NOCREATEROLE".encode())
     database = Database(documented_role, application_name="tests")
     assert Retain(database, history_days=1).run_once().done > 0
     database.close()
+    assert ensure_logins(documented_role)[Login.OPERATOR] == operator
+    with psycopg.connect(operator) as connection:
+        assert connection.execute("SELECT count(*) FROM job_history").fetchone() == (0,)
+        connection.execute("SELECT pg_notify('retinue_due', '')")
+
+
+def test_a_function_that_the_owner_may_not_pass_on_is_named(documented_role: str, postgres: DatabaseServer) -> None:
+    migrate(documented_role)
+    with psycopg.connect(documented_role) as own:
+        own.execute(b"SET ROLE NONE")
+        name = f"{postgres.name}_documented"
+        own.execute(f"REVOKE GRANT OPTION FOR EXECUTE ON FUNCTION pg_notify(text, text) FROM {name}".encode())
+    with pytest.raises(ConfigurationError, match=r"may not call PostgreSQL's pg_notify\(text, text\).* As a superuser"):
+        ensure_logins(documented_role)
