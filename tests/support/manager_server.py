@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 from flask import Flask
 from flask.testing import FlaskClient
+from psycopg.conninfo import conninfo_to_dict
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.test import TestResponse
 
@@ -141,6 +142,8 @@ class FailingDatabase(Database):
 def manager_app(database: Database, *, queues: Queues | None = None, clock: Clock | None = None, **given: Any) -> Flask:
     """The application on this database, as the operators' role; `given` are settings."""
     entered = as_manager(database)
+    # As another role it would prove nothing about what the manager may do; `nobody` is one that is away for good.
+    assert str(conninfo_to_dict(entered.url)["user"]).startswith(("retinue_operator_of_", "nobody")), entered.url
     accounts = AccountDatabase(getattr(entered, "logins", {}), application_name="retinue-manager")
     app = create_app(
         manager_settings(**given), database=entered, accounts=accounts, queues=queues or StubQueues(), clock=clock
