@@ -69,8 +69,9 @@ def manager() -> None:
         servers(settings, "retinue-manager", away_seconds=_AWAY_SECONDS) as (database, queues),
     ):
         from manager.process import ManagerProcess
+        from servants.salesforce.client.web_flow import WebFlow
 
-        status = ManagerProcess(settings, database=database, queues=queues).run()
+        status = ManagerProcess(settings, database=database, queues=queues, sign_in_to_org=WebFlow).run()
     raise SystemExit(status)
 
 
