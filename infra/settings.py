@@ -93,6 +93,9 @@ class Settings(BaseSettings):
         "0.0.0.0",  # noqa: S104 - an example, not the default
     )
     manager_port: Annotated[int, Field(ge=1, le=65_535)] = _setting(8600, "Port that the manager listens on.", 8600)
+    manager_url: Annotated[str, AfterValidator(settings_values.http_url)] | None = _setting(
+        None, "URL at which people reach the manager, for links in letters.", "https://retinue.example.com"
+    )
     manager_user: Annotated[str, Field(min_length=1, pattern=r"^[^:\s]+$")] = _setting(
         "operator", "Name to sign in to the manager with.", "operator"
     )
@@ -128,6 +131,14 @@ class Settings(BaseSettings):
     )
     salesforce_login_url: Annotated[str, AfterValidator(settings_values.http_url)] = _setting(
         SALESFORCE_LOGIN_URL, "URL at which they sign in.", "https://acme.my.salesforce.com"
+    )
+    smtp_url: Annotated[SecretStr, AfterValidator(settings_values.smtp_url)] | None = _setting(
+        None,
+        "Mail server that sends invitations, as a URL: smtps://, or smtp:// for STARTTLS. Not set: links are shown.",
+        "smtps://user:password@mail.example.com",
+    )
+    mail_from: Annotated[str, AfterValidator(settings_values.sender)] | None = _setting(
+        None, "Whom those letters are from.", "Retinue <retinue@example.com>"
     )
     metrics_host: Annotated[str, Field(min_length=1, pattern=r"^\S+$")] = _setting(
         "127.0.0.1", "Address that schedulers and servants serve their metrics on.", "127.0.0.1"
