@@ -10,6 +10,8 @@ from cli.environment import current_settings, database_connection
 from cli.errors import BadInput
 from cli.noted import note
 from cli.params import json_option, operator_option
+from cli.permits import needs
+from infra.permissions import Permission
 
 if TYPE_CHECKING:
     from infra.postgres.members import Member
@@ -23,6 +25,7 @@ def members() -> None:
 
 
 @members.command("list")
+@needs(Permission.PEOPLE_RULE)
 @_ACCOUNT
 @json_option
 def list_members(account: str, as_json: bool) -> None:
@@ -49,6 +52,7 @@ def list_members(account: str, as_json: bool) -> None:
 
 
 @members.command("invite", short_help="Invite somebody of an account.")
+@needs(Permission.PEOPLE_RULE)
 @_ACCOUNT
 @click.option("--email", required=True, help="Their address, by which they sign in.")
 @click.option("--name", required=True, help="What they are called.")
@@ -98,6 +102,7 @@ def _how(link: str) -> str:
 
 
 @members.command("disable")
+@needs(Permission.PEOPLE_RULE)
 @_ACCOUNT
 @click.argument("member_id", metavar="ID", type=click.IntRange(1))
 @operator_option
