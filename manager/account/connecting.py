@@ -24,12 +24,15 @@ from manager.account.principals import current_principal
 from manager.account.shown import account_page
 from manager.deps import Deps
 from manager.roles import requires
-from retinue.errors import NotFound
+from retinue.errors import NotAllowed, NotFound
 
 #: How often what is connected here is synced.
 EVERY = timedelta(minutes=1)
 
 _TLS = ("tls", "starttls")
+
+#: Providers that a password signs in to.
+_BY_PASSWORD = ("imap", "caldav")
 
 
 def add_connecting(blueprint: Blueprint, deps: Deps) -> None:
@@ -67,6 +70,7 @@ def add_connecting(blueprint: Blueprint, deps: Deps) -> None:
         with acting_member(deps) as (connection, note):
             stored = read_connection(connection, connection_id)
             _keep_to_own(stored.account_id, connection_id)
+            _keep_to_passwords(stored.provider)
             keyring = Keyring.from_settings(deps.settings)
             update_connection(connection, keyring, connection_id, config=stored.config, credentials=credentials)
             try_now(connection, connection_id)
@@ -126,6 +130,12 @@ def _ring(deps: Deps) -> None:
 def _keep_to_own(account_id: int, connection_id: int) -> None:
     if account_id != current_principal().account_id:
         raise NotFound(f"There is no connection {connection_id} in this account.")
+
+
+def _keep_to_passwords(provider: str) -> None:
+    """What signs in otherwise would lose what it signs in with."""
+    if provider not in _BY_PASSWORD:
+        raise NotAllowed(f"A connection to {provider} has no password: it is signed in to anew.")
 
 
 def _text(name: str) -> str:
