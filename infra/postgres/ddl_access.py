@@ -36,11 +36,6 @@ CLOSED = {"account_keys", "account_sessions", "invitations"}
 #: Tables that operators add to and never change.
 APPEND_ONLY = ("operator_actions", "audit_chain")
 
-#: Functions that everybody may call, and that write, wait for others or stop them.
-_UNSAFE_FUNCTIONS = (
-    "^(lo_|lowrite|loread|pg_(try_)?advisory_|pg_notify|pg_cancel_backend|pg_terminate_backend|pg_sleep)"
-)
-
 
 def access_statements() -> Iterator[str]:
     """Every statement, in order; the tables are there already."""

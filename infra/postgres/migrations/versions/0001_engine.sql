@@ -1745,7 +1745,7 @@ BEGIN
         WHERE bound.digest = sha256(convert_to(current_setting('retinue.principal', true), 'UTF8'))
             AND bound.mode = 'assumed'
             AND bound.expires_at > now()
-            AND EXISTS (SELECT FROM public.visits AS own WHERE own.id = bound.visit_id AND own.state = 'open' AND own.expires_at > now())
+            AND EXISTS (SELECT FROM public.visits AS own JOIN public.people AS visitor ON visitor.id = own.person_id WHERE own.id = bound.visit_id AND own.state = 'open' AND own.expires_at > now() AND visitor.disabled_at IS NULL AND visitor.role IN ('operator', 'admin'))
     );
 END $$;
 
