@@ -304,3 +304,16 @@ def test_what_is_asked_again_and_again_leaves_one_visit_open(app: Flask, sql: ps
     for _ in range(3):
         operator.post(f"/accounts/{account}/assume", data=form)
     assert [visit.state for visit in list_visits(sql, account_id=account)] == ["open"]
+
+
+def test_support_cannot_try_whether_an_address_is_somebodys(sql: psycopg.Connection, database_url: str) -> None:
+    plant(sql, 7)
+    principal = visitor(sql, 7)
+    ((address,),) = sql.execute("SELECT address FROM contacts WHERE account_id = 7").fetchall()
+    with psycopg.connect(ensure_logins(database_url)[Login.SUPPORT], autocommit=True) as raw:
+        raw.execute("SELECT set_config('retinue.principal', %s, false)", (principal.secret,))
+        for table, key in (("contacts", "address_key"), ("records", "email_key")):
+            assert raw.execute(f"SELECT count(*) > 0 FROM {table}".encode()).fetchone() == (True,)  # noqa: S608 - ours
+            guess = f"SELECT count(*) FROM {table} WHERE {key} = hashtextextended(%s, 0)"  # noqa: S608 - ours
+            assert raw.execute(guess.encode(), (address,)).fetchone() == (0,)
+        assert raw.execute("SELECT external_id FROM crm_people").fetchall() == [("Contact-1",)]
