@@ -12,3 +12,6 @@ ERASE_TYPE = "account.erase"
 REMOVE_TYPE = "connection.remove"
 
 ORDERED_TYPES = frozenset({ERASE_TYPE, REMOVE_TYPE})
+
+#: Of these no job that ended is run again: who may retry any other may not order this, and the order may be withdrawn.
+NOT_RETRIED = frozenset({ERASE_TYPE})
