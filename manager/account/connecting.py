@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import psycopg
 from flask import Blueprint, flash, redirect, request, url_for
@@ -56,10 +56,8 @@ def add_connecting(blueprint: Blueprint, deps: Deps) -> None:
     @requires(Permission.OWN_RULE)
     def connect_caldav() -> Response:
         url = _text("url")
-        host = urlsplit(url).hostname if url.startswith(("https://", "http://")) else None
-        if host is None:
-            raise BadRequest("The address of a calendar server begins with https://.")
-        return _connect(deps, add_caldav_connection, "caldav", host, {"url": url, "username": _text("username")})
+        config = {"url": url, "username": _text("username")}
+        return _connect(deps, add_caldav_connection, "caldav", _host_of(url), config)
 
     _add_disconnecting(blueprint, deps)
 
@@ -143,6 +141,25 @@ def _text(name: str) -> str:
     if not text or len(text) > 500 or not text.isprintable():
         raise BadRequest(f"The field {name} is empty or cannot be used.")
     return text
+
+
+def _host_of(url: str) -> str:
+    """What the address of a calendar server names. It is shown to people, so it carries no password."""
+    parts = _parts(url)
+    if parts is None or parts.scheme not in ("https", "http") or parts.hostname is None:
+        raise BadRequest("The address of a calendar server begins with https://.")
+    if "@" in parts.netloc:
+        raise BadRequest(
+            "The address of a calendar server holds no user and no password: they have fields of their own."
+        )
+    return parts.hostname
+
+
+def _parts(url: str) -> SplitResult | None:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
 
 
 def _password() -> str:
