@@ -143,6 +143,9 @@ BEGIN
             AND bound.mode = '{mode}'
             AND bound.expires_at > now()
             AND EXISTS ({holds})
+            AND NOT EXISTS (
+                SELECT FROM public.accounts AS own WHERE own.id = bound.account_id AND own.erasing_at IS NOT NULL
+            )
     );
 END $$"""
 

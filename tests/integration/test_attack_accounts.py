@@ -5,27 +5,31 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Iterator
-from typing import LiteralString
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 from werkzeug.test import TestResponse
 
+from infra.postgres.audit import Actor, ActorKind
+from infra.postgres.bulk_acts import Sorter
+from infra.postgres.bulk_pages import Candidate
 from infra.postgres.connect import Database
+from infra.postgres.erasure_orders import order_erasure
+from infra.postgres.job_actions import cancel_jobs
 from infra.postgres.logins import Login, ensure_logins
 from infra.postgres.members import find_member, invite_member, join_member
 from infra.postgres.visits import list_visits
 from infra.principal import MemberRole
 from infra.roles import Role
 from infra.secrets import generate_key
+from retinue.bulk import Operation
 from tests.support.factories import add_account, add_schedule
 from tests.support.manager_server import form_token, manager_app, signed_in, submit, token_in
-from tests.support.planted import plant
-from tests.support.principals import member, visitor
+from tests.support.principals import member
 from tests.support.race import DEADLINE_SECONDS
 
 REASON = "The sync of their mailbox fails."
@@ -106,62 +110,6 @@ def test_what_is_ordered_cannot_be_scheduled(app: Flask, sql: psycopg.Connection
     answer = submit(operator, "/schedules", **form)
     assert (answer.status_code, "cannot be scheduled" in answer.text) == (422, True)
     assert sql.execute("SELECT count(*) FROM schedules").fetchone() == (0,)
-
-
-@pytest.mark.parametrize(
-    "end", ["UPDATE people SET role = 'viewer' WHERE id = %s", "UPDATE people SET disabled_at = now() WHERE id = %s"]
-)
-def test_a_visit_shows_nothing_once_its_operator_may_not_look_whatever_asks(
-    sql: psycopg.Connection, database_url: str, end: LiteralString
-) -> None:
-    plant(sql, 7)
-    principal = visitor(sql, 7)
-    with psycopg.connect(ensure_logins(database_url)[Login.SUPPORT], autocommit=True) as raw:
-        raw.execute("SELECT set_config('retinue.principal', %s, false)", (principal.secret,))
-        assert raw.execute("SELECT count(*) FROM contacts").fetchone() == (1,)
-        sql.execute(end, (principal.id,))
-        assert raw.execute("SELECT count(*) FROM contacts").fetchone() == (0,)
-
-
-# Logins
-
-
-@pytest.mark.parametrize("login", Login)
-def test_no_login_of_another_database_gets_into_this_one(
-    sql: psycopg.Connection, database_url: str, login: Login
-) -> None:
-    ensure_logins(database_url)
-    sql.execute("DROP ROLE IF EXISTS retinue_stranger")
-    sql.execute("CREATE ROLE retinue_stranger LOGIN PASSWORD 'known'")
-    try:
-        role = {"operator": "retinue_operator", "member": "retinue_account", "support": "retinue_assumed"}[login]
-        sql.execute(f"GRANT {role} TO retinue_stranger".encode())
-        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
-            psycopg.connect(make_conninfo(database_url, user="retinue_stranger", password="known"))
-    finally:
-        sql.execute("DROP ROLE retinue_stranger")
-
-
-@pytest.mark.parametrize("login", [Login.MEMBER, Login.SUPPORT])
-def test_what_a_login_changes_of_itself_is_undone(database_url: str, login: Login) -> None:
-    url = ensure_logins(database_url)[login]
-    with psycopg.connect(url, autocommit=True) as raw:
-        raw.execute("SET default_transaction_read_only = off")
-        for change in (
-            "PASSWORD 'mine'",
-            "SET statement_timeout = 0",
-            "SET search_path = public",
-            "SET work_mem = '1GB'",
-        ):
-            raw.execute(f"ALTER ROLE CURRENT_USER {change}".encode())
-    with psycopg.connect(ensure_logins(database_url)[login], autocommit=True) as raw:
-        told = raw.execute(
-            "SELECT current_setting('statement_timeout'), current_setting('default_transaction_read_only'),"
-            " current_setting('search_path'), current_setting('work_mem')"
-        ).fetchone()
-        assert told is not None
-        assert told[:3] == ("15s", "on", "public" if login is Login.MEMBER else "masked")
-        assert told[3] != "1GB"
 
 
 # Members of one account
@@ -306,14 +254,50 @@ def test_what_is_asked_again_and_again_leaves_one_visit_open(app: Flask, sql: ps
     assert [visit.state for visit in list_visits(sql, account_id=account)] == ["open"]
 
 
-def test_support_cannot_try_whether_an_address_is_somebodys(sql: psycopg.Connection, database_url: str) -> None:
-    plant(sql, 7)
-    principal = visitor(sql, 7)
-    ((address,),) = sql.execute("SELECT address FROM contacts WHERE account_id = 7").fetchall()
-    with psycopg.connect(ensure_logins(database_url)[Login.SUPPORT], autocommit=True) as raw:
-        raw.execute("SELECT set_config('retinue.principal', %s, false)", (principal.secret,))
-        for table, key in (("contacts", "address_key"), ("records", "email_key")):
-            assert raw.execute(f"SELECT count(*) > 0 FROM {table}".encode()).fetchone() == (True,)  # noqa: S608 - ours
-            guess = f"SELECT count(*) FROM {table} WHERE {key} = hashtextextended(%s, 0)"  # noqa: S608 - ours
-            assert raw.execute(guess.encode(), (address,)).fetchone() == (0,)
-        assert raw.execute("SELECT external_id FROM crm_people").fetchall() == [("Contact-1",)]
+def test_an_erasure_is_not_run_again_by_who_may_not_order_one(
+    app: Flask, sql: psycopg.Connection, account: int
+) -> None:
+    with sql.transaction():
+        job = order_erasure(sql, Actor(ActorKind.COMMAND_LINE, None, "root"), account, reason="a letter")
+    with sql.transaction():
+        cancel_jobs(sql, [job])
+    operator = signed_in(app, Role.OPERATOR)
+    submit(operator, f"/jobs/{job}/retry")
+    submit(operator, "/jobs/chosen", deed="retry", id=str(job))
+    assert sql.execute("SELECT count(*) FROM jobs").fetchone() == (0,)
+    ended = Candidate(
+        job, "account.erase", None, "system", 5, "cancelled", "cancel", datetime.now(UTC), stop_asked=False
+    )
+    assert Sorter(Operation.RETRY).sort([ended]).left_alone == {"ordered_anew": 1}
+
+
+def test_nobody_gets_into_an_account_that_is_being_erased_or_stays_there(
+    app: Flask, ada: FlaskClient, sql: psycopg.Connection, database_url: str, account: int
+) -> None:
+    late = invite_member(sql, account, email="late@kestrel.example", name="Late", role=MemberRole.MEMBER, by="G")
+    operator = signed_in(app)
+    assume(operator, account)
+    assert operator.get("/account").status_code == ada.get("/account").status_code == 200
+    own = member(sql, account)
+    with psycopg.connect(ensure_logins(database_url)[Login.MEMBER], autocommit=True) as raw:
+        raw.execute("SELECT set_config('retinue.principal', %s, false)", (own.secret,))
+        assert raw.execute("SELECT count(*) FROM accounts").fetchone() == (1,)
+        with sql.transaction():
+            order_erasure(sql, Actor(ActorKind.COMMAND_LINE, None, "root"), account, reason="a letter")
+        assert raw.execute("SELECT count(*) FROM accounts").fetchone() == (0,)
+    assert operator.get("/account").status_code == ada.get("/account").status_code == 303
+    link = f"/account/join?invitation={late.secret}"
+    assert ada.get(link).status_code == 410
+    assert send(ada, link, "/account/join", invitation=late.secret, password=PASSWORD).status_code == 410
+    form = {"email": "ada@kestrel.example", "password": PASSWORD}
+    assert send(ada, "/account/sign-in", "/account/sign-in", **form).status_code == 401
+    data = {"reason": REASON, "csrf_token": form_token(operator)}
+    assert operator.post(f"/accounts/{account}/assume", data=data).headers["Location"] != "/account"
+    assert sql.execute("SELECT count(*) FROM visits").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("url", ["https://ada:s3cret@dav.example/", "https://[", "https://@dav.example/"])
+def test_a_password_in_an_address_is_not_kept(ada: FlaskClient, sql: psycopg.Connection, url: str) -> None:
+    form = {"url": url, "username": "ada", "password": "x"}
+    assert send(ada, "/account/connect", "/account/connect/caldav", **form).status_code == 400
+    assert sql.execute("SELECT count(*) FROM connections").fetchone() == (0,)

@@ -40,6 +40,7 @@ _WANTED: dict[tuple[str, str], Any] = {
 
 #: Columns that stay empty: their table's rules have them so in this state.
 _EMPTY = {
+    ("accounts", "erasing_at"),
     ("calendar_instances", "start_date"),
     ("calendar_instances", "end_date"),
     ("job_groups", "finished_at"),

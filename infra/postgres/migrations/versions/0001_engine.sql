@@ -1733,6 +1733,9 @@ BEGIN
             AND bound.mode = 'self'
             AND bound.expires_at > now()
             AND EXISTS (SELECT FROM public.members AS own WHERE own.id = bound.member_id AND own.disabled_at IS NULL)
+            AND NOT EXISTS (
+                SELECT FROM public.accounts AS own WHERE own.id = bound.account_id AND own.erasing_at IS NOT NULL
+            )
     );
 END $$;
 
@@ -1746,6 +1749,9 @@ BEGIN
             AND bound.mode = 'assumed'
             AND bound.expires_at > now()
             AND EXISTS (SELECT FROM public.visits AS own JOIN public.people AS visitor ON visitor.id = own.person_id WHERE own.id = bound.visit_id AND own.state = 'open' AND own.expires_at > now() AND visitor.disabled_at IS NULL AND visitor.role IN ('operator', 'admin'))
+            AND NOT EXISTS (
+                SELECT FROM public.accounts AS own WHERE own.id = bound.account_id AND own.erasing_at IS NOT NULL
+            )
     );
 END $$;
 
