@@ -72,9 +72,6 @@ def assume(client: FlaskClient, account_id: int) -> None:
     assert client.post(f"/accounts/{account_id}/assume", data=data).headers["Location"] == "/account"
 
 
-# What stays when an account is erased
-
-
 def test_the_audit_keeps_nothing_that_tells_who_a_member_is(ada: FlaskClient, sql: psycopg.Connection) -> None:
     send(ada, "/account/members", "/account/members", email="bob@kestrel.example", name="Bob Byron", role="member")
     send(ada, "/account", "/account/sign-out")
@@ -98,9 +95,6 @@ def test_the_audit_keeps_nothing_that_an_operator_typed_into_an_address(
     assert [detail["query"] for (detail,) in noted] == [{}, {"order": "name"}]
 
 
-# Operators with too weak a role
-
-
 @pytest.mark.parametrize(
     ("job_type", "payload"), [("account.erase", '{"account_id": 7}'), ("connection.remove", '{"removed": 7}')]
 )
@@ -110,9 +104,6 @@ def test_what_is_ordered_cannot_be_scheduled(app: Flask, sql: psycopg.Connection
     answer = submit(operator, "/schedules", **form)
     assert (answer.status_code, "cannot be scheduled" in answer.text) == (422, True)
     assert sql.execute("SELECT count(*) FROM schedules").fetchone() == (0,)
-
-
-# Members of one account
 
 
 def test_who_is_put_out_while_their_role_is_changed_stays_out(
@@ -163,9 +154,6 @@ def test_a_password_does_not_replace_what_signs_in_otherwise(
     assert sql.execute("SELECT credentials FROM connections").fetchone() == (b"sealed",)
 
 
-# One browser, two sessions
-
-
 def test_leaving_the_manager_ends_what_else_the_browser_has(app: Flask, sql: psycopg.Connection, account: int) -> None:
     client = signed_in(app)
     with client.session_transaction() as kept:
@@ -185,9 +173,6 @@ def test_leaving_an_account_ends_what_else_the_browser_has(app: Flask, sql: psyc
 
 def submit_from(client: FlaskClient, page: str, path: str) -> TestResponse:
     return client.post(path, data={"csrf_token": token_in(client.get(page).text)})
-
-
-# Odd requests
 
 
 def test_options_of_an_assumed_page_is_no_error(app: Flask, account: int) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from secrets import token_hex
 from typing import LiteralString
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
 
+from infra.postgres.catalogue import ACCOUNT_ROLE, ASSUMED_ROLE, OPERATOR_ROLE
 from infra.postgres.logins import Login, ensure_logins
 from tests.support.planted import plant
 from tests.support.principals import visitor
+
+_ROLES = {Login.OPERATOR: OPERATOR_ROLE, Login.MEMBER: ACCOUNT_ROLE, Login.SUPPORT: ASSUMED_ROLE}
 
 
 @pytest.mark.parametrize(
@@ -33,15 +38,16 @@ def test_no_login_of_another_database_gets_into_this_one(
     sql: psycopg.Connection, database_url: str, login: Login
 ) -> None:
     ensure_logins(database_url)
-    sql.execute("DROP ROLE IF EXISTS retinue_stranger")
-    sql.execute("CREATE ROLE retinue_stranger LOGIN PASSWORD 'known'")
+    # Roles are the whole server's, and tests run beside this one.
+    name = f"stranger_{token_hex(6)}"
+    stranger = Identifier(name)
+    sql.execute(SQL("CREATE ROLE {} LOGIN PASSWORD 'known'").format(stranger))
     try:
-        role = {"operator": "retinue_operator", "member": "retinue_account", "support": "retinue_assumed"}[login]
-        sql.execute(f"GRANT {role} TO retinue_stranger".encode())
+        sql.execute(SQL("GRANT {} TO {}").format(Identifier(_ROLES[login]), stranger))
         with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
-            psycopg.connect(make_conninfo(database_url, user="retinue_stranger", password="known"))
+            psycopg.connect(make_conninfo(database_url, user=name, password="known"))
     finally:
-        sql.execute("DROP ROLE retinue_stranger")
+        sql.execute(SQL("DROP ROLE {}").format(stranger))
 
 
 @pytest.mark.parametrize("login", [Login.MEMBER, Login.SUPPORT])
