@@ -45,6 +45,7 @@ from manager.jobs import jobs_blueprint
 from manager.lanes import lanes_blueprint
 from manager.live import LiveHub, live_blueprint
 from manager.metrics import RequestMetrics, metrics_blueprint
+from manager.org_sign_in import MakeOrgSignIn
 from manager.overview import overview_blueprint
 from manager.people import people_blueprint
 from manager.preferences import preferences_blueprint
@@ -70,12 +71,28 @@ _TOO_DEEP = "This is nested too deeply."
 _LOCAL_NAMES = ["localhost", "127.0.0.1"]
 
 
-def create_app(settings: Settings, *, database: Database, queues: Queues, clock: Clock | None = None) -> Flask:
+def create_app(
+    settings: Settings,
+    *,
+    database: Database,
+    queues: Queues,
+    sign_in_to_org: MakeOrgSignIn,
+    clock: Clock | None = None,
+) -> Flask:
     """The manager as a WSGI application."""
     clock = clock or SystemClock()
-    refusals = Refusals(settings, database, clock)
     accounts = AccountDatabase(database.url, application_name="retinue-manager")
-    deps = Deps(settings, database, queues, clock, LiveHub(database, clock), Remembered(clock), refusals, accounts)
+    deps = Deps(
+        settings,
+        database,
+        queues,
+        clock,
+        LiveHub(database, clock),
+        Remembered(clock),
+        Refusals(settings, database, clock),
+        accounts,
+        sign_in_to_org,
+    )
     app = _flask(settings, clock)
     deps.live.serve(app)
     app.extensions["live"] = deps.live

@@ -19,11 +19,12 @@ PROGRAM = """
 import sys
 from infra.postgres.connect import Database
 from manager.process import ManagerProcess
+from servants.salesforce.client.web_flow import WebFlow
 from tests.support.manager_server import StubQueues, manager_settings
 
 settings = manager_settings(manager_port=int(sys.argv[1]), database_url=sys.argv[2])
 database = Database(settings.database_url, application_name="retinue-manager", away_seconds=2)
-sys.exit(ManagerProcess(settings, database=database, queues=StubQueues()).run())
+sys.exit(ManagerProcess(settings, database=database, queues=StubQueues(), sign_in_to_org=WebFlow).run())
 """
 
 

@@ -25,6 +25,7 @@ from infra.settings import Settings
 from manager.app import create_app
 from retinue.clock import Clock
 from retinue.errors import NotAllowed
+from servants.salesforce.client.web_flow import WebFlow
 from tests.support.quick_apps import share_templates
 
 USER, PASSWORD = "operator", "a long one for tests"
@@ -136,7 +137,13 @@ class FailingDatabase(Database):
 
 def manager_app(database: Database, *, queues: Queues | None = None, clock: Clock | None = None, **given: Any) -> Flask:
     """The application on this database; `given` are settings."""
-    app = create_app(manager_settings(**given), database=database, queues=queues or StubQueues(), clock=clock)
+    app = create_app(
+        manager_settings(**given),
+        database=database,
+        queues=queues or StubQueues(),
+        sign_in_to_org=WebFlow,
+        clock=clock,
+    )
     app.extensions["test_database"] = database
     return share_templates(app)
 
