@@ -110,14 +110,13 @@ def disable(account: str, member_id: int, operator: str) -> None:
     """Let a member of ACCOUNT sign in no more, and sign them out everywhere."""
     from infra.postgres.accounts import find_account
     from infra.postgres.audit import Act
-    from infra.postgres.members import change_member, find_member
+    from infra.postgres.members import change_member
 
     with database_connection() as connection:
         account_id = find_account(connection, account).id
-        before = find_member(connection, account_id, member_id)
-        change_member(connection, account_id, member_id, role=before.role, disabled=True)
+        member = change_member(connection, account_id, member_id, disabled=True)
         note(connection, operator, Act("member.disable", "member", member_id, account_id))
-    click.echo(f"{before.name} cannot sign in any more, and is signed out everywhere.")
+    click.echo(f"{member.name} cannot sign in any more, and is signed out everywhere.")
 
 
 def manager_address() -> str:

@@ -54,7 +54,9 @@ class Inviting:
             if tell(self._settings, invited):
                 return Told(sent_to=member.email)
         except MailNotSent as error:
-            log.warning("invitation_not_sent", member=member.id, account=member.account_id, error=error.message)
+            # Logs outlast an account: they tell of its people by number.
+            why = error.message.replace(member.email, "them")
+            log.warning("invitation_not_sent", member=member.id, account=member.account_id, error=why)
             return Told(link=_link(invited), problem=error.message)
         return Told(link=_link(invited))
 

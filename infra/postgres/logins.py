@@ -55,7 +55,9 @@ def ensure_logins(url: str) -> dict[Login, str]:
         try:
             for login in Login:
                 _ensure(connection, login, database, _password(url, login))
-            connection.execute(_database("REVOKE TEMPORARY, CREATE ON DATABASE {} FROM PUBLIC", database))
+                _let_in(connection, login, database)
+            # Logins of another database are members of the same roles.
+            connection.execute(_database("REVOKE ALL ON DATABASE {} FROM PUBLIC", database))
         except psycopg.errors.InsufficientPrivilege as error:
             raise ConfigurationError(
                 f"The role {connection.info.user!r} may not make the roles that members and operators log in with "
@@ -76,8 +78,15 @@ def _ensure(connection: psycopg.Connection, login: Login, database: str, passwor
         connection.execute(_role("GRANT {1} TO {0}", name, sql.Identifier(_ROLE_OF[login])))
         # The owner may end its sessions.
         connection.execute(_role("GRANT {} TO CURRENT_USER", name))
-        for setting, value in _settings(login).items():
-            connection.execute(_role(f"ALTER ROLE {{}} SET {setting} = {{}}", name, sql.Literal(value)))
+
+
+def _let_in(connection: psycopg.Connection, login: Login, database: str) -> None:
+    """Let it into this database, with these settings: a role may change its own, and nothing keeps it from that."""
+    name = _name(login, database)
+    connection.execute(_role("GRANT CONNECT ON DATABASE {1} TO {0}", name, sql.Identifier(database)))
+    connection.execute(_role("ALTER ROLE {} RESET ALL", name))
+    for setting, value in _settings(login).items():
+        connection.execute(_role(f"ALTER ROLE {{}} SET {setting} = {{}}", name, sql.Literal(value)))
 
 
 def _settings(login: Login) -> dict[str, str]:

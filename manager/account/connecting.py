@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.exceptions import BadRequest
@@ -23,8 +23,12 @@ from manager.account.salesforce import add_salesforce, offered
 from manager.account.shown import account_page
 from manager.deps import Deps
 from manager.roles import requires
+from retinue.errors import NotAllowed
 
 _TLS = ("tls", "starttls")
+
+#: Providers that a password signs in to.
+_BY_PASSWORD = ("imap", "caldav")
 
 
 def add_connecting(blueprint: Blueprint, deps: Deps) -> None:
@@ -48,10 +52,8 @@ def add_connecting(blueprint: Blueprint, deps: Deps) -> None:
     @requires(Permission.OWN_RULE)
     def connect_caldav() -> Response:
         url = _text("url")
-        host = urlsplit(url).hostname if url.startswith(("https://", "http://")) else None
-        if host is None:
-            raise BadRequest("The address of a calendar server begins with https://.")
-        return _connect(deps, add_caldav_connection, "caldav", host, {"url": url, "username": _text("username")})
+        config = {"url": url, "username": _text("username")}
+        return _connect(deps, add_caldav_connection, "caldav", _host_of(url), config)
 
     add_salesforce(blueprint, deps)
     _add_disconnecting(blueprint, deps)
@@ -63,6 +65,7 @@ def add_connecting(blueprint: Blueprint, deps: Deps) -> None:
         with acting_member(deps) as (connection, note):
             stored = read_connection(connection, connection_id)
             keep_to_own(stored.account_id, connection_id)
+            _keep_to_passwords(stored.provider)
             keyring = Keyring.from_settings(deps.settings)
             update_connection(connection, keyring, connection_id, config=stored.config, credentials=credentials)
             try_now(connection, connection_id)
@@ -105,11 +108,36 @@ def _connect(deps: Deps, add: Any, provider: str, name: str, config: dict[str, A
     return show_connection(deps, made.connection_id, f"{name} is connected. The first reading begins at once.")
 
 
+def _keep_to_passwords(provider: str) -> None:
+    """What signs in otherwise would lose what it signs in with."""
+    if provider not in _BY_PASSWORD:
+        raise NotAllowed(f"A connection to {provider} has no password: it is signed in to anew.")
+
+
 def _text(name: str) -> str:
     text = request.form.get(name, "").strip()
     if not text or len(text) > 500 or not text.isprintable():
         raise BadRequest(f"The field {name} is empty or cannot be used.")
     return text
+
+
+def _host_of(url: str) -> str:
+    """What the address of a calendar server names. It is shown to people, so it carries no password."""
+    parts = _parts(url)
+    if parts is None or parts.scheme not in ("https", "http") or parts.hostname is None:
+        raise BadRequest("The address of a calendar server begins with https://.")
+    if "@" in parts.netloc:
+        raise BadRequest(
+            "The address of a calendar server holds no user and no password: they have fields of their own."
+        )
+    return parts.hostname
+
+
+def _parts(url: str) -> SplitResult | None:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
 
 
 def _password() -> str:

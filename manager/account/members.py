@@ -56,7 +56,7 @@ def _add_changing(blueprint: Blueprint, deps: Deps) -> None:
         with acting_member(deps) as (connection, note):
             account_id = current_principal().account_id
             before = find_member(connection, account_id, member_id)
-            after = change_member(connection, account_id, member_id, role=role, disabled=before.disabled_at is not None)
+            after = change_member(connection, account_id, member_id, role=role)
             note("member.role", "member", member_id, before=before.role, after=role)
         return _told(f"{after.name} is {'an admin' if role is MemberRole.ADMIN else 'a member'} now.")
 
@@ -66,21 +66,17 @@ def _add_changing(blueprint: Blueprint, deps: Deps) -> None:
         if member_id == current_principal().id:
             raise NotAllowed("This is you: another admin has to do it.")
         with acting_member(deps) as (connection, note):
-            account_id = current_principal().account_id
-            before = find_member(connection, account_id, member_id)
-            change_member(connection, account_id, member_id, role=before.role, disabled=True)
+            member = change_member(connection, current_principal().account_id, member_id, disabled=True)
             note("member.disable", "member", member_id)
-        return _told(f"{before.name} cannot sign in any more, and is signed out everywhere.")
+        return _told(f"{member.name} cannot sign in any more, and is signed out everywhere.")
 
     @blueprint.post("/members/<int:member_id>/enable")
     @requires(Permission.OWN_RULE)
     def enable_member(member_id: int) -> Response:
         with acting_member(deps) as (connection, note):
-            account_id = current_principal().account_id
-            before = find_member(connection, account_id, member_id)
-            change_member(connection, account_id, member_id, role=before.role, disabled=False)
+            member = change_member(connection, current_principal().account_id, member_id, disabled=False)
             note("member.enable", "member", member_id)
-        return _told(f"{before.name} can sign in again.")
+        return _told(f"{member.name} can sign in again.")
 
 
 def _role_in_form() -> MemberRole:

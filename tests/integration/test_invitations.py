@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
 from infra.outgoing_mail import MailNotSent, send
@@ -103,7 +104,11 @@ def test_where_the_server_refuses_the_link_is_shown_and_works(
     app: Flask, sql: psycopg.Connection, account: int, box: Letterbox
 ) -> None:
     box.refusal = "550 5.1.1 no such user here"
-    page = invite(admin(app, sql, account)).text
+    with capture_logs() as logged:
+        page = invite(admin(app, sql, account)).text
+    (line,) = [line for line in logged if line["event"] == "invitation_not_sent"]
+    assert line["error"].endswith("550 5.1.1 no such user here")
+    assert BOB not in str(logged), "logs outlast an account"
     assert f"The mail server does not take letters for {BOB}: 550 5.1.1 no such user here" in page
     found = re.search(r'id="invitation">http://localhost(/account/join\?invitation=[^<]+)<', page)
     assert found is not None
