@@ -10,6 +10,8 @@ from cli.environment import current_settings, database_connection, ring_bell
 from cli.errors import BadInput
 from cli.noted import note
 from cli.params import json_option, operator_option
+from cli.permits import needs
+from infra.permissions import Permission
 
 
 @click.group()
@@ -18,6 +20,7 @@ def accounts() -> None:
 
 
 @accounts.command("list")
+@needs(Permission.WORK_LOOK)
 @click.option("--after", default=0, type=click.IntRange(0), metavar="ID", help="Only those beyond this ID.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1000), help="At most so many.")
 @json_option
@@ -43,6 +46,7 @@ def list_accounts(after: int, limit: int, as_json: bool) -> None:
 
 
 @accounts.command("add")
+@needs(Permission.WORK_ACT, notes="account.add")
 @click.argument("name")
 @json_option
 def add_account(name: str, as_json: bool) -> None:
@@ -61,6 +65,7 @@ def add_account(name: str, as_json: bool) -> None:
 
 
 @accounts.command("new-key", short_help="Give up an account's lost data key.")
+@needs(Permission.KEYS_TURN)
 @click.argument("account")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @operator_option
@@ -86,6 +91,7 @@ def replace_key(account: str, yes: bool, operator: str) -> None:
 
 
 @accounts.command("erase", short_help="Erase an account and all that it has, for ever.")
+@needs(Permission.ACCOUNT_ERASE)
 @click.argument("account")
 @click.option("--reason", required=True, metavar="TEXT", help="Why; it stays in the audit for good, so name nobody.")
 @click.option("--yes", is_flag=True, help="Do not ask for the account's name.")
@@ -121,6 +127,7 @@ def _typed_name(account_id: int, *, as_json: bool) -> str:
 
 
 @accounts.command("traces", short_help="Say where in the database a text stands.")
+@needs(Permission.ACCOUNT_ERASE, notes="account.traces")
 @click.argument("file", type=click.File("r", encoding="utf-8"), default="-")
 @json_option
 def traces(file: IO[str], as_json: bool) -> None:

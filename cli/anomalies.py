@@ -9,6 +9,8 @@ import click
 
 from cli.environment import database_connection
 from cli.params import account_option, json_option, operator_option
+from cli.permits import needs
+from infra.permissions import Permission
 
 if TYPE_CHECKING:
     from cli.output import Column
@@ -26,6 +28,7 @@ def anomalies() -> None:
 
 
 @anomalies.command("list")
+@needs(Permission.WORK_LOOK)
 @click.option("--all", "every", is_flag=True, help="Resolved and muted ones, too.")
 @account_option
 @click.option("--type", "job_type", metavar="TYPE", help="Only those of jobs of this type.")
@@ -48,6 +51,7 @@ def list_anomalies(every: bool, account: str | None, job_type: str | None, limit
 
 
 @anomalies.command("show")
+@needs(Permission.WORK_LOOK)
 @anomaly_argument
 @json_option
 def show_anomaly(anomaly: str, as_json: bool) -> None:
@@ -70,6 +74,7 @@ def show_anomaly(anomaly: str, as_json: bool) -> None:
 
 
 @anomalies.command("resolve")
+@needs(Permission.WORK_ACT, notes="anomaly.resolve")
 @anomaly_argument
 @operator_option
 def resolve(anomaly: str, operator: str) -> None:
@@ -83,6 +88,7 @@ def resolve(anomaly: str, operator: str) -> None:
 
 
 @anomalies.command("mute")
+@needs(Permission.WORK_ACT, notes="anomaly.mute")
 @anomaly_argument
 @days_option
 @click.option("--off", is_flag=True, help="End the mute.")
@@ -101,6 +107,7 @@ def mute(anomaly: str, days: int | None, off: bool, operator: str) -> None:
 
 
 @anomalies.command("assign")
+@needs(Permission.WORK_ACT, notes="anomaly.assign")
 @anomaly_argument
 @click.argument("to", metavar="[WHO]", required=False)
 def assign(anomaly: str, to: str | None) -> None:
@@ -114,6 +121,7 @@ def assign(anomaly: str, to: str | None) -> None:
 
 
 @anomalies.command("note")
+@needs(Permission.WORK_ACT, notes="anomaly.note")
 @anomaly_argument
 @click.argument("text")
 @operator_option

@@ -9,9 +9,12 @@ from cli.errors import BadInput
 from cli.members import manager_address
 from cli.noted import note
 from cli.params import json_option
+from cli.permits import needs
+from infra.permissions import Permission
 
 
 @click.command(short_help="Ask to see an account as its own people do.")
+@needs(Permission.ACCOUNT_ASSUME)
 @click.argument("account", metavar="ACCOUNT")
 @click.option("--reason", required=True, help="Why; the account's admins and the audit show it.")
 @click.option("--ticket", metavar="URL", help="A link to what it is about.")

@@ -12,6 +12,8 @@ import click
 from cli.environment import database_connection
 from cli.errors import Failure
 from cli.params import ID, account_option, json_option
+from cli.permits import needs
+from infra.permissions import Permission
 
 if TYPE_CHECKING:
     import psycopg
@@ -23,6 +25,7 @@ def audit() -> None:
 
 
 @audit.command("list")
+@needs(Permission.WORK_LOOK)
 @click.option("--actor", metavar="NAME", help="Only what they did.")
 @click.option("--action", metavar="ACTION", help="Only this, such as job.retry, or job. for all that is done to jobs.")
 @account_option
@@ -59,6 +62,7 @@ def list_actions(
 
 
 @audit.command("verify")
+@needs(Permission.WORK_LOOK)
 @click.option(
     "--head", metavar="POSITION:HEX", help="A head that was noted elsewhere; the chain must still contain it."
 )
@@ -83,6 +87,7 @@ def verify_chain(context: click.Context, head: str | None, as_json: bool) -> Non
 
 
 @audit.command("export")
+@needs(Permission.PEOPLE_RULE, notes="audit.export")
 def export_chain() -> None:
     """Print every action with its place in the chain, a line of JSON each."""
     from infra.postgres.audit_chain import export

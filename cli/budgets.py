@@ -10,6 +10,8 @@ import click
 from cli.environment import current_settings, database_connection, ring_bell
 from cli.errors import BadInput
 from cli.params import ID, json_option
+from cli.permits import needs
+from infra.permissions import Permission
 
 if TYPE_CHECKING:
     import psycopg
@@ -21,6 +23,7 @@ _COUNT = click.IntRange(1, 10**9)
 
 
 @click.command("budget", short_help="Show or set how many calls a connection may make.")
+@needs(Permission.WORK_ACT, notes="connection.budget", of="connection_id")
 @click.argument("connection_id", metavar="ID", type=ID)
 @click.option("--per-day", type=_COUNT, help="Calls in any 24 hours.")
 @click.option("--per-hour", type=_COUNT, help="Calls in any hour.")

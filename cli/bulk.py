@@ -11,6 +11,8 @@ import click
 from cli.environment import current_settings, database_connection, ring_bell
 from cli.errors import BadInput
 from cli.params import Duration, Moment, account_option, json_option
+from cli.permits import needs
+from infra.permissions import Permission
 
 if TYPE_CHECKING:
     import psycopg
@@ -58,6 +60,7 @@ def _filter_options(*states: str) -> Callable[[Command], Command]:
 
 
 @bulk.command("cancel")
+@needs(Permission.WORK_ACT, notes="job.bulk")
 @_filter_options(*_UNFINISHED)
 def cancel(**options: Any) -> None:
     """Cancel jobs that wait, and ask running ones to stop."""
@@ -65,6 +68,7 @@ def cancel(**options: Any) -> None:
 
 
 @bulk.command("retry")
+@needs(Permission.WORK_ACT, notes="job.bulk")
 @_filter_options(*_ENDED)
 def retry(**options: Any) -> None:
     """Run failed jobs again, each as a new job.
@@ -75,6 +79,7 @@ def retry(**options: Any) -> None:
 
 
 @bulk.command("reschedule")
+@needs(Permission.WORK_ACT, notes="job.bulk")
 @click.option("--at", metavar="TIME", type=Moment(), help="Due at this time, such as 2026-03-01T12:00:00Z.")
 @click.option("--in", "delay", metavar="DURATION", type=Duration(), help="Due so long from now, such as 5m; 0s is now.")
 @_filter_options(*_UNFINISHED)

@@ -11,6 +11,8 @@ import click
 from cli.credentials import check_calendar_sign_in, check_mail_sign_in, oauth_option, password_options, read_credentials
 from cli.environment import current_settings, database_connection, ring_bell
 from cli.params import Duration, json_option
+from cli.permits import needs
+from infra.permissions import Permission
 
 if TYPE_CHECKING:
     from infra.postgres.calendar_connections import AddedConnection
@@ -39,6 +41,7 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @add.command("caldav", short_help="Add a CalDAV server and sync its calendars.")
+@needs(Permission.WORK_ACT, notes="connection.add")
 @click.option("--url", required=True, help="The server's address, or that of the user's principal or calendar home.")
 @click.option("--username", required=True, help="The user to sign in as.")
 @common_options
@@ -62,6 +65,7 @@ def add_caldav(url: str, username: str, password_stdin: bool, as_json: bool, **o
 
 
 @add.command("imap", short_help="Add a mailbox and sync its mail.")
+@needs(Permission.WORK_ACT, notes="connection.add")
 @click.option("--host", required=True, help="The mail server's name.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Its port; 993 with tls, else 143, unless given.")
 @click.option(

@@ -13,13 +13,16 @@ from cli.credentials import check
 from cli.environment import current_settings, database_connection, ring_bell
 from cli.errors import BadInput
 from cli.params import ID, json_option
+from cli.permits import needs
 from cli.salesforce_sign_in import read_sign_in, sign_in_options
+from infra.permissions import Permission
 
 #: What is stored of the settings, where it is given.
 _CONFIG = ("login_url", "client_id", "username", "audience", "api_version")
 
 
 @click.command("salesforce", short_help="Add an org of Salesforce and sync it.")
+@needs(Permission.WORK_ACT, notes="connection.add")
 @click.option("--client-id", required=True, help="The consumer key of the app that Retinue signs in as.")
 @click.option("--username", help="The user to be, with a key; else for show.")
 @click.option("--login-url", metavar="URL", help="Where people sign in, such as https://acme.my.salesforce.com.")
@@ -61,6 +64,7 @@ def add_salesforce(as_json: bool, sandbox: bool, **options: Any) -> None:
 
 
 @click.command("sign-in", short_help="Sign in to an org of Salesforce anew.")
+@needs(Permission.WORK_ACT, notes="connection.sign_in", of="connection_id")
 @click.argument("connection_id", metavar="ID", type=ID)
 @sign_in_options
 @json_option

@@ -11,12 +11,15 @@ import click
 from cli.environment import current_settings, database_connection, ring_bell
 from cli.errors import BadInput
 from cli.params import ID, json_option
+from cli.permits import needs
+from infra.permissions import Permission
 
 if TYPE_CHECKING:
     from infra.postgres.connection_removal import Removal
 
 
 @click.command("remove", short_help="Remove a connection and all that came over it.")
+@needs(Permission.WORK_ACT, notes="connection.remove", of="connection_id")
 @click.argument("connection_id", metavar="ID", type=ID)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option

@@ -13,6 +13,8 @@ from cli.credentials import check_calendar_sign_in, check_mail_sign_in
 from cli.environment import current_settings, database_connection, ring_bell
 from cli.errors import BadInput
 from cli.params import ID, json_option
+from cli.permits import needs
+from infra.permissions import Permission
 
 if TYPE_CHECKING:
     import psycopg
@@ -46,6 +48,7 @@ class _Provider:
 
 
 @click.command("set", short_help="Change a connection's server, user or name, then test it.")
+@needs(Permission.WORK_ACT, notes="connection.set", of="connection_id")
 @click.argument("connection_id", metavar="ID", type=ID)
 @click.option("--host", help="The mail server's name.")
 @click.option("--port", metavar="PORT|usual", type=_OrUsual(click.IntRange(1, 65535)), help="The mail server's port.")

@@ -18,6 +18,8 @@ from cli.credentials import oauth_option, password_options, read_credentials
 from cli.environment import current_settings, database_connection, ring_bell
 from cli.errors import BadInput
 from cli.params import ID, account_option, json_option
+from cli.permits import needs
+from infra.permissions import Permission
 
 if TYPE_CHECKING:
     from cli.output import Column
@@ -34,6 +36,7 @@ def connections() -> None:
 
 
 @connections.command("list")
+@needs(Permission.WORK_LOOK)
 @account_option
 @click.option("--after", default=0, type=click.IntRange(0), metavar="ID", help="Only those beyond this ID.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1000), help="At most so many.")
@@ -56,6 +59,7 @@ def list_connections(account: str | None, after: int, limit: int, as_json: bool)
 
 
 @connections.command("test")
+@needs(Permission.WORK_ACT, notes="connection.try", of="connection_id")
 @click.argument("connection_id", metavar="ID", type=ID)
 @json_option
 def test_connection(connection_id: int, as_json: bool) -> None:
@@ -64,6 +68,7 @@ def test_connection(connection_id: int, as_json: bool) -> None:
 
 
 @connections.command("password")
+@needs(Permission.WORK_ACT, notes="connection.password", of="connection_id")
 @click.argument("connection_id", metavar="ID", type=ID)
 @password_options
 @oauth_option
@@ -92,6 +97,7 @@ def change_password(connection_id: int, password_stdin: bool, oauth: IO[str] | N
 
 
 @connections.command("reseal", short_help="Bring all that is sealed under the current key.")
+@needs(Permission.KEYS_TURN, notes="connection.reseal")
 @json_option
 def reseal(as_json: bool) -> None:
     """Wrap every account's data key under the current key, so that a retired key can go; servants go on meanwhile.

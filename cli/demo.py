@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     import psycopg
@@ -40,7 +41,10 @@ def seed_salesforce(addresses: Addresses) -> None:
     """Fill the sandbox org where it is empty, and let Retinue sign in to it."""
     from infra.local.salesforce.demo import seed
 
-    seed(addresses.salesforce_url, addresses.salesforce_data)
+    own = urlsplit(addresses.manager_url)
+    hosts = dict.fromkeys((own.netloc, f"localhost:{own.port}", f"127.0.0.1:{own.port}"))
+    back = " ".join(f"{own.scheme}://{host}/account/connect/salesforce/back" for host in hosts)
+    seed(addresses.salesforce_url, addresses.salesforce_data, callback_url=back)
 
 
 def seed_accounts(addresses: Addresses) -> None:
@@ -98,7 +102,8 @@ def _mailbox(addresses: Addresses, account_id: int, user: str, password: str) ->
 
 
 def _org(addresses: Addresses, account_id: int) -> NewConnection:
-    from infra.local.salesforce.demo import CLIENT_ID, USERNAME, signing_key
+    from infra.local.demo_org import CLIENT_ID
+    from infra.local.salesforce.demo import USERNAME, signing_key
     from infra.postgres.connections import NewConnection
 
     return NewConnection(

@@ -8,6 +8,8 @@ import click
 
 from cli.environment import current_settings, database_connection, ring_bell
 from cli.params import ID, account_option, json_option
+from cli.permits import needs
+from infra.permissions import Permission
 
 if TYPE_CHECKING:
     from cli.output import Column
@@ -21,6 +23,7 @@ def groups() -> None:
 
 
 @groups.command("list")
+@needs(Permission.WORK_LOOK)
 @account_option
 @click.option("--unfinished", is_flag=True, help="Only those that have not ended.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000), help="At most so many.")
@@ -41,6 +44,7 @@ def list_groups(account: str | None, unfinished: bool, limit: int, as_json: bool
 
 
 @groups.command("show")
+@needs(Permission.WORK_LOOK)
 @click.argument("group_id", metavar="ID", type=ID)
 @json_option
 def show_group(group_id: int, as_json: bool) -> None:
@@ -59,6 +63,7 @@ def show_group(group_id: int, as_json: bool) -> None:
 
 
 @groups.command("cancel")
+@needs(Permission.WORK_ACT, notes="group.cancel", of="group_ids")
 @click.argument("group_ids", metavar="ID...", type=ID, nargs=-1, required=True)
 @json_option
 def cancel_groups(group_ids: tuple[int, ...], as_json: bool) -> None:

@@ -8,6 +8,8 @@ import click
 
 from cli.environment import current_settings, database_connection, ring_bell
 from cli.params import ID, json_option, operator_option
+from cli.permits import needs
+from infra.permissions import Permission
 
 if TYPE_CHECKING:
     from cli.output import Column
@@ -21,6 +23,7 @@ def incidents() -> None:
 
 
 @incidents.command("list")
+@needs(Permission.WORK_LOOK)
 @click.option("--resolved", is_flag=True, help="Those that are over, too.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1000), help="At most so many.")
 @json_option
@@ -38,6 +41,7 @@ def list_incidents(resolved: bool, limit: int, as_json: bool) -> None:
 
 
 @incidents.command("show")
+@needs(Permission.WORK_LOOK)
 @click.argument("incident_id", metavar="ID", type=ID)
 @json_option
 def show_incident(incident_id: int, as_json: bool) -> None:
@@ -54,6 +58,7 @@ def show_incident(incident_id: int, as_json: bool) -> None:
 
 
 @incidents.command("probe")
+@needs(Permission.WORK_ACT, notes="incident.probe", of="incident_id")
 @click.argument("incident_id", metavar="ID", type=ID)
 @json_option
 def probe_incident(incident_id: int, as_json: bool) -> None:
@@ -77,6 +82,7 @@ def probe_incident(incident_id: int, as_json: bool) -> None:
 
 
 @incidents.command("assign")
+@needs(Permission.WORK_ACT, notes="incident.assign", of="incident_id")
 @click.argument("incident_id", metavar="ID", type=ID)
 @click.argument("to", metavar="[WHO]", required=False)
 def assign_incident(incident_id: int, to: str | None) -> None:
@@ -89,6 +95,7 @@ def assign_incident(incident_id: int, to: str | None) -> None:
 
 
 @incidents.command("note")
+@needs(Permission.WORK_ACT, notes="incident.note", of="incident_id")
 @click.argument("incident_id", metavar="ID", type=ID)
 @click.argument("text")
 @operator_option
@@ -102,6 +109,7 @@ def note_incident(incident_id: int, text: str, operator: str) -> None:
 
 
 @incidents.command("mute")
+@needs(Permission.WORK_ACT, notes="incident.mute", of="incident_id")
 @click.argument("incident_id", metavar="ID", type=ID)
 @click.option("--days", type=click.IntRange(1, 3650), help="For so many days; else until it is ended.")
 @click.option("--alike", is_flag=True, help="All whose reasons say the same, those to come, too.")
@@ -125,6 +133,7 @@ def mute_incident(incident_id: int, days: int | None, alike: bool, off: bool, op
 
 
 @incidents.command("resolve")
+@needs(Permission.WORK_ACT, notes="incident.resolve", of="incident_id")
 @click.argument("incident_id", metavar="ID", type=ID)
 @operator_option
 def resolve_incident(incident_id: int, operator: str) -> None:
@@ -139,6 +148,7 @@ def resolve_incident(incident_id: int, operator: str) -> None:
 
 
 @click.command(short_help="List open circuit breakers.")
+@needs(Permission.WORK_LOOK)
 @json_option
 def breakers(as_json: bool) -> None:
     """List the circuit breakers that are not closed, the longest open first."""

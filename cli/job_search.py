@@ -10,6 +10,8 @@ import click
 from cli.environment import current_settings, database_connection, ring_bell
 from cli.errors import BadInput
 from cli.params import ID, Duration, Moment, json_option
+from cli.permits import needs
+from infra.permissions import Permission
 
 if TYPE_CHECKING:
     from infra.postgres.evidence import Evidence, LogLine
@@ -19,6 +21,7 @@ SEARCH_SECONDS = 5.0
 
 
 @click.command("search", short_help="List the jobs that a query asks for.")
+@needs(Permission.WORK_LOOK)
 @click.argument("query", metavar="QUERY", nargs=-1)
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500), help="At most so many.")
 @click.option("--after", metavar="PLACE", help="Go on behind the place that the last answer named.")
@@ -45,6 +48,7 @@ def search(query: tuple[str, ...], limit: int, after: str | None, as_json: bool)
 
 
 @click.command("log", short_help="Show what a failed attempt left: its traceback and last log lines.")
+@needs(Permission.WORK_LOOK)
 @click.argument("job_id", metavar="ID", type=ID)
 @click.option("--attempt", type=click.IntRange(1, 2**31 - 1), help="Which one; the last that failed unless given.")
 @json_option
@@ -66,6 +70,7 @@ def log(job_id: int, attempt: int | None, as_json: bool) -> None:
 
 
 @click.command("reschedule")
+@needs(Permission.WORK_ACT, notes="job.reschedule", of="job_ids")
 @click.argument("job_ids", metavar="ID...", type=ID, nargs=-1, required=True)
 @click.option("--at", metavar="TIME", type=Moment(), help="Due at this time, such as 2026-03-01T12:00:00Z.")
 @click.option("--in", "delay", metavar="DURATION", type=Duration(), help="Due so long from now, such as 5m.")

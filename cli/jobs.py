@@ -13,6 +13,8 @@ from cli.environment import current_settings, database_connection, ring_bell
 from cli.errors import BadInput
 from cli.job_search import log, reschedule, search
 from cli.params import ID, Duration, JsonObject, Moment, account_option, json_option
+from cli.permits import needs
+from infra.permissions import Permission
 
 if TYPE_CHECKING:
     import psycopg
@@ -37,6 +39,7 @@ jobs.add_command(reschedule)
 
 
 @jobs.command("list")
+@needs(Permission.WORK_LOOK)
 @click.option("--type", "job_type", metavar="TYPE", help="Only this type.")
 @click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only this state; may be repeated.")
 @account_option
@@ -59,6 +62,7 @@ def list_jobs(job_type: str | None, states: tuple[str, ...], account: str | None
 
 
 @jobs.command("show")
+@needs(Permission.WORK_LOOK)
 @click.argument("job_id", metavar="ID", type=ID)
 @json_option
 def show_job(job_id: int, as_json: bool) -> None:
@@ -72,6 +76,7 @@ def show_job(job_id: int, as_json: bool) -> None:
 
 
 @jobs.command("why", short_help="Say what a job waits for, who runs it, how it ended.")
+@needs(Permission.WORK_LOOK)
 @click.argument("job_id", metavar="ID", type=ID)
 @json_option
 def why(job_id: int, as_json: bool) -> None:
@@ -86,6 +91,7 @@ def why(job_id: int, as_json: bool) -> None:
 
 
 @jobs.command("enqueue")
+@needs(Permission.WORK_ACT, notes="job.enqueue")
 @click.argument("job_type", metavar="TYPE")
 @click.argument("payload", metavar="[JSON]", type=JsonObject(), required=False)
 @account_option
@@ -121,6 +127,7 @@ def enqueue(job_type: str, payload: dict[str, Any] | None, as_json: bool, **opti
 
 
 @jobs.command("retry", short_help="Run failed or cancelled jobs again.")
+@needs(Permission.WORK_ACT, notes="job.retry", of="job_ids")
 @click.argument("job_ids", metavar="ID...", type=ID, nargs=-1, required=True)
 @json_option
 def retry(job_ids: tuple[int, ...], as_json: bool) -> None:
@@ -131,6 +138,7 @@ def retry(job_ids: tuple[int, ...], as_json: bool) -> None:
 
 
 @jobs.command("cancel")
+@needs(Permission.WORK_ACT, notes="job.cancel", of="job_ids")
 @click.argument("job_ids", metavar="ID...", type=ID, nargs=-1, required=True)
 @json_option
 def cancel(job_ids: tuple[int, ...], as_json: bool) -> None:

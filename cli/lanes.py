@@ -9,6 +9,8 @@ import click
 from cli.environment import current_settings, database_connection, ring_bell
 from cli.errors import BadInput
 from cli.params import json_option
+from cli.permits import needs
+from infra.permissions import Permission
 
 if TYPE_CHECKING:
     from cli.output import Column
@@ -22,6 +24,7 @@ def lanes() -> None:
 
 
 @lanes.command("list")
+@needs(Permission.WORK_LOOK)
 @click.option("--type", "job_type", metavar="TYPE", help="Only this type.")
 @click.option("--lane", metavar="LANE", help="Only lanes of this name, such as account:7.")
 @click.option("--held", is_flag=True, help="Only lanes that something holds back.")
@@ -41,6 +44,7 @@ def list_lanes(job_type: str | None, lane: str | None, held: bool, limit: int, a
 
 
 @lanes.command("pause")
+@needs(Permission.WORK_ACT, notes="lane.pause", of="job_type,lane")
 @click.argument("job_type", metavar="TYPE")
 @click.argument("lane")
 @click.option("--reason", default="by hand", show_default=True, help="Why, for those who wonder.")
@@ -55,6 +59,7 @@ def pause_lane(job_type: str, lane: str, reason: str, as_json: bool) -> None:
 
 
 @lanes.command("resume")
+@needs(Permission.WORK_ACT, notes="lane.resume", of="job_type,lane")
 @click.argument("job_type", metavar="TYPE")
 @click.argument("lane")
 @json_option
@@ -70,6 +75,7 @@ def resume_lane(job_type: str, lane: str, as_json: bool) -> None:
 
 
 @lanes.command("set")
+@needs(Permission.WORK_ACT, notes="lane.set", of="job_type,lane")
 @click.argument("job_type", metavar="TYPE")
 @click.argument("lane")
 @click.option("--weight", type=float, help="Its part of the servants' time beside the other lanes; 1 unless set.")
@@ -97,6 +103,7 @@ def types() -> None:
 
 
 @types.command("list")
+@needs(Permission.WORK_LOOK)
 @json_option
 def list_types(as_json: bool) -> None:
     """List the types that servants have announced."""
@@ -115,6 +122,7 @@ def list_types(as_json: bool) -> None:
 
 
 @types.command("pause")
+@needs(Permission.WORK_ACT, notes="type.pause", of="job_type")
 @click.argument("job_type", metavar="TYPE")
 def pause_type(job_type: str) -> None:
     """Dispatch nothing more of TYPE until it is resumed; what is under way goes on."""
@@ -122,6 +130,7 @@ def pause_type(job_type: str) -> None:
 
 
 @types.command("resume")
+@needs(Permission.WORK_ACT, notes="type.resume", of="job_type")
 @click.argument("job_type", metavar="TYPE")
 def resume_type(job_type: str) -> None:
     """Let TYPE be dispatched again."""
@@ -129,6 +138,7 @@ def resume_type(job_type: str) -> None:
 
 
 @types.command("set")
+@needs(Permission.WORK_ACT, notes="type.limits", of="job_type")
 @click.argument("job_type", metavar="TYPE")
 @click.option("--lane-limit", metavar="COUNT|none", help="Jobs of one lane at once.")
 @click.option("--type-limit", metavar="COUNT|none", help="Jobs of the whole type at once.")

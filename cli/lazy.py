@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from cli.permits import close_undeclared
+
 
 class LazyGroup(click.Group):
     """`lazy` says where each command lives, `module:attribute`; the help lists them in this order."""
@@ -24,4 +26,4 @@ class LazyGroup(click.Group):
             return None
         module, _, attribute = self._lazy[cmd_name].partition(":")
         command: click.Command = getattr(import_module(module), attribute)
-        return command
+        return close_undeclared(command)

@@ -86,11 +86,12 @@ def account_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def operator_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--by` to a command: who acts, as people will read it."""
     return click.option(
-        "--by", "operator", default=_user, metavar="NAME", show_default="the system's user", help="Who acts."
+        "--by", "operator", default=system_user, metavar="NAME", show_default="the system's user", help="Who acts."
     )(command)
 
 
-def _user() -> str:
+def system_user() -> str:
+    """Who runs this, as the system knows them."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from cli.environment import current_settings, load_structlog_alone
+from cli.permits import needs
+from infra.permissions import Permission
 
 if TYPE_CHECKING:
     from infra.postgres.connect import Database
@@ -32,6 +34,7 @@ T = TypeVar("T")
 
 
 @click.command(short_help="Run a scheduler.")
+@needs(Permission.MACHINE_RUN)
 def scheduler() -> None:
     """Run a scheduler: it plans, dispatches, rescues and retains until SIGTERM. Any number may run."""
     with process_settings() as settings, servers(settings, "retinue-scheduler") as (database, queues):
@@ -42,6 +45,7 @@ def scheduler() -> None:
 
 
 @click.command(short_help="Run a servant of one type.")
+@needs(Permission.MACHINE_RUN)
 @click.argument("job_type", metavar="TYPE")
 def servant(job_type: str) -> None:
     """Run a servant that performs jobs of TYPE; SIGTERM drains it."""
@@ -62,6 +66,7 @@ def servant(job_type: str) -> None:
 
 
 @click.command(short_help="Run the manager.")
+@needs(Permission.MACHINE_RUN)
 def manager() -> None:
     """Run the manager: the pages that show operators jobs and servants."""
     with process_settings() as settings:
@@ -77,8 +82,11 @@ def manager() -> None:
             closing(AccountDatabase(logins, application_name=name)) as accounts,
         ):
             from manager.process import ManagerProcess
+            from servants.salesforce.client.web_flow import WebFlow
 
-            status = ManagerProcess(settings, database=database, accounts=accounts, queues=queues).run()
+            status = ManagerProcess(
+                settings, database=database, accounts=accounts, queues=queues, sign_in_to_org=WebFlow
+            ).run()
     raise SystemExit(status)
 
 

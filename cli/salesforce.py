@@ -9,6 +9,8 @@ import click
 
 from cli.environment import current_settings, database_connection, ring_bell
 from cli.params import ID, json_option
+from cli.permits import needs
+from infra.permissions import Permission
 
 if TYPE_CHECKING:
     import psycopg
@@ -29,6 +31,7 @@ def salesforce() -> None:
 
 
 @salesforce.command("objects", short_help="List the objects of a connection and how far each is.")
+@needs(Permission.WORK_LOOK)
 @connection_argument
 @click.option("--add", multiple=True, metavar="NAME", help="Sync this object, too; by its API name.")
 @click.option("--remove", multiple=True, metavar="NAME", help="Sync this object no more; its records stay.")
@@ -56,6 +59,7 @@ def list_objects(
 
 
 @salesforce.command("resync")
+@needs(Permission.WORK_ACT, notes="connection.resync", of="connection_id")
 @connection_argument
 @click.argument("objects", metavar="OBJECT...", nargs=-1, required=True)
 def resync(connection_id: int, objects: tuple[str, ...]) -> None:
@@ -72,6 +76,7 @@ def resync(connection_id: int, objects: tuple[str, ...]) -> None:
 
 
 @salesforce.command("check")
+@needs(Permission.WORK_ACT, notes="connection.check", of="connection_id")
 @connection_argument
 @click.argument("objects", metavar="[OBJECT]...", nargs=-1)
 @click.option("--mend", is_flag=True, help="Mend what differs, too.")

@@ -10,6 +10,8 @@ import click
 from cli.environment import current_settings, database_connection, ring_bell
 from cli.errors import BadInput
 from cli.params import ID, Duration, JsonObject, account_option, json_option
+from cli.permits import needs
+from infra.permissions import Permission
 
 if TYPE_CHECKING:
     from cli.output import Column
@@ -23,6 +25,7 @@ def schedules() -> None:
 
 
 @schedules.command("list")
+@needs(Permission.WORK_LOOK)
 @click.option("--type", "job_type", metavar="TYPE", help="Only this type.")
 @account_option
 @click.option("--after", default=0, type=click.IntRange(0), metavar="ID", help="Only those beyond this ID.")
@@ -45,6 +48,7 @@ def list_schedules(job_type: str | None, account: str | None, after: int, limit:
 
 
 @schedules.command("add")
+@needs(Permission.WORK_ACT, notes="schedule.add")
 @click.argument("payload", metavar="[JSON]", type=JsonObject(), required=False)
 @click.option("--type", "job_type", metavar="TYPE", required=True, help="The type of its jobs.")
 @click.option("--name", required=True, help="A name of its own within the account and type.")
@@ -84,6 +88,7 @@ def add_schedule(payload: dict[str, Any] | None, as_json: bool, **options: Any) 
 
 
 @schedules.command("set")
+@needs(Permission.WORK_ACT, notes="schedule.edit", of="schedule_id")
 @click.argument("schedule_id", metavar="ID", type=ID)
 @click.argument("payload", metavar="[JSON]", type=JsonObject(), required=False)
 @click.option("--name", help="Another name.")
@@ -113,6 +118,7 @@ def set_schedule(schedule_id: int, payload: dict[str, Any] | None, as_json: bool
 
 
 @schedules.command("pause")
+@needs(Permission.WORK_ACT, notes="schedule.pause", of="schedule_id")
 @click.argument("schedule_id", metavar="ID", type=ID)
 @json_option
 def pause_schedule(schedule_id: int, as_json: bool) -> None:
@@ -125,6 +131,7 @@ def pause_schedule(schedule_id: int, as_json: bool) -> None:
 
 
 @schedules.command("resume")
+@needs(Permission.WORK_ACT, notes="schedule.resume", of="schedule_id")
 @click.argument("schedule_id", metavar="ID", type=ID)
 @json_option
 def resume_schedule(schedule_id: int, as_json: bool) -> None:
@@ -137,6 +144,7 @@ def resume_schedule(schedule_id: int, as_json: bool) -> None:
 
 
 @schedules.command("run")
+@needs(Permission.WORK_ACT, notes="schedule.run", of="schedule_id")
 @click.argument("schedule_id", metavar="ID", type=ID)
 @json_option
 def run_schedule(schedule_id: int, as_json: bool) -> None:

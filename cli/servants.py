@@ -8,6 +8,8 @@ import click
 
 from cli.environment import current_settings, database_connection
 from cli.params import ID, json_option
+from cli.permits import needs
+from infra.permissions import Permission
 
 if TYPE_CHECKING:
     from cli.output import Column
@@ -21,6 +23,7 @@ def servants() -> None:
 
 
 @servants.command("list", short_help="List servants and what they are doing.")
+@needs(Permission.WORK_LOOK)
 @click.option("--type", "job_type", metavar="TYPE", help="Only this type.")
 @click.option("--all", "ended", is_flag=True, help="Those too that stopped or were lost, for a day.")
 @json_option
@@ -40,6 +43,7 @@ def list_servants(job_type: str | None, ended: bool, as_json: bool) -> None:
 
 
 @servants.command("drain", short_help="Let a servant finish what it runs, and rest.")
+@needs(Permission.WORK_ACT, notes="servant.drain", of="servant_id")
 @click.argument("servant_id", metavar="ID", type=ID)
 @json_option
 def drain(servant_id: int, as_json: bool) -> None:
@@ -50,6 +54,7 @@ def drain(servant_id: int, as_json: bool) -> None:
 
 
 @servants.command("restart", short_help="Have a servant started anew.")
+@needs(Permission.WORK_ACT, notes="servant.restart", of="servant_id")
 @click.argument("servant_id", metavar="ID", type=ID)
 @json_option
 def restart(servant_id: int, as_json: bool) -> None:

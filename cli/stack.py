@@ -9,6 +9,8 @@ import click
 
 from cli.errors import Failure
 from cli.params import json_option
+from cli.permits import needs
+from infra.permissions import Permission
 
 if TYPE_CHECKING:
     from infra.doctor.check import Check
@@ -21,6 +23,7 @@ PORT = click.IntRange(1, 65_535)
 
 
 @click.command(short_help="Start everything on this machine.")
+@needs(Permission.MACHINE_RUN)
 @click.option("-d", "--detach", is_flag=True, help="Return as soon as everything is ready.")
 @click.option("--manager-port", type=PORT, help="Port of the manager; a free one near 8600 unless given.")
 @click.option("--postgres-port", type=PORT, help="Port of PostgreSQL.")
@@ -49,6 +52,7 @@ def up(detach: bool, **ports: int | None) -> None:
 
 
 @click.command(short_help="Stop it.")
+@needs(Permission.MACHINE_RUN)
 def down() -> None:
     """Stop the stack of this data directory, and whatever a crash left of it."""
     from cli.reporter import reporter
@@ -62,6 +66,7 @@ def down() -> None:
 
 
 @click.command(short_help="Show its programs.")
+@needs(Permission.MACHINE_RUN)
 @json_option
 def status(as_json: bool) -> None:
     """Show the programs of the stack; exits with 1 when it is not up."""
@@ -82,6 +87,7 @@ def status(as_json: bool) -> None:
 
 
 @click.command(short_help="Look for what is wrong, and say how to mend it.")
+@needs(Permission.MACHINE_RUN)
 @json_option
 def doctor(as_json: bool) -> None:
     """Check database, queues, clocks, key, schedulers, servants, work; exits with 1 if something does not work."""
@@ -102,6 +108,7 @@ def doctor(as_json: bool) -> None:
 
 
 @click.command("supervisor-config", short_help="Print supervisord's configuration for production.")
+@needs(Permission.MACHINE_RUN)
 def supervisor_config() -> None:
     """Print supervisord's configuration for production: the same programs without the embedded servers."""
     from infra.settings import load_settings

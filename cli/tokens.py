@@ -9,6 +9,8 @@ import click
 from cli.environment import database_connection
 from cli.noted import note
 from cli.params import ID, Duration, account_option, json_option, operator_option
+from cli.permits import needs
+from infra.permissions import Permission
 
 
 @click.group()
@@ -17,6 +19,7 @@ def tokens() -> None:
 
 
 @tokens.command("list")
+@needs(Permission.PEOPLE_RULE)
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1000), help="At most so many.")
 @json_option
 def list_tokens(limit: int, as_json: bool) -> None:
@@ -44,6 +47,7 @@ def list_tokens(limit: int, as_json: bool) -> None:
 
 
 @tokens.command("add")
+@needs(Permission.PEOPLE_RULE)
 @click.argument("name")
 @click.option(
     "--role",
@@ -78,6 +82,7 @@ def add_token(name: str, role: str, account: str | None, lasts: timedelta | None
 
 
 @tokens.command("revoke")
+@needs(Permission.PEOPLE_RULE)
 @click.argument("token_id", metavar="ID", type=ID)
 @operator_option
 @json_option

@@ -10,9 +10,12 @@ import click
 from cli.environment import current_settings
 from cli.errors import Misconfigured
 from cli.params import json_option
+from cli.permits import needs
+from infra.permissions import Permission
 
 
 @click.command()
+@needs(Permission.MACHINE_RUN)
 @json_option
 def migrate(as_json: bool) -> None:
     """Bring the database to the newest schema, and make the roles that the manager logs in with."""
@@ -35,6 +38,7 @@ def migrate(as_json: bool) -> None:
 
 
 @click.command("check-config", short_help="Show every setting, and what is wrong with it.")
+@needs(Permission.MACHINE_RUN)
 @json_option
 def check_config(as_json: bool) -> None:
     """Show every setting with its value and source, and what is wrong with them; exits with 78 on an error."""

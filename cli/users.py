@@ -13,6 +13,8 @@ from cli.environment import current_settings, database_connection
 from cli.errors import BadInput
 from cli.noted import note
 from cli.params import json_option, operator_option
+from cli.permits import needs
+from infra.permissions import Permission
 
 if TYPE_CHECKING:
     import psycopg
@@ -31,6 +33,7 @@ def users() -> None:
 
 
 @users.command("list")
+@needs(Permission.PEOPLE_RULE)
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1000), help="At most so many.")
 @json_option
 def list_users(limit: int, as_json: bool) -> None:
@@ -56,6 +59,7 @@ def list_users(limit: int, as_json: bool) -> None:
 
 
 @users.command("add")
+@needs(Permission.PEOPLE_RULE)
 @click.argument("name")
 @click.option("--role", type=_ROLES, default="viewer", show_default=True, help="What they may do.")
 @_password_option
@@ -75,6 +79,7 @@ def add_user(name: str, role: str, password_stdin: bool, operator: str, as_json:
 
 
 @users.command("role")
+@needs(Permission.PEOPLE_RULE)
 @click.argument("name")
 @click.argument("role", type=_ROLES)
 @operator_option
@@ -96,6 +101,7 @@ def change_role(name: str, role: str, operator: str, as_json: bool) -> None:
 
 
 @users.command("password")
+@needs(Permission.PEOPLE_RULE)
 @click.argument("name")
 @_password_option
 @operator_option
@@ -115,6 +121,7 @@ def change_password(name: str, password_stdin: bool, operator: str, as_json: boo
 
 
 @users.command("disable")
+@needs(Permission.PEOPLE_RULE)
 @click.argument("name")
 @operator_option
 @json_option
@@ -135,6 +142,7 @@ def disable_user(name: str, operator: str, as_json: bool) -> None:
 
 
 @users.command("enable")
+@needs(Permission.PEOPLE_RULE)
 @click.argument("name")
 @operator_option
 @json_option

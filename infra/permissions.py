@@ -4,6 +4,7 @@
 |---|---|
 | viewers, operators and admins of the installation | what their role covers |
 | members and admins of an account | what their role there covers, in that account |
+| whoever runs a command | what the role of the person of that name covers; all, where nobody has the name |
 | operators who have assumed an account | what may be looked at, and nothing that changes anything |
 """
 
@@ -32,6 +33,10 @@ class Permission(StrEnum):
     ACCOUNT_UNMASK = "account.unmask"
     #: Delete an account and all that it has.
     ACCOUNT_ERASE = "account.erase"
+    #: Seal anew, and give up a data key that is lost.
+    KEYS_TURN = "keys.turn"
+    #: Run Retinue's programs and look after the machine: for whoever holds it.
+    MACHINE_RUN = "machine.run"
     #: Look at one's own account.
     OWN_LOOK = "own.look"
     #: Change what belongs to oneself alone, such as a session.
@@ -42,11 +47,15 @@ class Permission(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Holders:
-    """Who has a permission: operators from this role on, members from this one on, and visits or not."""
+    """Who has a permission: operators from this role on, members from this one on, visits or not.
+
+    What is for `everyone` on the machine asks for nobody's role: it has to work where no database does.
+    """
 
     role: Role | None = None
     member: MemberRole | None = None
     assumed: bool = False
+    everyone: bool = False
 
 
 HOLDERS: Mapping[Permission, Holders] = {
@@ -56,6 +65,8 @@ HOLDERS: Mapping[Permission, Holders] = {
     Permission.ACCOUNT_ASSUME: Holders(role=Role.OPERATOR),
     Permission.ACCOUNT_UNMASK: Holders(role=Role.ADMIN),
     Permission.ACCOUNT_ERASE: Holders(role=Role.ADMIN),
+    Permission.KEYS_TURN: Holders(role=Role.ADMIN),
+    Permission.MACHINE_RUN: Holders(everyone=True),
     Permission.OWN_LOOK: Holders(member=MemberRole.MEMBER, assumed=True),
     Permission.OWN_SESSION: Holders(member=MemberRole.MEMBER),
     Permission.OWN_RULE: Holders(member=MemberRole.ADMIN),

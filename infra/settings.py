@@ -20,6 +20,9 @@ from retinue.errors import ConfigurationError
 
 __all__ = ["Finding", "SettingRow", "Settings", "load_settings"]
 
+#: Of every org that names no address of its own.
+SALESFORCE_LOGIN_URL = "https://login.salesforce.com"
+
 _Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=24)]
 _Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 _LowerCase = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
@@ -90,6 +93,9 @@ class Settings(BaseSettings):
         "0.0.0.0",  # noqa: S104 - an example, not the default
     )
     manager_port: Annotated[int, Field(ge=1, le=65_535)] = _setting(8600, "Port that the manager listens on.", 8600)
+    manager_url: Annotated[str, AfterValidator(settings_values.http_url)] | None = _setting(
+        None, "URL at which people reach the manager, for links in letters.", "https://retinue.example.com"
+    )
     manager_user: Annotated[str, Field(min_length=1, pattern=r"^[^:\s]+$")] = _setting(
         "operator", "Name to sign in to the manager with.", "operator"
     )
@@ -116,6 +122,23 @@ class Settings(BaseSettings):
             "Which of them have which role, as GROUP=ROLE joined by commas; not set: they are roles themselves.",
             "sre=admin,support=operator,staff=viewer",
         )
+    )
+    salesforce_client_id: Annotated[str, Field(min_length=1)] | None = _setting(
+        None, "Consumer key of the app by which accounts sign in to Salesforce on their own pages.", "3MVG9..."
+    )
+    salesforce_client_secret: Annotated[SecretStr, Field(min_length=1)] | None = _setting(
+        None, "Consumer secret of that app, where it asks for one.", "a long random one"
+    )
+    salesforce_login_url: Annotated[str, AfterValidator(settings_values.http_url)] = _setting(
+        SALESFORCE_LOGIN_URL, "URL at which they sign in.", "https://acme.my.salesforce.com"
+    )
+    smtp_url: Annotated[SecretStr, AfterValidator(settings_values.smtp_url)] | None = _setting(
+        None,
+        "Mail server that sends invitations, as a URL: smtps://, or smtp:// for STARTTLS. Not set: links are shown.",
+        "smtps://user:password@mail.example.com",
+    )
+    mail_from: Annotated[str, AfterValidator(settings_values.sender)] | None = _setting(
+        None, "Whom those letters are from.", "Retinue <retinue@example.com>"
     )
     metrics_host: Annotated[str, Field(min_length=1, pattern=r"^\S+$")] = _setting(
         "127.0.0.1", "Address that schedulers and servants serve their metrics on.", "127.0.0.1"

@@ -33,7 +33,7 @@ class Finding:
 
 def findings(settings: Settings, origin: Origin) -> list[Finding]:
     """Errors first, then warnings."""
-    checks = (_timing, _manager, _sign_in, _logs, _database, _transport, _keys)
+    checks = (_timing, _manager, _sign_in, _salesforce, _mail, _logs, _database, _transport, _keys)
     found = [finding for check in checks for finding in check(settings)]
     found += _unknown(type(settings), origin)
     return sorted(found, key=lambda finding: finding.level != "error")
@@ -72,6 +72,24 @@ def _sign_in(settings: Settings) -> Iterator[Finding]:
     if settings.oidc_issuer is None and settings.oidc_client_id is not None:
         message = f"It is not used: {variable_name('oidc_issuer')} is not set. Set both, or neither."
         yield Finding("warning", variable_name("oidc_client_id"), message)
+
+
+def _salesforce(settings: Settings) -> Iterator[Finding]:
+    login = urlsplit(settings.salesforce_login_url)
+    if login.scheme == "http" and not _is_loopback(login.hostname or ""):
+        message = "Tokens would be sent there in the clear. Use https."
+        yield Finding("error", variable_name("salesforce_login_url"), message)
+    if settings.salesforce_client_id is None and settings.salesforce_client_secret is not None:
+        message = f"It is not used: {variable_name('salesforce_client_id')} is not set. Set both, or neither."
+        yield Finding("warning", variable_name("salesforce_client_secret"), message)
+
+
+def _mail(settings: Settings) -> Iterator[Finding]:
+    if settings.smtp_url is None:
+        return
+    for name, what in (("mail_from", "whom letters are from"), ("manager_url", "where their links lead")):
+        if getattr(settings, name) is None:
+            yield Finding("error", variable_name("smtp_url"), f"It needs {variable_name(name)}: {what}.")
 
 
 def _is_loopback(host: str) -> bool:

@@ -6,6 +6,7 @@ No message repeats a value that may hold a secret.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -72,6 +73,28 @@ def http_url(value: str) -> str:
     if "@" in value:
         raise ValueError("must not hold a user or password")
     return value.rstrip("/")
+
+
+def smtp_url(value: SecretStr) -> SecretStr:
+    """`value` as the address of a mail server; a user and a password in it are percent-encoded."""
+    try:
+        parts = urlsplit(value.get_secret_value())
+        usable = parts.scheme in ("smtp", "smtps") and parts.hostname and parts.port != 0
+        usable = usable and not parts.path.strip("/") and not parts.query and not parts.fragment
+    except ValueError:  # its message may quote a password as the port
+        usable = False
+    if not usable:
+        raise ValueError("must be smtps://USER:PASSWORD@HOST:PORT or smtp://USER:PASSWORD@HOST:PORT")
+    return value
+
+
+def sender(value: str) -> str:
+    """`value` as the sender of a letter: an address, with a name before it or without."""
+    _, address = parseaddr(value)
+    name, _, domain = address.rpartition("@")
+    if not value.isprintable() or not name or not domain:
+        raise ValueError("must be ADDRESS or NAME <ADDRESS>")
+    return value
 
 
 def servant_counts(value: object) -> object:

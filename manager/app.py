@@ -45,6 +45,7 @@ from manager.jobs import jobs_blueprint
 from manager.lanes import lanes_blueprint
 from manager.live import LiveHub, live_blueprint
 from manager.metrics import RequestMetrics, metrics_blueprint
+from manager.org_sign_in import MakeOrgSignIn
 from manager.overview import overview_blueprint
 from manager.people import people_blueprint
 from manager.preferences import preferences_blueprint
@@ -76,12 +77,22 @@ def create_app(
     database: Database,
     accounts: AccountDatabase,
     queues: Queues,
+    sign_in_to_org: MakeOrgSignIn,
     clock: Clock | None = None,
 ) -> Flask:
     """The manager as a WSGI application, which works as the role that `database` logs in as: the operators'."""
     clock = clock or SystemClock()
-    refusals = Refusals(settings, database, clock)
-    deps = Deps(settings, database, queues, clock, LiveHub(database, clock), Remembered(clock), refusals, accounts)
+    deps = Deps(
+        settings,
+        database,
+        queues,
+        clock,
+        LiveHub(database, clock),
+        Remembered(clock),
+        Refusals(settings, database, clock),
+        accounts,
+        sign_in_to_org,
+    )
     app = _flask(settings, clock)
     deps.live.serve(app)
     app.extensions["live"] = deps.live

@@ -8,6 +8,7 @@ import psycopg
 from flask import request
 
 from infra.postgres import audit
+from infra.postgres.audit import ActorKind
 from manager.access_log import ENVIRONMENT_KEY
 from manager.roles import User, current_user
 
@@ -24,11 +25,11 @@ def note(
 
 
 def actor(user: User) -> audit.Actor:
-    """This user as one who acts, from where the request comes."""
+    """This user as one who acts, from where the request comes: of a member that is nobody's business, and stays."""
     return audit.Actor(
         kind=user.kind,
         id=user.id,
         name=user.name,
-        address=request.remote_addr,
+        address=None if user.kind is ActorKind.MEMBER else request.remote_addr,
         request_id=request.environ.get(ENVIRONMENT_KEY),
     )

@@ -9,6 +9,7 @@ from infra.postgres.connect import Database
 from infra.queues.transport import Queues
 from infra.settings import Settings
 from manager.live.hub import LiveHub
+from manager.org_sign_in import MakeOrgSignIn
 from manager.refusals import Refusals
 from manager.remembered import Remembered
 from retinue.clock import Clock
@@ -17,7 +18,7 @@ from retinue.clock import Clock
 @dataclass(frozen=True)
 class Deps:
     """One manager's settings, servers and time, what its open pages look at, whom it knew last, whom it refused,
-    and the sessions of people in their accounts."""
+    the sessions of people in their accounts, and how they sign in to Salesforce."""
 
     settings: Settings
     database: Database
@@ -27,3 +28,4 @@ class Deps:
     remembered: Remembered
     refusals: Refusals
     accounts: AccountDatabase
+    sign_in_to_org: MakeOrgSignIn

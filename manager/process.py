@@ -18,6 +18,7 @@ from infra.settings_sources import variable_name
 from manager.app import create_app
 from manager.live import LiveHub
 from manager.live.hub import MAX_STREAMS
+from manager.org_sign_in import MakeOrgSignIn
 from retinue.errors import ConfigurationError
 
 #: Those that answer; each stream of an open page has one more for as long as it lasts.
@@ -36,11 +37,19 @@ log = get_logger(__name__)
 class ManagerProcess:
     """Serves until it is told to stop."""
 
-    def __init__(self, settings: Settings, *, database: Database, accounts: AccountDatabase, queues: Queues) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        database: Database,
+        accounts: AccountDatabase,
+        queues: Queues,
+        sign_in_to_org: MakeOrgSignIn,
+    ) -> None:
         """Raises ConfigurationError where the address cannot be listened on, or must not be."""
         _refuse_open_doors(settings)
         self._settings = settings
-        app = create_app(settings, database=database, accounts=accounts, queues=queues)
+        app = create_app(settings, database=database, accounts=accounts, queues=queues, sign_in_to_org=sign_in_to_org)
         self._live: LiveHub = app.extensions["live"]
         self._server = _server(app, _listen(settings.manager_host, settings.manager_port))
         dispatcher = self._server.task_dispatcher

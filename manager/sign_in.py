@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, current_app, make_response, redirect, render_template, request, session, url_for
+from flask import Blueprint, current_app, make_response, redirect, render_template, request, url_for
 from werkzeug.exceptions import TooManyRequests
 from werkzeug.wrappers import Response as BaseResponse
 
 from infra.logs import get_logger
 from infra.postgres import audit, people
-from infra.postgres.sessions import close_session, open_session
-from infra.postgres.visits import end_visits_of
-from manager.audit import actor, note
+from infra.postgres.sessions import open_session
+from manager.audit import actor
 from manager.away import AWAY
 from manager.back import own_path
 from manager.credentials import Credentials, Proven
 from manager.deps import Deps
 from manager.identity import Identity
-from manager.roles import Role, User, current_user, public, requires
-from manager.sessions import SESSION_SECONDS, begin_session, session_secret
+from manager.leaving import close_sessions
+from manager.roles import Role, User, public, requires
+from manager.sessions import SESSION_SECONDS, begin_session
 
 log = get_logger(__name__)
 
@@ -39,7 +39,8 @@ def auth_blueprint(deps: Deps, credentials: Credentials, identity: Identity) -> 
     @blueprint.post("/sign-out")
     @requires(Role.VIEWER)
     def sign_out() -> BaseResponse:
-        _end_session(deps)
+        with deps.database.transaction() as connection:
+            close_sessions(deps, connection)
         return redirect(url_for("auth.sign_in_form"), 303)
 
     return blueprint
@@ -64,40 +65,25 @@ def _sign_in(deps: Deps, credentials: Credentials) -> BaseResponse:
 
 
 def sign_in_as(deps: Deps, proven: Proven, *, by: str) -> bool:
-    """Open a session for a person, and end the one that the browser has.
+    """Open a session for a person, and end what the browser has.
 
     False, and no session, where the person was disabled or got another password since they have shown who they are.
     The user has no ID where it is the settings' one that signs in for the first time.
     """
-    user, earlier = proven.user, session_secret()
+    user = proven.user
     with deps.database.transaction() as connection:
         person_id = user.id if user.id is not None else people.ensure_person(connection, user.name, user.role).id
         if not proven.still_holds(connection, person_id):
             return False
-        if earlier is not None:
-            close_session(connection, earlier)
+        close_sessions(deps, connection)
         agent = request.user_agent.string
         secret = open_session(connection, person_id, seconds=SESSION_SECONDS, address=request.remote_addr, agent=agent)
         people.note_sign_in(connection, person_id)
         who = User(person_id, user.name, user.role)
         audit.note(connection, actor(who), audit.Act("person.sign_in", "person", person_id, detail={"by": by}))
-    if earlier is not None:
-        deps.remembered.set(earlier, None)
     begin_session(secret)
     log.info("signed_in", user=user.name, client=request.remote_addr)
     return True
-
-
-def _end_session(deps: Deps) -> None:
-    secret = session_secret()
-    if secret is not None:
-        user = current_user()
-        with deps.database.transaction() as connection:
-            end_visits_of(connection, person_id=user.id)
-            if close_session(connection, secret):
-                note(connection, "person.sign_out", "person", user.id, name=user.name, sessions=1)
-        deps.remembered.set(secret, None)
-    session.clear()
 
 
 def refused(sentence: str, status: int) -> BaseResponse:

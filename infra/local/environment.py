@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infra.local.demo_org import CLIENT_ID
 from infra.local.layout import Layout, using
 from infra.local.ports import HOST, LocalPorts, read_ports
 from infra.local.postgres_server import database_url
@@ -81,6 +82,7 @@ def addresses(settings: Settings, ports: LocalPorts) -> Addresses:
             "RETINUE_MANAGER_PORT": str(ports.manager),
             "RETINUE_MANAGER_PASSWORD": password,
             **_key_file(settings, layout),
+            **_org_sign_in(settings, ports),
         },
     )
 
@@ -129,6 +131,16 @@ def _transport(settings: Settings, sqs: str) -> dict[str, str]:
     if settings.transport == "sqs":
         return {"RETINUE_TRANSPORT": "sqs", "RETINUE_SQS_ENDPOINT_URL": sqs}
     return {"RETINUE_TRANSPORT": settings.transport}
+
+
+def _org_sign_in(settings: Settings, ports: LocalPorts) -> dict[str, str]:
+    """Accounts sign in to the sandbox, unless there is an app for the real Salesforce."""
+    if settings.salesforce_client_id is not None:
+        return {}
+    return {
+        "RETINUE_SALESFORCE_CLIENT_ID": CLIENT_ID,
+        "RETINUE_SALESFORCE_LOGIN_URL": f"http://{HOST}:{ports.salesforce}",
+    }
 
 
 def _manager_password(settings: Settings, layout: Layout) -> str:

@@ -13,6 +13,7 @@ from infra.postgres.bulk_pages import Candidate
 from infra.postgres.enqueue import Enqueued, NewJob, enqueue_many
 from infra.postgres.holds import release_order_of
 from infra.postgres.job_actions import Deed, cancel_jobs, retry_of
+from infra.postgres.ordered_types import NOT_RETRIED
 from infra.postgres.statements import statement
 from retinue.bulk import Bulk, Operation
 from retinue.errors import ConfigurationError, InvalidPayload, RetinueError, UnknownType
@@ -28,6 +29,7 @@ LEFT_ALONE = {
     "retried_already": "run again already",
     "key_taken": "an unfinished job has the same unique key",
     "type_unknown": "the type is not installed here",
+    "ordered_anew": "it deletes for good, and is ordered anew",
     "payload_unfit": "the payload no longer fits the type",
     "changed_meanwhile": "changed meanwhile",
 }
@@ -88,6 +90,8 @@ class Sorter:
     def _retry_verdict(self, job: Candidate) -> str | BaseModel:
         if job.retried:
             return "retried_already"
+        if job.type in NOT_RETRIED:
+            return "ordered_anew"
         if job.key_taken or (job.type, job.unique_key) in self._keys:
             return "key_taken"
         try:

@@ -34,6 +34,14 @@ HIDDEN = {
 #: Tables of which a session sees nothing, however it is bound.
 CLOSED = {"account_keys", "account_sessions", "invitations"}
 
+# By both: the index has the key, and two addresses may have one. An assumed session can say neither of them.
+_CRM_PEOPLE = (
+    "SELECT record.account_id, record.connection_id, record.external_id, person.id AS person_id"
+    " FROM public.records AS record JOIN public.contacts AS person ON person.account_id = record.account_id"
+    " AND person.address_key = record.email_key AND person.address = record.email"
+    " WHERE record.kind = 'Contact' AND record.deleted_at IS NULL"
+)
+
 
 def access_statements() -> Iterator[str]:
     """Every statement, in order; the tables are there already."""
@@ -44,6 +52,7 @@ def access_statements() -> Iterator[str]:
     yield from _policies()
     yield from _operators()
     yield from _masks()
+    yield from _crm_people()
 
 
 def seen_tables() -> list[Table]:
@@ -138,4 +147,13 @@ def _masks() -> Iterator[str]:
         yield f"CREATE VIEW masked.{table.name} AS SELECT {', '.join(columns)} FROM public.{table.name} AS source"
         yield f"ALTER VIEW masked.{table.name} OWNER TO {MASKS_ROLE}"
         yield f"GRANT SELECT ON masked.{table.name} TO {ASSUMED_ROLE}"
+
+
+def _crm_people() -> Iterator[str]:
+    """Which person has the address of which contact, told without the address or a digest of it."""
+    yield f"CREATE VIEW crm_people WITH (security_invoker = true) AS {_CRM_PEOPLE}"
+    yield f"GRANT SELECT ON crm_people TO {ACCOUNT_ROLE}"
+    yield f"CREATE VIEW masked.crm_people AS {_CRM_PEOPLE}"
+    yield f"ALTER VIEW masked.crm_people OWNER TO {MASKS_ROLE}"
+    yield f"GRANT SELECT ON masked.crm_people TO {ASSUMED_ROLE}"
     yield f"REVOKE CREATE ON SCHEMA masked FROM {MASKS_ROLE}"

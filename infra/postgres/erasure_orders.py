@@ -6,12 +6,10 @@ import psycopg
 
 from infra.postgres.audit import Act, Actor, note
 from infra.postgres.enqueue import NewJob, enqueue_many
+from infra.postgres.ordered_types import ERASE_TYPE
 from infra.postgres.statements import statement
 from retinue.errors import NotAllowed, NotFound
 from retinue.payload import Payload
-
-#: The type of the jobs that erase accounts. They belong to no account: nothing of this one may stay, its jobs included.
-ERASE_TYPE = "account.erase"
 
 
 class Erasure(Payload):
@@ -29,7 +27,8 @@ def order_erasure(
 ) -> int:
     """Begin to erase an account, in the caller's transaction; returns the job's ID. The caller rings the bell.
 
-    From the commit on no data key is made for it. `reason` stays in the audit for good, so it names nobody. Where
+    The job belongs to no account: nothing of this one may stay, its jobs included. From the commit on no data key is
+    made for it. `reason` stays in the audit for good, so it names nobody. Where
     `typed_name` is given it must be the account's name. An erasure that ended half-way goes on.
 
     Raises:

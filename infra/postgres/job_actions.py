@@ -15,6 +15,7 @@ import psycopg
 
 from infra.postgres.enqueue import NewJob, enqueue_many
 from infra.postgres.holds import release_order_of
+from infra.postgres.ordered_types import NOT_RETRIED
 from infra.postgres.rows import rows_as
 from infra.postgres.statements import statement
 from retinue.errors import RetinueError
@@ -134,6 +135,8 @@ def cancel_jobs(connection: psycopg.Connection, job_ids: Sequence[int]) -> list[
 def _retry(connection: psycopg.Connection, job_id: int, job: _FoundJob | None, due: set[int]) -> ActionResult:
     if job is None or JobState(job.state) not in TERMINAL or job.state == JobState.COMPLETED:
         return _run_now(job_id, job, due)
+    if job.type in NOT_RETRIED:
+        return _nothing(job_id, f"Job {job_id} deletes for good: {job.type} is ordered anew, and not run again.")
     new = retry_of(job, payload=job.payload)
     try:
         made = enqueue_many(connection, [new])[0]

@@ -57,7 +57,7 @@ def ensure_logins(url: str) -> dict[Login, str]:
     """
     database = _database_of(url)
     urls = {login: make_conninfo(url, user=_name(login, database), password=_password(url, login)) for login in Login}
-    if not _work(urls[Login.OPERATOR], login_names(database)):
+    if not _work(urls[Login.OPERATOR], database):
         _make(url)
     return urls
 
@@ -80,17 +80,23 @@ def has_password(url: str) -> bool:
     return bool(conninfo_to_dict(url).get("password"))
 
 
-def _work(operator_url: str, names: list[str]) -> bool:
-    """Whether all are there, and have their passwords: they get them together.
+def _work(operator_url: str, database: str) -> bool:
+    """Whether all are there as they were made, with their passwords: they get them together.
 
     So a process that starts writes nothing, and its role need not be one that may.
     """
+    names = {login: _name(login, database) for login in Login}
+    wanted = {
+        "names": [*names.values()],
+        "functions": list(CATALOGUE_FUNCTIONS),
+        "settings": sorted(
+            f"{names[login]} {key}={value}" for login in Login for key, value in _settings(login).items()
+        ),
+    }
     try:
         with connect(operator_url, application_name="retinue-logins") as connection:
-            row = connection.execute(
-                statement("have_logins"), {"names": names, "functions": list(CATALOGUE_FUNCTIONS)}
-            ).fetchone()
-    except DatabaseUnreachable:
+            row = connection.execute(statement("have_logins"), wanted).fetchone()
+    except (DatabaseUnreachable, psycopg.Error):
         # Whether it is the server that is away, the owner finds out.
         return False
     return row == (True,)
@@ -105,8 +111,10 @@ def _make(url: str) -> None:
         try:
             for login in Login:
                 _ensure(connection, login, database, _password(url, login))
+                _let_in(connection, login, database)
             _share_functions(connection)
-            connection.execute(_database("REVOKE TEMPORARY, CREATE ON DATABASE {} FROM PUBLIC", database))
+            # Logins of another database are members of the same roles.
+            connection.execute(_database("REVOKE ALL ON DATABASE {} FROM PUBLIC", database))
         except psycopg.errors.InsufficientPrivilege as error:
             raise ConfigurationError(
                 f"The role {connection.info.user!r} may not make the roles that members and operators log in with "
@@ -143,8 +151,16 @@ def _ensure(connection: psycopg.Connection, login: Login, database: str, passwor
         connection.execute(_role("GRANT {1} TO {0}", name, sql.Identifier(_ROLE_OF[login])))
         # The owner may end its sessions.
         connection.execute(_role("GRANT {} TO CURRENT_USER", name))
-        for setting, value in _settings(login).items():
-            connection.execute(_role(f"ALTER ROLE {{}} SET {setting} = {{}}", name, sql.Literal(value)))
+
+
+def _let_in(connection: psycopg.Connection, login: Login, database: str) -> None:
+    """Let it into this database, with these settings: a role may change its own, and nothing keeps it from that."""
+    name = _name(login, database)
+    connection.execute(_role("GRANT CONNECT ON DATABASE {1} TO {0}", name, sql.Identifier(database)))
+    connection.execute(_role("ALTER ROLE {} RESET ALL", name))
+    connection.execute(_role("ALTER ROLE {} IN DATABASE {} RESET ALL", name, sql.Identifier(database)))
+    for setting, value in _settings(login).items():
+        connection.execute(_role(f"ALTER ROLE {{}} SET {setting} = {{}}", name, sql.Literal(value)))
 
 
 def _settings(login: Login) -> dict[str, str]:

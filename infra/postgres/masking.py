@@ -1,7 +1,7 @@
 """What an assumed session sees of each column: as it is, masked by its declared kind, or not at all.
 
-Numbers, times and truth values are shown; every other column of a table with account data is declared here, and a test
-finds one that is not. The database itself masks: see `infra.postgres.ddl_access`.
+Numbers, times and truth values are shown, but for digests of what is masked; every other column of a table with account
+data is declared here, and a test finds one that is not. The database itself masks: see `infra.postgres.ddl_access`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ class Kind(StrEnum):
     PROSE = "prose"
     #: An object of which the fields in `SHOWN_FIELDS` are shown, and the names of the others.
     FIELDS = "fields"
+    #: A number made from what is masked: not shown, for who guesses that could make the number and compare.
+    DIGEST = "digest"
 
 
 #: By table. `shown` are identifiers, states and names of ours.
@@ -67,7 +69,7 @@ SHOWN: Mapping[str, str] = {
     "visits": "state",
 }
 
-_TEXT, _ADDRESS, _PROSE, _FIELDS = Kind.TEXT, Kind.ADDRESS, Kind.PROSE, Kind.FIELDS
+_TEXT, _ADDRESS, _PROSE, _FIELDS, _DIGEST = Kind.TEXT, Kind.ADDRESS, Kind.PROSE, Kind.FIELDS, Kind.DIGEST
 
 MASKED: Mapping[str, Mapping[str, Kind]] = {
     "connections": {"name": _PROSE, "config": _FIELDS, "problem": _PROSE},
@@ -102,7 +104,7 @@ MASKED: Mapping[str, Mapping[str, Kind]] = {
         "exdates": _FIELDS,
     },
     "calendar_attendees": {"address": _ADDRESS, "name": _TEXT},
-    "contacts": {"address": _ADDRESS, "name": _TEXT, "sort_name": _TEXT},
+    "contacts": {"address": _ADDRESS, "name": _TEXT, "sort_name": _TEXT, "address_key": _DIGEST},
     "mailboxes": {"name": _PROSE, "unfetchable": _FIELDS},
     "thread_keys": {"header_id": _TEXT},
     "mail_messages": {
@@ -121,7 +123,13 @@ MASKED: Mapping[str, Mapping[str, Kind]] = {
     "message_attachments": {"filename": _TEXT, "content_hash": _TEXT, "content_id": _TEXT},
     "operator_actions": {"actor_name": _TEXT, "target_id": _TEXT, "detail": _FIELDS, "request_id": _TEXT},
     "api_tokens": {"name": _TEXT, "created_by": _TEXT},
-    "records": {"payload": _FIELDS, "sort_name": _TEXT, "email": _ADDRESS},
+    "records": {
+        "payload": _FIELDS,
+        "sort_name": _TEXT,
+        "email": _ADDRESS,
+        "email_key": _DIGEST,
+        "content_hash": _DIGEST,
+    },
     "search_words": {"word": _TEXT},
     "record_changes": {"before": _FIELDS},
     "salesforce_objects": {"problem": _PROSE, "reconciled": _FIELDS, "position": _FIELDS},
@@ -175,6 +183,8 @@ def _hidden(column: Column[object], name: str, kind: Kind) -> str:
     match kind:
         case Kind.ADDRESS:
             return f"'{MASK}@{MASK}'"
+        case Kind.DIGEST:
+            return "NULL::bigint"
         case Kind.PROSE:
             addressless = f"regexp_replace({name}, '{_ADDRESSES}', '{MASK}@{MASK}', 'g')"
             return f"regexp_replace({addressless}, '{_NUMBERS}', '{MASK}', 'g')"

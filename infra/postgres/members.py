@@ -136,9 +136,14 @@ def find_kept_member(connection: psycopg.Connection, email: str) -> KeptMember |
 
 
 def change_member(
-    connection: psycopg.Connection, account_id: int, member_id: int, *, role: MemberRole, disabled: bool
+    connection: psycopg.Connection,
+    account_id: int,
+    member_id: int,
+    *,
+    role: MemberRole | None = None,
+    disabled: bool | None = None,
 ) -> Member:
-    """Give a member another role, or take away the right to sign in; their sessions end with it.
+    """Give a member another role, or take away the right to sign in; their sessions end with it. None leaves it.
 
     Raises:
         NotFound: the account has no such member.
@@ -146,9 +151,10 @@ def change_member(
     """
     connection.execute(statement("lock_members"), {"account_id": account_id})
     member = find_member(connection, account_id, member_id)
-    params = {"id": member.id, "role": role, "disabled": disabled}
+    stays_out = member.disabled_at is not None if disabled is None else disabled
+    params = {"id": member.id, "role": role or member.role, "disabled": stays_out}
     connection.execute(statement("change_member"), params)
-    if disabled:
+    if stays_out:
         connection.execute(statement("close_member_sessions"), params)
     if member.joined_at is not None and not _has_admin(connection, account_id):
         raise NotAllowed("Nobody would be left who may change anything: make somebody else an admin first.")

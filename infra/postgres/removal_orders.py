@@ -7,12 +7,10 @@ import psycopg
 from infra.postgres.connection_removal import stop_connection
 from infra.postgres.connections import read_connection
 from infra.postgres.enqueue import NewJob, enqueue_many
+from infra.postgres.ordered_types import REMOVE_TYPE
 from infra.secrets import Keyring
 from retinue.errors import NotFound
 from retinue.payload import Payload
-
-#: The type of the jobs that remove connections.
-REMOVE_TYPE = "connection.remove"
 
 
 class Removing(Payload):

@@ -11,6 +11,7 @@ import psycopg
 
 from infra.postgres.accounts import check_name
 from infra.postgres.enqueue import PRIORITIES, Effect, Enqueued, key_faults, payload_json
+from infra.postgres.ordered_types import ORDERED_TYPES
 from infra.postgres.rows import rows_as
 from infra.postgres.schedule_lines import unknown_schedule
 from infra.postgres.statements import statement
@@ -83,7 +84,7 @@ def add_schedule(connection: psycopg.Connection, new: NewSchedule) -> int:
         InvalidPayload: the payload does not fit.
         InvalidSchedule: the rule, the zone or an option cannot be used.
         InvalidName: the name is empty, too long, or cannot be shown.
-        NotAllowed: the account has one of this type and name.
+        NotAllowed: the account has one of this type and name, or jobs of the type are made by an order alone.
     """
     check_name(new.name)
     check_options(new)
@@ -158,7 +159,9 @@ def lock_schedule(connection: psycopg.Connection, schedule_id: int) -> LockedSch
 
 
 def check_options(new: NewSchedule) -> None:
-    """Raises InvalidSchedule where an option cannot be used."""
+    """Raises InvalidSchedule where an option cannot be used, NotAllowed where no schedule may make jobs of the type."""
+    if new.type in ORDERED_TYPES:
+        raise NotAllowed(f"{new.type} cannot be scheduled: it deletes for good, and is ordered each time.")
     if not timedelta(0) <= new.jitter <= MAX_JITTER:
         raise InvalidSchedule(f"jitter is 0 to {MAX_JITTER.days} day, got {new.jitter.total_seconds():g} s")
     if new.catch_up not in CATCH_UPS:

@@ -15,8 +15,10 @@ from sqlalchemy import (
     text,
 )
 
+from infra.permissions import Permission, operator_may
 from infra.postgres.schema import ACCOUNT_TABLES, identity_column, metadata, moment_column
 from infra.principal import VISIT_MINUTES, MemberRole, Mode
+from infra.roles import Role
 
 
 def _account_column() -> Column[int]:
@@ -122,6 +124,9 @@ Index("account_sessions_expired", account_sessions.c.expires_at)
 ACCOUNT_TABLES += ["members", "invitations", "visits", "account_sessions"]
 
 
+_VISITORS = ", ".join(f"'{role}'" for role in Role if operator_may(role, Permission.ACCOUNT_ASSUME))
+
+
 def _bound_account(name: str, mode: Mode, holds: str) -> str:
     """The function that tells which account the session is bound to.
 
@@ -138,6 +143,9 @@ BEGIN
             AND bound.mode = '{mode}'
             AND bound.expires_at > now()
             AND EXISTS ({holds})
+            AND NOT EXISTS (
+                SELECT FROM public.accounts AS own WHERE own.id = bound.account_id AND own.erasing_at IS NOT NULL
+            )
     );
 END $$"""
 
@@ -152,7 +160,8 @@ STATEMENTS = (
     _bound_account(
         "assumed_account",
         Mode.ASSUMED,
-        "SELECT FROM public.visits AS own"
-        " WHERE own.id = bound.visit_id AND own.state = 'open' AND own.expires_at > now()",
+        "SELECT FROM public.visits AS own JOIN public.people AS visitor ON visitor.id = own.person_id"
+        " WHERE own.id = bound.visit_id AND own.state = 'open' AND own.expires_at > now()"
+        f" AND visitor.disabled_at IS NULL AND visitor.role IN ({_VISITORS})",
     ),
 )

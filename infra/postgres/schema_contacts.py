@@ -36,7 +36,7 @@ contacts = Table(
     # How many live messages and live events name the contact.
     Column("messages", BigInteger, nullable=False, server_default=text("0")),
     Column("events", BigInteger, nullable=False, server_default=text("0")),
-    # What lists are sorted by, and what joins contacts to records with that address even where no address may be shown.
+    # What lists are sorted by, and what the view `crm_people` joins contacts to records with that address by.
     Column("sort_name", Text(collation="C"), Computed("lower(left(coalesce(name, address), 200))", persisted=True)),
     Column("address_key", BigInteger, Computed("hashtextextended(address, 0)", persisted=True)),
     UniqueConstraint("account_id", "address"),

@@ -89,7 +89,7 @@ records = Table(
     # Days and moments as Salesforce writes them, whose order is that of their texts.
     _of_kinds("closes_on", ("Opportunity",), _plain_text(), "left(coalesce(payload ->> 'CloseDate', ''), 40)"),
     _of_kinds("email", ("Contact",), _plain_text(), _EMAIL),
-    # Of `email`, as `contacts.address_key` is of an address: they can be joined where neither may be shown.
+    # Of `email`, as `contacts.address_key` is of an address: the view `crm_people` joins them.
     _of_kinds("email_key", ("Contact",), BigInteger, f"hashtextextended({_EMAIL}, 0)"),
     _of_kinds("who_id", ("Task", "Event"), _plain_text(), "left(payload ->> 'WhoId', 40)"),
     _of_kinds("what_id", ("Task", "Event"), _plain_text(), "left(payload ->> 'WhatId', 40)"),

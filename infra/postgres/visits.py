@@ -191,7 +191,9 @@ def assume_policy(connection: psycopg.Connection, account_id: int) -> AssumePoli
 
 def _policy(connection: psycopg.Connection, account_id: int) -> AssumePolicy:
     """What it is until the end of the transaction: an admin who closes the account waits, and ends what began."""
-    connection.execute(statement("lock_assume_policy"), {"id": account_id})
+    locked = connection.execute(statement("lock_assume_policy"), {"id": account_id}).fetchone()
+    if locked is not None and locked[0] is not None:
+        raise NotAllowed("This account is being erased.")
     policy = assume_policy(connection, account_id)
     if policy is AssumePolicy.OFF:
         raise NotAllowed("The admins of this account do not let anybody assume it.")

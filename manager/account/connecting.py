@@ -1,12 +1,10 @@
-"""How admins of an account connect a mailbox or a calendar, and mend one whose sign-in is refused."""
+"""How admins of an account connect a mailbox or a calendar, mend one whose sign-in is refused, and disconnect."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-import psycopg
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
@@ -19,17 +17,18 @@ from infra.postgres.connections import NewConnection, read_connection, update_co
 from infra.postgres.mail_connections import add_imap_connection
 from infra.postgres.removal_orders import order_removal
 from infra.secrets import Keyring
-from manager.account.acts import acting_member
+from manager.account.acts import EVERY, acting_member, keep_to_own, ring, show_connection
 from manager.account.principals import current_principal
+from manager.account.salesforce import add_salesforce, offered
 from manager.account.shown import account_page
 from manager.deps import Deps
 from manager.roles import requires
-from retinue.errors import NotFound
-
-#: How often what is connected here is synced.
-EVERY = timedelta(minutes=1)
+from retinue.errors import NotAllowed
 
 _TLS = ("tls", "starttls")
+
+#: Providers that a password signs in to.
+_BY_PASSWORD = ("imap", "caldav")
 
 
 def add_connecting(blueprint: Blueprint, deps: Deps) -> None:
@@ -38,7 +37,7 @@ def add_connecting(blueprint: Blueprint, deps: Deps) -> None:
     @blueprint.get("/connect")
     @requires(Permission.OWN_RULE)
     def connect_form() -> str:
-        return account_page("account/connect.html", shown={})
+        return account_page("account/connect.html", shown={}, **offered(deps))
 
     @blueprint.post("/connect/imap")
     @requires(Permission.OWN_RULE)
@@ -53,11 +52,10 @@ def add_connecting(blueprint: Blueprint, deps: Deps) -> None:
     @requires(Permission.OWN_RULE)
     def connect_caldav() -> Response:
         url = _text("url")
-        host = urlsplit(url).hostname if url.startswith(("https://", "http://")) else None
-        if host is None:
-            raise BadRequest("The address of a calendar server begins with https://.")
-        return _connect(deps, add_caldav_connection, "caldav", host, {"url": url, "username": _text("username")})
+        config = {"url": url, "username": _text("username")}
+        return _connect(deps, add_caldav_connection, "caldav", _host_of(url), config)
 
+    add_salesforce(blueprint, deps)
     _add_disconnecting(blueprint, deps)
 
     @blueprint.post("/connections/<int:connection_id>/password")
@@ -66,12 +64,13 @@ def add_connecting(blueprint: Blueprint, deps: Deps) -> None:
         credentials = {"password": _password()}
         with acting_member(deps) as (connection, note):
             stored = read_connection(connection, connection_id)
-            _keep_to_own(stored.account_id, connection_id)
+            keep_to_own(stored.account_id, connection_id)
+            _keep_to_passwords(stored.provider)
             keyring = Keyring.from_settings(deps.settings)
             update_connection(connection, keyring, connection_id, config=stored.config, credentials=credentials)
             try_now(connection, connection_id)
             note("connection.password", "connection", connection_id)
-        return _shown(deps, connection_id, "The password is kept, and tried with a sync that begins now.")
+        return show_connection(deps, connection_id, "The password is kept, and tried with a sync that begins now.")
 
 
 def _add_disconnecting(blueprint: Blueprint, deps: Deps) -> None:
@@ -90,7 +89,7 @@ def _add_disconnecting(blueprint: Blueprint, deps: Deps) -> None:
             keyring = Keyring.from_settings(deps.settings)
             job = order_removal(connection, keyring, current_principal().account_id, connection_id)
             note("connection.remove", "connection", connection_id, job=job)
-        _ring(deps)
+        ring(deps)
         flash("It is disconnected. What came over it is being deleted.", "good")
         return redirect(url_for("account.connections"), 303)
 
@@ -106,26 +105,13 @@ def _connect(deps: Deps, add: Any, provider: str, name: str, config: dict[str, A
     with acting_member(deps) as (connection, note):
         made = add(connection, Keyring.from_settings(deps.settings), new, every=EVERY)
         note("connection.add", "connection", made.connection_id, provider=provider)
-    return _shown(deps, made.connection_id, f"{name} is connected. The first reading begins at once.")
+    return show_connection(deps, made.connection_id, f"{name} is connected. The first reading begins at once.")
 
 
-def _shown(deps: Deps, connection_id: int, sentence: str) -> Response:
-    _ring(deps)
-    flash(sentence, "good")
-    return redirect(url_for("account.connection", connection_id=connection_id), 303)
-
-
-def _ring(deps: Deps) -> None:
-    """Have the schedulers look at once; they do so by themselves before long."""
-    try:
-        deps.database.fetch("ring_bell")
-    except psycopg.Error:
-        return
-
-
-def _keep_to_own(account_id: int, connection_id: int) -> None:
-    if account_id != current_principal().account_id:
-        raise NotFound(f"There is no connection {connection_id} in this account.")
+def _keep_to_passwords(provider: str) -> None:
+    """What signs in otherwise would lose what it signs in with."""
+    if provider not in _BY_PASSWORD:
+        raise NotAllowed(f"A connection to {provider} has no password: it is signed in to anew.")
 
 
 def _text(name: str) -> str:
@@ -133,6 +119,25 @@ def _text(name: str) -> str:
     if not text or len(text) > 500 or not text.isprintable():
         raise BadRequest(f"The field {name} is empty or cannot be used.")
     return text
+
+
+def _host_of(url: str) -> str:
+    """What the address of a calendar server names. It is shown to people, so it carries no password."""
+    parts = _parts(url)
+    if parts is None or parts.scheme not in ("https", "http") or parts.hostname is None:
+        raise BadRequest("The address of a calendar server begins with https://.")
+    if "@" in parts.netloc:
+        raise BadRequest(
+            "The address of a calendar server holds no user and no password: they have fields of their own."
+        )
+    return parts.hostname
+
+
+def _parts(url: str) -> SplitResult | None:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
 
 
 def _password() -> str:

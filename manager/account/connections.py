@@ -7,6 +7,7 @@ from flask import Blueprint, request
 from infra.permissions import Permission
 from infra.postgres.account_view.connections import view_connection, view_connections
 from manager.account.principals import current_principal
+from manager.account.salesforce import offered
 from manager.account.shown import account_page
 from manager.deps import Deps
 from manager.roles import requires
@@ -35,4 +36,5 @@ def add_connections(blueprint: Blueprint, deps: Deps) -> None:
             shown={"connection": [connection_id]},
             line=found.connection,
             sources=found.sources,
+            **offered(deps),
         )

@@ -6,6 +6,7 @@ from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
+from infra.invitations import Invited
 from infra.permissions import Permission
 from infra.postgres.members import change_member, find_member, invite_member, list_members
 from infra.principal import MemberRole
@@ -13,12 +14,14 @@ from manager.account.acts import acting_member
 from manager.account.principals import current_principal
 from manager.account.shown import account_page
 from manager.deps import Deps
+from manager.inviting import Inviting
 from manager.roles import requires
 from retinue.errors import NotAllowed
 
 
 def add_members(blueprint: Blueprint, deps: Deps) -> None:
     """The list, and what admins do with it."""
+    inviting = Inviting(deps)
 
     @blueprint.get("/members")
     @requires(Permission.OWN_LOOK)
@@ -34,12 +37,13 @@ def add_members(blueprint: Blueprint, deps: Deps) -> None:
     def invite() -> str:
         principal, role = current_principal(), _role_in_form()
         email, name = request.form.get("email", "").strip(), request.form.get("name", "").strip()
+        inviting.check(email)
         with acting_member(deps) as (connection, note):
             made = invite_member(connection, principal.account_id, email=email, name=name, role=role, by=principal.name)
             note("member.invite", "member", made.member.id, role=role)
+        told = inviting.tell(Invited(made, principal.account_name, principal.name))
         # Not a redirect: the link is shown this once, and is nowhere else.
-        link = url_for("account.join_form", invitation=made.secret, _external=True)
-        return account_page("account/invited.html", shown={"member": [made.member.id]}, member=made.member, link=link)
+        return account_page("account/invited.html", shown={"member": [made.member.id]}, member=made.member, told=told)
 
     _add_changing(blueprint, deps)
 
@@ -52,7 +56,7 @@ def _add_changing(blueprint: Blueprint, deps: Deps) -> None:
         with acting_member(deps) as (connection, note):
             account_id = current_principal().account_id
             before = find_member(connection, account_id, member_id)
-            after = change_member(connection, account_id, member_id, role=role, disabled=before.disabled_at is not None)
+            after = change_member(connection, account_id, member_id, role=role)
             note("member.role", "member", member_id, before=before.role, after=role)
         return _told(f"{after.name} is {'an admin' if role is MemberRole.ADMIN else 'a member'} now.")
 
@@ -62,21 +66,17 @@ def _add_changing(blueprint: Blueprint, deps: Deps) -> None:
         if member_id == current_principal().id:
             raise NotAllowed("This is you: another admin has to do it.")
         with acting_member(deps) as (connection, note):
-            account_id = current_principal().account_id
-            before = find_member(connection, account_id, member_id)
-            change_member(connection, account_id, member_id, role=before.role, disabled=True)
+            member = change_member(connection, current_principal().account_id, member_id, disabled=True)
             note("member.disable", "member", member_id)
-        return _told(f"{before.name} cannot sign in any more, and is signed out everywhere.")
+        return _told(f"{member.name} cannot sign in any more, and is signed out everywhere.")
 
     @blueprint.post("/members/<int:member_id>/enable")
     @requires(Permission.OWN_RULE)
     def enable_member(member_id: int) -> Response:
         with acting_member(deps) as (connection, note):
-            account_id = current_principal().account_id
-            before = find_member(connection, account_id, member_id)
-            change_member(connection, account_id, member_id, role=before.role, disabled=False)
+            member = change_member(connection, current_principal().account_id, member_id, disabled=False)
             note("member.enable", "member", member_id)
-        return _told(f"{before.name} can sign in again.")
+        return _told(f"{member.name} can sign in again.")
 
 
 def _role_in_form() -> MemberRole:

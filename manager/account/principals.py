@@ -96,8 +96,14 @@ def may_unmask() -> bool:
 
 def user_of(principal: Principal) -> User:
     """The principal as one who acts, for the audit."""
-    kind = ActorKind.PERSON if principal.is_assumed else ActorKind.MEMBER
-    return User(principal.id, principal.name, Role.VIEWER, kind, principal.account_id)
+    if principal.is_assumed:
+        return User(principal.id, principal.name, Role.VIEWER, ActorKind.PERSON, principal.account_id)
+    return member_as_user(principal.id, principal.account_id)
+
+
+def member_as_user(member_id: int, account_id: int) -> User:
+    """A member as one who acts: a number, for the audit's rows stay when the account is erased."""
+    return User(member_id, f"member {member_id}", Role.VIEWER, ActorKind.MEMBER, account_id)
 
 
 def account_secret() -> str | None:

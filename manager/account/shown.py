@@ -15,6 +15,10 @@ from manager.account.principals import current_principal, present_principal, use
 from manager.audit import actor
 from manager.deps import Deps
 
+#: What of an address says which page it is. Anything else may be about somebody, and the audit's rows stay for good.
+_NOTED = ("order", "after", "before")
+_MAX_NOTED = 300
+
 #: By their kind: the IDs of what a page shows.
 Shown = Mapping[str, Iterable[object]]
 
@@ -38,9 +42,10 @@ def note_what_is_shown(blueprint: Blueprint, deps: Deps) -> None:
 
 def _note(deps: Deps, status: int) -> None:
     principal, shown = current_principal(), g.get("shown")
-    if shown is None and status == 200:
+    if shown is None and status == 200 and request.method != "OPTIONS":
         raise RuntimeError(f"{request.endpoint} does not say what it shows.")
-    detail = {"visit": principal.visit_id, "status": status, "shown": shown or {}, "query": request.args.to_dict()}
+    query = {name: request.args[name][:_MAX_NOTED] for name in _NOTED if name in request.args}
+    detail = {"visit": principal.visit_id, "status": status, "shown": shown or {}, "query": query}
     act = audit.Act("account.read", "page", request.path[:400], principal.account_id, detail)
     with deps.database.transaction() as connection:
         audit.note(connection, actor(user_of(principal)), act)

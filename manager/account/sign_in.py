@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, current_app, make_response, redirect, render_template, request, session, url_for
+from flask import Blueprint, current_app, make_response, redirect, render_template, request, url_for
 from werkzeug.exceptions import TooManyRequests
 from werkzeug.wrappers import Response
 
 from infra.passwords import MIN_LENGTH, WeakPassword, hash_password, verify_password
 from infra.permissions import Permission
 from infra.postgres import audit
-from infra.postgres.audit import ActorKind
 from infra.postgres.members import (
     KeptMember,
     Member,
@@ -18,13 +17,14 @@ from infra.postgres.members import (
     join_member,
     note_member_sign_in,
 )
-from infra.postgres.principals import close_principal, open_member_session
-from manager.account.principals import account_secret, current_principal, keep_account_secret, user_of
+from infra.postgres.principals import open_member_session
+from manager.account.principals import current_principal, keep_account_secret, member_as_user, user_of
 from manager.audit import actor
 from manager.csrf import renew_token
 from manager.deps import Deps
 from manager.guesses import Guesses
-from manager.roles import Role, User, public, requires
+from manager.leaving import close_sessions
+from manager.roles import public, requires
 from retinue.errors import NotFound
 
 _WRONG = "The address or the password is wrong."
@@ -41,10 +41,9 @@ def add_sign_in(blueprint: Blueprint, deps: Deps) -> None:
     def sign_out() -> Response:
         principal = current_principal()
         with deps.database.transaction() as connection:
-            close_principal(connection, principal.secret)
+            close_sessions(deps, connection)
             act = audit.Act("member.sign_out", "member", principal.id, principal.account_id)
             audit.note(connection, actor(user_of(principal)), act)
-        session.clear()
         return redirect(url_for("account.sign_in_form"), 303)
 
 
@@ -67,7 +66,7 @@ def _add_password(blueprint: Blueprint, deps: Deps) -> None:
         if kept is None:
             _note_refusal(deps, email)
             return make_response(_form(_WRONG), 401)
-        _open(deps, kept.id, kept.account_id, kept.name)
+        _open(deps, kept.id, kept.account_id)
         return redirect(url_for("account.connections"), 303)
 
 
@@ -92,7 +91,7 @@ def _add_invitation(blueprint: Blueprint, deps: Deps) -> None:
             with deps.database.transaction() as connection:
                 invited = find_invited(connection, secret)
             return _join_page(invited, secret, str(weak), 400) if invited else make_response(_form(_STALE), 410)
-        _open(deps, member.id, member.account_id, member.name)
+        _open(deps, member.id, member.account_id)
         return redirect(url_for("account.connections"), 303)
 
 
@@ -113,20 +112,17 @@ def _join(deps: Deps, secret: str, password: str) -> Member:
     with deps.database.transaction() as connection:
         member = join_member(connection, secret, password_hash=hashed)
         act = audit.Act("member.join", "member", member.id, member.account_id, {"role": member.role})
-        audit.note(connection, actor(_user(member.id, member.name, member.account_id)), act)
+        audit.note(connection, actor(member_as_user(member.id, member.account_id)), act)
     return member
 
 
-def _open(deps: Deps, member_id: int, account_id: int, name: str) -> None:
-    earlier = account_secret()
+def _open(deps: Deps, member_id: int, account_id: int) -> None:
     with deps.database.transaction() as connection:
-        if earlier is not None:
-            close_principal(connection, earlier)
+        close_sessions(deps, connection)
         secret = open_member_session(connection, member_id)
         note_member_sign_in(connection, member_id)
         act = audit.Act("member.sign_in", "member", member_id, account_id)
-        audit.note(connection, actor(_user(member_id, name, account_id)), act)
-    session.clear()
+        audit.note(connection, actor(member_as_user(member_id, account_id)), act)
     keep_account_secret(secret)
     renew_token()
 
@@ -136,11 +132,7 @@ def _note_refusal(deps: Deps, email: str) -> None:
     with deps.database.transaction() as connection:
         kept = find_kept_member(connection, email)
     if kept is not None:
-        deps.refusals.note_act(_user(kept.id, kept.name, kept.account_id), "The password was wrong.")
-
-
-def _user(member_id: int, name: str, account_id: int) -> User:
-    return User(member_id, name, Role.VIEWER, ActorKind.MEMBER, account_id)
+        deps.refusals.note_act(member_as_user(kept.id, kept.account_id), "The password was wrong.")
 
 
 def _form(problem: str | None = None) -> str:

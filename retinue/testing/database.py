@@ -151,11 +151,20 @@ class RetinueDatabase:
                 update = compose.SQL("UPDATE {} SET {}")
                 self.sql.execute(update.format(compose.Identifier(table), compose.SQL(", ").join(changes)))
 
-    def next_moment(self, types: list[str]) -> timedelta | None:
-        """How long until something of these types falls due; None where nothing waits for a moment."""
-        row = self.sql.execute(_NEXT_MOMENT, {"types": types}).fetchone()
+    def now(self) -> datetime:
+        """The server's time."""
+        ((found,),) = self.sql.execute("SELECT clock_timestamp()").fetchall()
+        moment: datetime = found
+        return moment
+
+    def next_moment(self, types: list[str], *, since: datetime | None = None) -> timedelta | None:
+        """How long until something of these types falls due; None where nothing waits for a moment.
+
+        What fell due after `since` is due by now: no time at all.
+        """
+        row = self.sql.execute(_NEXT_MOMENT, {"types": types, "since": since}).fetchone()
         found: timedelta | None = row[0] if row else None
-        return found
+        return found if found is None else max(found, timedelta(0))
 
     def in_flight(self, types: list[str]) -> tuple[int, int]:
         """How many jobs of these types are queued, and how many are running."""
@@ -169,11 +178,12 @@ _NEXT_MOMENT = """
     SELECT least(
         (
             SELECT min(wake_at) FROM lanes
-            WHERE type = ANY(%(types)s) AND wake_at > now() AND wake_at < now() + interval '1000 years'
+            WHERE type = ANY(%(types)s) AND wake_at > coalesce(%(since)s, now())
+                AND wake_at < now() + interval '1000 years'
         ),
         (
             SELECT min(next_fire_at) FROM schedules
-            WHERE type = ANY(%(types)s) AND state = 'active' AND next_fire_at > now()
+            WHERE type = ANY(%(types)s) AND state = 'active' AND next_fire_at > coalesce(%(since)s, now())
         )
     ) - now()
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from retinue.errors import TransientError
@@ -73,8 +73,9 @@ class _Drain:
         """Let `passing` go by, everything performed that falls due meanwhile."""
         left = passing
         while True:
-            self._until_nothing_is_due()
-            coming = self._database.next_moment(self._types)
+            looked_at = self._until_nothing_is_due()
+            # What has fallen due since the passes looked would be missed by whoever asked for what is still to come.
+            coming = self._database.next_moment(self._types, since=looked_at)
             if coming is None or coming > left:
                 break
             # A millisecond more: a moment that is now is not yet past.
@@ -82,8 +83,12 @@ class _Drain:
             left -= coming
         self._database.travel(max(left, timedelta(0)))
 
-    def _until_nothing_is_due(self) -> None:
-        while self._passes() or sum(self._database.in_flight(self._types)):
+    def _until_nothing_is_due(self) -> datetime:
+        """When the passes last looked, and found nothing to do."""
+        while True:
+            looked_at = self._database.now()
+            if not self._passes() and not sum(self._database.in_flight(self._types)):
+                return looked_at
             self._until_settled()
 
     def _passes(self) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from infra.postgres.connect import connect
 from infra.postgres.connection_removal import plan_removal, remove_connection
-from infra.postgres.removal_orders import REMOVE_TYPE, Removing
+from infra.postgres.ordered_types import REMOVE_TYPE
+from infra.postgres.removal_orders import Removing
 from infra.secrets import Keyring
 from infra.settings import load_settings
 from retinue import Completed, Exponential, Job, Outcome, hours, servant

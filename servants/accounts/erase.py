@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from infra.postgres.erasure import before_deletion, delete_key, erased_tables, finish_erasure
-from infra.postgres.erasure_orders import ERASE_TYPE, Erasure
+from infra.postgres.erasure_orders import Erasure
 from infra.postgres.erasure_stop import cancel_next, close_account, end_running, has_jobs, running, stop_schedules
+from infra.postgres.ordered_types import ERASE_TYPE
 from infra.postgres.owned_tables import OwnedTable, count, delete, look
 from retinue import Completed, Exponential, Job, Outcome, hours, servant
 from retinue.clock import SystemClock

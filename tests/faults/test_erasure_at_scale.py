@@ -14,7 +14,8 @@ import pytest
 
 from infra.postgres.audit import Actor, ActorKind
 from infra.postgres.connect import Database
-from infra.postgres.erasure_orders import ERASE_TYPE, order_erasure
+from infra.postgres.erasure_orders import order_erasure
+from infra.postgres.ordered_types import ERASE_TYPE
 from infra.postgres.traces import find_traces
 from scheduler.retain import Retain
 from tests.support.factories import add_account

@@ -44,10 +44,10 @@ class Operator:
         else:
             self.ask("POST", "/accounts/7/assume", {"reason": "Their sync fails.", "csrf_token": token_in(form)})
 
-    def ask(self, method: str, path: str, form: dict[str, str] | None = None) -> str:
-        """The whole answer. Raises HTTPException or OSError where it does not come."""
+    def ask(self, method: str, path: str, form: dict[str, str] | None = None, *, name: str = "any") -> str:
+        """The whole answer to the request of this name. Raises HTTPException or OSError where it does not come."""
         connection = HTTPConnection(self.host, timeout=20)
-        headers = {"Cookie": self.cookie, "Content-Type": "application/x-www-form-urlencoded"}
+        headers = {"Cookie": self.cookie, "Content-Type": "application/x-www-form-urlencoded", "X-Request-ID": name}
         try:
             connection.request(method, path, urlencode(form) if form else None, headers)
             answer = connection.getresponse()
@@ -68,11 +68,11 @@ def planted(sql: psycopg.Connection) -> psycopg.Connection:
 
 
 def read_until_killed(operator: Operator, answered: set[str], prefix: str) -> None:
-    """Read pages, each told from all others by its address, until no answer comes."""
+    """Read pages, each told from all others by its request's ID, until no answer comes."""
     for number in range(100_000):
         name = f"{prefix}-{number}"
         try:
-            operator.ask("GET", f"{PATHS[number % len(PATHS)]}?n={name}")
+            operator.ask("GET", PATHS[number % len(PATHS)], name=name)
         except (HTTPException, OSError):
             return
         answered.add(name)
@@ -99,10 +99,7 @@ def kill_once(database_url: str, log: Path, chance: random.Random, prefix: str) 
 
 
 def entries(sql: psycopg.Connection) -> set[str]:
-    found = sql.execute(
-        "SELECT detail #>> '{query,n}' FROM operator_actions"
-        " WHERE action = 'account.read' AND detail #> '{query,n}' IS NOT NULL"
-    )
+    found = sql.execute("SELECT request_id FROM operator_actions WHERE action = 'account.read'")
     return {row[0] for row in found}
 
 

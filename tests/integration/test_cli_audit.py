@@ -61,9 +61,11 @@ def test_what_is_no_head_is_refused(retinue: CommandLine, head: str) -> None:
 
 
 def test_the_export_is_a_line_of_json_for_each_action(retinue: CommandLine, written: str) -> None:
-    lines = [json.loads(line) for line in retinue.say("audit", "export").splitlines()]
+    *lines, own = [json.loads(line) for line in retinue.say("audit", "export").splitlines()]
     assert [line["position"] for line in lines] == list(range(1, ACTIONS + 1))
     assert f"{lines[-1]['position']}:{lines[-1]['chain']}" == written
+    # That somebody took it all along is written down before.
+    assert (own["position"], own["action"]) == (ACTIONS + 1, "audit.export")
 
 
 def test_actions_are_listed_the_newest_first(retinue: CommandLine, written: str, sql: psycopg.Connection) -> None:

@@ -9,8 +9,9 @@ from cli.demo import seed_accounts
 from cli.stack import _missing_servants
 from infra.keys import generate_key
 from infra.local.demo_accounts import DEMO_ACCOUNTS
+from infra.local.demo_org import CLIENT_ID
 from infra.local.environment import Addresses
-from infra.local.salesforce.demo import CLIENT_ID, USERNAME, signing_key
+from infra.local.salesforce.demo import USERNAME, signing_key
 from infra.local.sign_ins import prepare_users
 from infra.postgres.connections import list_connections, open_connection
 from infra.postgres.schedule_lines import list_schedules

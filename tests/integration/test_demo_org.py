@@ -14,7 +14,8 @@ import jwt
 import pytest
 import requests
 
-from infra.local.salesforce.demo import CLIENT_ID, RECORDS, USERNAME, seed, signing_key
+from infra.local.demo_org import CLIENT_ID
+from infra.local.salesforce.demo import RECORDS, USERNAME, seed, signing_key
 from infra.local.salesforce.demo_salesperson import ACTIONS, MARK, MOST, DemoSalesperson
 from infra.local.salesforce.oauth import JWT_BEARER
 from tests.support.sandbox_org import SandboxOrg, sandbox_org
@@ -25,7 +26,7 @@ PATIENCE = 30
 @pytest.fixture(scope="module")
 def org(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxOrg]:
     with sandbox_org(tmp_path_factory.mktemp("org")) as running:
-        assert seed(running.url, running.directory) == sum(RECORDS.values())
+        assert seed(running.url, running.directory, callback_url="") == sum(RECORDS.values())
         yield running
 
 
@@ -37,7 +38,7 @@ def total(org: SandboxOrg, soql: str) -> int:
 def test_org_is_filled_once(org: SandboxOrg) -> None:
     assert total(org, "SELECT COUNT() FROM Opportunity") == RECORDS["Opportunity"]
     assert total(org, "SELECT COUNT() FROM Contact WHERE AccountId != null") == RECORDS["Contact"]
-    assert seed(org.url, org.directory) == 0
+    assert seed(org.url, org.directory, callback_url="") == 0
     assert total(org, "SELECT COUNT() FROM Opportunity") == RECORDS["Opportunity"]
 
 

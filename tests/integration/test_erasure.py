@@ -14,8 +14,9 @@ from infra.postgres.accounts import add_account
 from infra.postgres.audit import ActionFilter, Actor, ActorKind, list_actions
 from infra.postgres.ddl import metadata
 from infra.postgres.erasure import KEPT, erased_tables
-from infra.postgres.erasure_orders import ERASE_TYPE, NameDiffers, order_erasure
+from infra.postgres.erasure_orders import NameDiffers, order_erasure
 from infra.postgres.job_actions import cancel_jobs
+from infra.postgres.ordered_types import ERASE_TYPE
 from infra.postgres.schema import ACCOUNT_TABLES
 from infra.postgres.traces import Trace, find_traces
 from retinue import Job

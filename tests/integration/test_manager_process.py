@@ -19,6 +19,7 @@ from infra.postgres.connect import Database
 from infra.settings_checks import DEFAULT_PASSWORD
 from manager.process import ManagerProcess
 from retinue.errors import ConfigurationError
+from servants.salesforce.client.web_flow import WebFlow
 from tests.support.manager_process import manager_process
 from tests.support.manager_server import PASSWORD, USER, StubQueues, manager_settings, token_in
 from tests.support.postgres import free_port
@@ -65,7 +66,7 @@ def test_a_port_that_is_taken_is_named(database: Database) -> None:
         settings = manager_settings(manager_port=port)
 
         with pytest.raises(ConfigurationError) as raised:
-            ManagerProcess(settings, database=database, accounts=NOBODYS, queues=StubQueues())
+            ManagerProcess(settings, database=database, accounts=NOBODYS, queues=StubQueues(), sign_in_to_org=WebFlow)
 
     assert f"127.0.0.1:{port}" in raised.value.message
     assert "RETINUE_MANAGER_PORT" in raised.value.message
@@ -75,14 +76,14 @@ def test_with_the_password_everyone_knows_it_listens_on_this_machine_alone(datab
     settings = manager_settings(manager_host="0.0.0.0", manager_port=free_port(), manager_password=DEFAULT_PASSWORD)  # noqa: S104 - it is refused
 
     with pytest.raises(ConfigurationError, match="Set a password of your own"):
-        ManagerProcess(settings, database=database, accounts=NOBODYS, queues=StubQueues())
+        ManagerProcess(settings, database=database, accounts=NOBODYS, queues=StubQueues(), sign_in_to_org=WebFlow)
 
 
 def test_an_identity_provider_that_anybody_could_speak_for_is_refused(database: Database) -> None:
     settings = manager_settings(manager_port=free_port(), oidc_issuer="http://id.example.com", oidc_client_id="x")
 
     with pytest.raises(ConfigurationError, match=r"RETINUE_OIDC_ISSUER: .* Use https"):
-        ManagerProcess(settings, database=database, accounts=NOBODYS, queues=StubQueues())
+        ManagerProcess(settings, database=database, accounts=NOBODYS, queues=StubQueues(), sign_in_to_org=WebFlow)
 
 
 def test_a_proxy_on_this_machine_says_whom_it_asks_for_and_how(database_url: str) -> None:

@@ -58,7 +58,9 @@ def expected_of_members(route: Route) -> str:
     """What the people of an account need."""
     if route.endpoint == "account.sign_out":
         return Permission.OWN_SESSION
-    is_form = route.endpoint in ("account.connect_form", "account.confirm_disconnect")
+    forms = ("account.connect_form", "account.confirm_disconnect")
+    # To Salesforce, which sends the browser back.
+    is_form = route.endpoint in forms or "_salesforce" in route.endpoint
     return Permission.OWN_LOOK if route.method == "GET" and not is_form else Permission.OWN_RULE
 
 

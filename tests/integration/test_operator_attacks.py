@@ -8,7 +8,7 @@ from psycopg import sql as compose
 from infra.postgres.audit import Act, Actor, ActorKind, note
 from infra.postgres.audit_chain import verify
 from infra.postgres.ddl import metadata
-from tests.support.manager_database import operator
+from tests.support.operator_session import operator
 from tests.support.planted import plant
 
 __all__ = ["operator"]

@@ -26,8 +26,9 @@ from infra.queues.postgres import PostgresQueues
 from scheduler.retain import Retain
 from tests.support.command_line import bare_environment
 from tests.support.factories import ECHO, add_jobs, add_servant
-from tests.support.manager_database import logins_of, operator
+from tests.support.manager_database import logins_of
 from tests.support.manager_process import manager_command
+from tests.support.operator_session import operator
 from tests.support.planted import plant
 
 __all__ = ["bare_environment", "operator"]
@@ -214,6 +215,11 @@ def test_a_process_that_starts_again_writes_nothing_and_needs_no_right_to_make_r
     [
         "ALTER ROLE {} PASSWORD 'another'",
         "ALTER ROLE {} NOLOGIN",
+        "ALTER ROLE {} SET search_path = masked",
+        "ALTER ROLE {} SET statement_timeout = 1",
+        "ALTER ROLE {} IN DATABASE {database} SET default_transaction_read_only = on",
+        "GRANT CONNECT ON DATABASE {database} TO PUBLIC",
+        "REVOKE CONNECT ON DATABASE {database} FROM {}",
         "GRANT TEMPORARY ON DATABASE {database} TO PUBLIC",
         "REVOKE EXECUTE ON FUNCTION pg_notify(text, text) FROM retinue_operator",
     ],
@@ -224,11 +230,15 @@ def test_what_is_missing_of_it_is_made_again(sql: psycopg.Connection, database_u
         before.execute("SELECT id FROM jobs")
     sql.execute(loss.format(operator_name(database_url), database=sql.info.dbname).encode())
 
-    assert ensure_logins(database_url)[Login.OPERATOR] == made
+    assert not logins._work(made, sql.info.dbname)
 
+    assert ensure_logins(database_url)[Login.OPERATOR] == made
+    assert logins._work(made, sql.info.dbname)
     with psycopg.connect(made, autocommit=True) as again:
         again.execute("SELECT pg_notify('retinue_due', '')")
-        assert again.execute("SELECT has_database_privilege(current_database(), 'TEMPORARY')").fetchone() == (False,)
+        everybody = "SELECT has_database_privilege('public', current_database(), 'CONNECT, TEMPORARY')"
+        assert again.execute(everybody).fetchone() == (False,)
+        assert again.execute("SHOW search_path").fetchone() == ("public",)
 
 
 def readiness(address: str) -> Any:

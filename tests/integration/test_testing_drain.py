@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -84,6 +85,22 @@ def test_retries_come_when_time_passes(retinue_database: RetinueDatabase) -> Non
     assert (done.completed, [str(error) for error in done.raised]) == ([job], ["not yet"])
     assert database.clock.monotonic() >= 39 * 60
     assert (database.job(job).failures, database.job(job).attempt) == (2, 3)
+
+
+def test_a_retry_that_falls_due_between_two_looks_is_not_missed(
+    retinue_database: RetinueDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = retinue_database.enqueue(write_note, {"failures": 1})
+    look = RetinueDatabase.next_moment
+
+    def fall_due_and_look(database: RetinueDatabase, types: list[str], **since: Any) -> timedelta | None:
+        monkeypatch.setattr(RetinueDatabase, "next_moment", look)
+        database.sql.execute("UPDATE jobs SET run_at = clock_timestamp()")
+        database.sql.execute("UPDATE lanes SET due_at = clock_timestamp()")
+        return look(database, types, **since)
+
+    monkeypatch.setattr(RetinueDatabase, "next_moment", fall_due_and_look)
+    assert drain(retinue_database, write_note).completed == [job]
 
 
 def test_a_job_that_keeps_failing_is_given_up(retinue_database: RetinueDatabase) -> None:

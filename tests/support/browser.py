@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,12 +91,19 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def site(lent_database: LentDatabase) -> Iterator[Site]:
     """One for all tests of a file, on a database of its own that a file's own fixture fills."""
+    with running_site(lent_database) as running:
+        yield running
+
+
+@contextmanager
+def running_site(lent_database: LentDatabase, **settings: Any) -> Iterator[Site]:
+    """One with these settings."""
     with ExitStack() as stack:
         url = stack.enter_context(lent_database.server.fresh_database(lent_database.template))
         database = OwnerDatabase(url, application_name="tests", max_connections=4, away_seconds=2)
         stack.callback(database.close)
         sql = stack.enter_context(psycopg.connect(url, autocommit=True))
-        app = manager_app(database, secret_key=generate_key().render())
+        app = manager_app(database, secret_key=generate_key().render(), **settings)
         yield Site(stack.enter_context(serving(app)), app, database, sql)
 
 

@@ -79,6 +79,10 @@ NO_PAGES = {
     ),
     "account.join_form": "tests/browser/test_account.py opens it as somebody who was invited",
     "account.confirm_disconnect": "tests/browser/test_account.py opens it as an admin of an account",
+    **dict.fromkeys(
+        ("account.begin_salesforce", "account.begin_salesforce_anew", "account.finish_salesforce"),
+        "tests/browser/test_account_salesforce.py goes to Salesforce and comes back",
+    ),
     "visits.ask_unmask": "tests/browser/test_account.py opens it in an account",
     "accounts.chart": "figures of a chart",
     "cost.calls": "figures of a chart",

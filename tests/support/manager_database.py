@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache, cached_property
-
-import psycopg
-import pytest
 
 from infra.postgres.connect import Database
 from infra.postgres.logins import Login, ensure_logins
@@ -56,10 +53,3 @@ class OwnerDatabase(Database):
 def as_manager(database: Database) -> Database:
     """The pool for a manager on this database: beside an owner's there is one; any other is what it is."""
     return database.manager if isinstance(database, OwnerDatabase) else database
-
-
-@pytest.fixture
-def operator(database_url: str) -> Iterator[psycopg.Connection]:
-    """A session of the manager's role without any code of ours between."""
-    with psycopg.connect(logins_of(database_url)[Login.OPERATOR], autocommit=True) as connection:
-        yield connection

@@ -22,13 +22,17 @@ from infra.postgres.account_database import AccountDatabase
 from infra.postgres.connect import Database
 from infra.postgres.logins import Login, ensure_logins
 from manager.process import ManagerProcess
+from servants.salesforce.client.web_flow import WebFlow
 from tests.support.manager_server import StubQueues, manager_settings
 
 settings = manager_settings(manager_port=int(sys.argv[1]), database_url=sys.argv[2])
 logins = ensure_logins(settings.database_url)
 database = Database(logins[Login.OPERATOR], application_name="retinue-manager", away_seconds=2)
 accounts = AccountDatabase(logins, application_name="retinue-manager")
-sys.exit(ManagerProcess(settings, database=database, accounts=accounts, queues=StubQueues()).run())
+manager = ManagerProcess(
+    settings, database=database, accounts=accounts, queues=StubQueues(), sign_in_to_org=WebFlow
+)
+sys.exit(manager.run())
 """
 
 

@@ -27,6 +27,7 @@ from infra.settings import Settings
 from manager.app import create_app
 from retinue.clock import Clock
 from retinue.errors import NotAllowed
+from servants.salesforce.client.web_flow import WebFlow
 from tests.support.manager_database import as_manager
 from tests.support.quick_apps import share_templates
 
@@ -146,7 +147,12 @@ def manager_app(database: Database, *, queues: Queues | None = None, clock: Cloc
     assert str(conninfo_to_dict(entered.url)["user"]).startswith(("retinue_operator_of_", "nobody")), entered.url
     accounts = AccountDatabase(getattr(entered, "logins", {}), application_name="retinue-manager")
     app = create_app(
-        manager_settings(**given), database=entered, accounts=accounts, queues=queues or StubQueues(), clock=clock
+        manager_settings(**given),
+        database=entered,
+        accounts=accounts,
+        queues=queues or StubQueues(),
+        sign_in_to_org=WebFlow,
+        clock=clock,
     )
     app.extensions |= {"test_database": database, "test_accounts": accounts}
     return share_templates(app)

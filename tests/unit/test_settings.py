@@ -131,6 +131,9 @@ class TestRefusing:
             ("manager_port", "http", "unable to parse string as an integer"),
             ("manager_user", "a:b", "should match pattern"),
             ("oidc_issuer", "id.example.com", "must be http://HOST:PORT"),
+            ("mail_from", "Retinue", "must be ADDRESS or NAME <ADDRESS>"),
+            ("mail_from", "a@b.example\n c", "must be ADDRESS or NAME <ADDRESS>"),
+            ("manager_url", "retinue.example.com", "must be http://HOST:PORT"),
             ("oidc_roles", "sre", "must be GROUP=ROLE"),
             ("oidc_roles", "=admin", "must be GROUP=ROLE"),
             ("oidc_roles", "sre=root", "with viewer, operator, admin as the role"),
@@ -303,6 +306,34 @@ class TestCheck:
     def test_an_identity_provider_and_what_it_knows_us_as_go_together(self) -> None:
         assert ("error", "oidc_issuer") in found(load_settings(oidc_issuer="https://id.example.com"))
         assert ("warning", "oidc_client_id") in found(load_settings(oidc_client_id="retinue"))
+
+    def test_whoever_sends_letters_says_from_whom_and_whereto_they_lead(self) -> None:
+        assert ("error", "smtp_url") in found(load_settings(smtp_url="smtps://mail.example.com"))
+        whole = load_settings(
+            smtp_url="smtps://mail.example.com",
+            mail_from="retinue@example.com",
+            manager_url="https://retinue.example.com",
+        )
+        assert ("error", "smtp_url") not in found(whole)
+
+    @pytest.mark.parametrize("url", ["mail.example.com:25", "smtp://u:hunter2@h:port", "smtps://u:hunter2@h/x"])
+    def test_an_address_that_is_no_mail_server_s_is_told_without_its_password(
+        self, url: str, set_variables: SetVariables
+    ) -> None:
+        set_variables(smtp_url=url)
+        message = refusal()
+        assert "must be smtps://USER:PASSWORD@HOST:PORT or smtp://USER:PASSWORD@HOST:PORT" in message
+        assert "hunter2" not in message
+
+    @pytest.mark.parametrize(
+        ("login_url", "is_error"), [("http://login.example.com", True), ("http://127.0.0.1:8650", False)]
+    )
+    def test_tokens_of_salesforce_come_over_https(self, login_url: str, is_error: bool) -> None:
+        settings = load_settings(salesforce_client_id="3MVG9", salesforce_login_url=login_url)
+        assert (("error", "salesforce_login_url") in found(settings)) is is_error
+
+    def test_a_secret_of_no_app_is_not_used(self) -> None:
+        assert ("warning", "salesforce_client_secret") in found(load_settings(salesforce_client_secret="x"))
 
     def test_a_server_of_sqs_is_not_used_where_postgresql_carries_the_messages(self) -> None:
         settings = load_settings(transport="postgres", sqs_endpoint_url="http://127.0.0.1:5000")

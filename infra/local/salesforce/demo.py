@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from infra.local.salesforce.control_client import Control, NewApp
+from infra.local.demo_org import CLIENT_ID, PERSON
+from infra.local.salesforce.control_client import Control, NewApp, NewUser
 from infra.local.salesforce.new_org import ADMIN_USERNAME
+from infra.local.sign_ins import prepare_users
 
 #: As whom Retinue reads.
 USERNAME = ADMIN_USERNAME
-
-CLIENT_ID = "3MVG9demo.retinue"
 
 _KEY = "signing-key.pem"
 
@@ -18,17 +18,25 @@ _KEY = "signing-key.pem"
 RECORDS = {"Account": 60, "Contact": 150, "Lead": 40, "Opportunity": 120, "Task": 80, "Event": 40}
 
 
-def seed(url: str, directory: Path) -> int:
+def seed(url: str, directory: Path, *, callback_url: str) -> int:
     """Fill an org that has no accounts, and install the app whose key lies in `directory`; how many records were made.
+
+    `callback_url` holds the addresses that browsers may come back to from its page of signing in, separated by spaces.
 
     Raises:
         requests.RequestException, ControlRefused: the org cannot be reached, or did not take it.
     """
     control = Control(url)
     try:
-        control.set_app(NewApp(CLIENT_ID, "Retinue", certificate=_public(signing_key(directory)), preauthorized=True))
+        certificate = _public(signing_key(directory))
+        control.set_app(
+            NewApp(CLIENT_ID, "Retinue", callback_url=callback_url, certificate=certificate, preauthorized=True)
+        )
         if next(control.rows("Account"), None) is not None:
             return 0
+        # Their password is beside the org's data.
+        password = prepare_users(directory, [PERSON])[PERSON]
+        control.add_user(NewUser(PERSON, password, security_token="", last_name="Kestrel"))
         return sum(control.seed(sobject, rows) for sobject, rows in RECORDS.items())
     finally:
         control.close()

@@ -47,7 +47,7 @@ def position_of(token: str | None, *first: datetime | int | str) -> tuple[Any, .
     try:
         found = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         return tuple(_like(value, example) for value, example in zip(found, first, strict=True))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise InvalidPayload(
             "The place in the list is not one that a page gave out. Begin again at its top."
         ) from error

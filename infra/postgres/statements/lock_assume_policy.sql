@@ -1,1 +1,1 @@
-SELECT FROM accounts WHERE id = %(id)s FOR SHARE
+SELECT erasing_at FROM accounts WHERE id = %(id)s FOR SHARE

@@ -1,6 +1,6 @@
 WITH page AS MATERIALIZED (
     SELECT
-        connection_id, external_id, modified, sort_name, email_key, email, payload ->> 'Name' AS name,
+        connection_id, external_id, modified, sort_name, email, payload ->> 'Name' AS name,
         payload ->> 'Title' AS title, payload ->> 'Phone' AS phone, payload ->> 'AccountId' AS company_id
     FROM records
     WHERE connection_id = %(connection_id)s AND kind = 'Contact' AND external_id = %(external_id)s
@@ -18,11 +18,10 @@ LEFT JOIN LATERAL (
         AND record.account_id = %(account_id)s
 ) AS company ON true
 LEFT JOIN LATERAL (
-    -- By both: the key is what the index has and what stands where addresses are masked.
-    SELECT contacts.id
-    FROM contacts
-    WHERE contacts.account_id = %(account_id)s AND contacts.address_key = page.email_key
-        AND contacts.address = page.email
-    ORDER BY contacts.id
+    SELECT crm_people.person_id AS id
+    FROM crm_people
+    WHERE crm_people.account_id = %(account_id)s AND crm_people.connection_id = page.connection_id
+        AND crm_people.external_id = page.external_id
+    ORDER BY crm_people.person_id
     LIMIT 1
 ) AS person ON true

@@ -1,12 +1,13 @@
 WITH page AS MATERIALIZED (
     SELECT
-        connection_id, external_id, modified, sort_name, email_key, email, payload ->> 'Name' AS name,
-        payload ->> 'Title' AS title, payload ->> 'Phone' AS phone, payload ->> 'AccountId' AS company_id
-    FROM records
-    WHERE account_id = %(account_id)s AND kind = 'Contact' AND deleted_at IS NULL
-        AND email_key = (SELECT address_key FROM contacts WHERE id = %(person_id)s AND account_id = %(account_id)s)
-        AND email = (SELECT address FROM contacts WHERE id = %(person_id)s AND account_id = %(account_id)s)
-    ORDER BY connection_id, external_id
+        own.connection_id, own.external_id, own.modified, own.sort_name, own.email, own.payload ->> 'Name' AS name,
+        own.payload ->> 'Title' AS title, own.payload ->> 'Phone' AS phone, own.payload ->> 'AccountId' AS company_id
+    FROM crm_people AS known
+    JOIN records AS own
+        ON own.connection_id = known.connection_id AND own.kind = 'Contact' AND own.external_id = known.external_id
+            AND own.account_id = %(account_id)s
+    WHERE known.account_id = %(account_id)s AND known.person_id = %(person_id)s
+    ORDER BY own.connection_id, own.external_id
     LIMIT %(limit)s
 )
 SELECT
@@ -21,12 +22,11 @@ LEFT JOIN LATERAL (
         AND record.account_id = %(account_id)s
 ) AS company ON true
 LEFT JOIN LATERAL (
-    -- By both: the key is what the index has and what stands where addresses are masked.
-    SELECT contacts.id
-    FROM contacts
-    WHERE contacts.account_id = %(account_id)s AND contacts.address_key = page.email_key
-        AND contacts.address = page.email
-    ORDER BY contacts.id
+    SELECT crm_people.person_id AS id
+    FROM crm_people
+    WHERE crm_people.account_id = %(account_id)s AND crm_people.connection_id = page.connection_id
+        AND crm_people.external_id = page.external_id
+    ORDER BY crm_people.person_id
     LIMIT 1
 ) AS person ON true
 ORDER BY page.connection_id, page.external_id

@@ -1,10 +1,8 @@
 -- What Salesforce tells of the contacts that have the person's address.
 WITH known AS MATERIALIZED (
     SELECT connection_id, external_id
-    FROM records
-    WHERE account_id = %(account_id)s AND kind = 'Contact' AND deleted_at IS NULL
-        AND email_key = (SELECT address_key FROM contacts WHERE id = %(person_id)s AND account_id = %(account_id)s)
-        AND email = (SELECT address FROM contacts WHERE id = %(person_id)s AND account_id = %(account_id)s)
+    FROM crm_people
+    WHERE account_id = %(account_id)s AND person_id = %(person_id)s
     ORDER BY connection_id, external_id
     LIMIT %(alike)s
 )

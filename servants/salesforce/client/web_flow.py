@@ -40,8 +40,10 @@ class WebFlow:
         Raises:
             PermanentError: the address cannot be used.
         """
-        check_address(login_url, "login_url")
         return cls(login_url.rstrip("/"), client_id, redirect_url, client_secret)
+
+    def __post_init__(self) -> None:
+        check_address(self.login_url, "login_url")
 
     @property
     def url(self) -> str:

@@ -1733,6 +1733,9 @@ BEGIN
             AND bound.mode = 'self'
             AND bound.expires_at > now()
             AND EXISTS (SELECT FROM public.members AS own WHERE own.id = bound.member_id AND own.disabled_at IS NULL)
+            AND NOT EXISTS (
+                SELECT FROM public.accounts AS own WHERE own.id = bound.account_id AND own.erasing_at IS NOT NULL
+            )
     );
 END $$;
 
@@ -1745,7 +1748,10 @@ BEGIN
         WHERE bound.digest = sha256(convert_to(current_setting('retinue.principal', true), 'UTF8'))
             AND bound.mode = 'assumed'
             AND bound.expires_at > now()
-            AND EXISTS (SELECT FROM public.visits AS own WHERE own.id = bound.visit_id AND own.state = 'open' AND own.expires_at > now())
+            AND EXISTS (SELECT FROM public.visits AS own JOIN public.people AS visitor ON visitor.id = own.person_id WHERE own.id = bound.visit_id AND own.state = 'open' AND own.expires_at > now() AND visitor.disabled_at IS NULL AND visitor.role IN ('operator', 'admin'))
+            AND NOT EXISTS (
+                SELECT FROM public.accounts AS own WHERE own.id = bound.account_id AND own.erasing_at IS NOT NULL
+            )
     );
 END $$;
 
@@ -2467,7 +2473,7 @@ ALTER VIEW masked.calendar_attendees OWNER TO retinue_masks;
 
 GRANT SELECT ON masked.calendar_attendees TO retinue_assumed;
 
-CREATE VIEW masked.contacts AS SELECT source.id, source.account_id, CASE WHEN source.address IS NOT NULL THEN '•••@•••' END AS address, CASE WHEN source.name IS NOT NULL THEN '•••' END AS name, source.named_at, source.first_seen_at, source.last_seen_at, source.messages, source.events, CASE WHEN source.sort_name IS NOT NULL THEN '•••' END AS sort_name, source.address_key FROM public.contacts AS source;
+CREATE VIEW masked.contacts AS SELECT source.id, source.account_id, CASE WHEN source.address IS NOT NULL THEN '•••@•••' END AS address, CASE WHEN source.name IS NOT NULL THEN '•••' END AS name, source.named_at, source.first_seen_at, source.last_seen_at, source.messages, source.events, CASE WHEN source.sort_name IS NOT NULL THEN '•••' END AS sort_name, CASE WHEN source.address_key IS NOT NULL THEN NULL::bigint END AS address_key FROM public.contacts AS source;
 
 ALTER VIEW masked.contacts OWNER TO retinue_masks;
 
@@ -2521,7 +2527,7 @@ ALTER VIEW masked.message_attachments OWNER TO retinue_masks;
 
 GRANT SELECT ON masked.message_attachments TO retinue_assumed;
 
-CREATE VIEW masked.records AS SELECT source.connection_id, source.kind, source.external_id, source.account_id, source.version, source.observed_at, source.content_hash, CASE WHEN source.payload IS NOT NULL THEN CASE jsonb_typeof(source.payload) WHEN 'object' THEN (SELECT coalesce(jsonb_object_agg(field.key, CASE WHEN field.value = 'null' OR field.key IN ('Id', 'AccountId', 'OwnerId', 'ContactId', 'OpportunityId', 'WhoId', 'WhatId', 'RecordTypeId', 'CurrencyIsoCode', 'StageName', 'IsClosed', 'IsWon', 'CloseDate', 'Probability', 'ForecastCategory', 'IsDeleted', 'IsPrivate', 'ActivityDate', 'StartDateTime', 'EndDateTime', 'ActivityDateTime', 'IsAllDayEvent', 'DurationInMinutes', 'CreatedDate', 'LastModifiedDate', 'SystemModstamp', 'LastActivityDate', 'CompletedDateTime', 'TaskSubtype', 'host', 'port', 'security', 'api_version', 'kind', 'fingerprint', 'rule', 'connection_id') AND jsonb_typeof(field.value) NOT IN ('object', 'array') THEN field.value WHEN jsonb_typeof(field.value) = 'number' THEN 'null' ELSE '"•••"' END), '{}') FROM jsonb_each(source.payload) AS field) ELSE '"•••"' END END AS payload, source.deleted_at, source.absent, source.changed_at, source.modified, CASE WHEN source.sort_name IS NOT NULL THEN '•••' END AS sort_name, source.closes_on, CASE WHEN source.email IS NOT NULL THEN '•••@•••' END AS email, source.email_key, source.who_id, source.what_id, source.happens_on FROM public.records AS source;
+CREATE VIEW masked.records AS SELECT source.connection_id, source.kind, source.external_id, source.account_id, source.version, source.observed_at, CASE WHEN source.content_hash IS NOT NULL THEN NULL::bigint END AS content_hash, CASE WHEN source.payload IS NOT NULL THEN CASE jsonb_typeof(source.payload) WHEN 'object' THEN (SELECT coalesce(jsonb_object_agg(field.key, CASE WHEN field.value = 'null' OR field.key IN ('Id', 'AccountId', 'OwnerId', 'ContactId', 'OpportunityId', 'WhoId', 'WhatId', 'RecordTypeId', 'CurrencyIsoCode', 'StageName', 'IsClosed', 'IsWon', 'CloseDate', 'Probability', 'ForecastCategory', 'IsDeleted', 'IsPrivate', 'ActivityDate', 'StartDateTime', 'EndDateTime', 'ActivityDateTime', 'IsAllDayEvent', 'DurationInMinutes', 'CreatedDate', 'LastModifiedDate', 'SystemModstamp', 'LastActivityDate', 'CompletedDateTime', 'TaskSubtype', 'host', 'port', 'security', 'api_version', 'kind', 'fingerprint', 'rule', 'connection_id') AND jsonb_typeof(field.value) NOT IN ('object', 'array') THEN field.value WHEN jsonb_typeof(field.value) = 'number' THEN 'null' ELSE '"•••"' END), '{}') FROM jsonb_each(source.payload) AS field) ELSE '"•••"' END END AS payload, source.deleted_at, source.absent, source.changed_at, source.modified, CASE WHEN source.sort_name IS NOT NULL THEN '•••' END AS sort_name, source.closes_on, CASE WHEN source.email IS NOT NULL THEN '•••@•••' END AS email, CASE WHEN source.email_key IS NOT NULL THEN NULL::bigint END AS email_key, source.who_id, source.what_id, source.happens_on FROM public.records AS source;
 
 ALTER VIEW masked.records OWNER TO retinue_masks;
 
@@ -2628,5 +2634,15 @@ CREATE VIEW masked.account_rollups AS SELECT source.step_seconds, source.starts_
 ALTER VIEW masked.account_rollups OWNER TO retinue_masks;
 
 GRANT SELECT ON masked.account_rollups TO retinue_assumed;
+
+CREATE VIEW crm_people WITH (security_invoker = true) AS SELECT record.account_id, record.connection_id, record.external_id, person.id AS person_id FROM public.records AS record JOIN public.contacts AS person ON person.account_id = record.account_id AND person.address_key = record.email_key AND person.address = record.email WHERE record.kind = 'Contact' AND record.deleted_at IS NULL;
+
+GRANT SELECT ON crm_people TO retinue_account;
+
+CREATE VIEW masked.crm_people AS SELECT record.account_id, record.connection_id, record.external_id, person.id AS person_id FROM public.records AS record JOIN public.contacts AS person ON person.account_id = record.account_id AND person.address_key = record.email_key AND person.address = record.email WHERE record.kind = 'Contact' AND record.deleted_at IS NULL;
+
+ALTER VIEW masked.crm_people OWNER TO retinue_masks;
+
+GRANT SELECT ON masked.crm_people TO retinue_assumed;
 
 REVOKE CREATE ON SCHEMA masked FROM retinue_masks;
