@@ -229,11 +229,13 @@ def test_not_ready_while_a_queue_is_away(database: Database, sql: psycopg.Connec
     ],
 )
 def test_not_ready_with_another_schema(database: Database, sql: psycopg.Connection, change: str, said: str) -> None:
+    client = manager_app(database).test_client()
     sql.execute(change.encode())
 
-    status, told = readiness(database)
+    answer = client.get("/readyz")
 
-    assert status == 503
+    assert answer.status_code == 503
+    told: Any = answer.json
     assert told["checks"]["database"]["ok"]
     assert said in told["checks"]["schema"]["message"]
     assert not told["checks"]["schema"]["ok"]

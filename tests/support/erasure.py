@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import psycopg
@@ -68,6 +69,7 @@ def rows_of(sql: psycopg.Connection, account_id: int) -> dict[str, list[Any]]:
         query = compose.SQL("SELECT row::text FROM {} AS row ORDER BY 1").format(compose.Identifier(table.name))
         texts = [text for (text,) in sql.execute(query)]
         hexed = f"canary-{account_id}-".encode().hex()
-        known = (f"canary-{account_id}-", hexed, f"account:{account_id}", f"{shared_id(account_id)}")
-        found[table.name] = [text for text in texts if any(mark in text for mark in known)]
+        # The number by itself: it also stands within some duration or moment.
+        known = f"canary-{account_id}-|{hexed}|account:{account_id}|(?<![.\\d]){shared_id(account_id)}(?!\\d)"
+        found[table.name] = [text for text in texts if re.search(known, text)]
     return found
