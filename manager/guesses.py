@@ -41,16 +41,16 @@ class Guesses:
         self._refuse_the_hasty(name)
         known = find()
         if known is None:
-            self._addresses.count_failure(_network())
+            self._addresses.count_failure(asking_network())
             self._names.count_failure(_counted(name))
             log.warning("sign_in_refused", client=request.remote_addr)
             return None
-        self._addresses.forgive(_network())
+        self._addresses.forgive(asking_network())
         self._names.forgive(_counted(name))
         return known
 
     def _refuse_the_hasty(self, name: str) -> None:
-        wait = math.ceil(max(self._addresses.wait_seconds(_network()), self._names.wait_seconds(_counted(name))))
+        wait = math.ceil(max(self._addresses.wait_seconds(asking_network()), self._names.wait_seconds(_counted(name))))
         if wait > 0:
             raise TooManyRequests(f"Too many wrong attempts. Try again in {wait} s.", retry_after=wait)
 
@@ -60,7 +60,7 @@ def _counted(name: str) -> str:
     return name.lower()[:MAX_NAME]
 
 
-def _network() -> str:
+def asking_network() -> str:
     """The address that asks; of IPv6 its network, for each machine has as many addresses as it likes."""
     address = request.remote_addr or "unknown"
     try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from flask import url_for
 from werkzeug.exceptions import TooManyRequests
 
-from infra.invitations import Invited, tell
+from infra.invitations import Invited, link_of, tell
 from infra.logs import get_logger
 from infra.outgoing_mail import MailNotSent, can_send
 from manager.deps import Deps
@@ -57,9 +57,11 @@ class Inviting:
             # Logs outlast an account: they tell of its people by number.
             why = error.message.replace(member.email, "them")
             log.warning("invitation_not_sent", member=member.id, account=member.account_id, error=why)
-            return Told(link=_link(invited), problem=error.message)
-        return Told(link=_link(invited))
+            return Told(link=self._link(invited), problem=error.message)
+        return Told(link=self._link(invited))
 
-
-def _link(invited: Invited) -> str:
-    return url_for("account.join_form", invitation=invited.invitation.secret, _external=True)
+    def _link(self, invited: Invited) -> str:
+        """Where whoever invites has reached the manager, unless the settings say where everybody does."""
+        if self._settings.manager_url is not None:
+            return link_of(self._settings.manager_url, invited.invitation)
+        return url_for("account.join_form", invitation=invited.invitation.secret, _external=True)

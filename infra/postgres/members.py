@@ -46,10 +46,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """A member who has not come yet, and the secret of the link that lets them; it is nowhere else."""
+    """A member, and the secret of the link by which they choose a password within `days`; it is nowhere else."""
 
     member: Member
     secret: str
+    days: int = INVITATION_DAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +89,27 @@ def invite_member(
     return _invite(connection, find_member(connection, account_id, made[0]))
 
 
-def _invite(connection: psycopg.Connection, member: Member) -> Invitation:
+def renew_link(
+    connection: psycopg.Connection, account_id: int, member_id: int, *, days: int = INVITATION_DAYS
+) -> Invitation:
+    """A link for a member by which they choose a password anew; the one that they have holds until then.
+
+    Raises:
+        NotFound: the account has no such member.
+        NotAllowed: they may not sign in.
+    """
+    member = find_member(connection, account_id, member_id)
+    if member.disabled_at is not None:
+        raise NotAllowed(f"{member.name} may not sign in: let them in again first.")
+    return _invite(connection, member, days=days)
+
+
+def _invite(connection: psycopg.Connection, member: Member, *, days: int = INVITATION_DAYS) -> Invitation:
     secret = secrets.token_urlsafe(_SECRET_BYTES)
-    params = {"member_id": member.id, "digest": digest_of(secret), "days": INVITATION_DAYS}
+    params = {"member_id": member.id, "digest": digest_of(secret), "days": days}
     connection.execute(statement("drop_invitations"), params)
     connection.execute(statement("add_invitation"), params)
-    return Invitation(member, secret)
+    return Invitation(member, secret, days)
 
 
 def find_invited(connection: psycopg.Connection, secret: str) -> Member | None:
@@ -105,6 +121,8 @@ def find_invited(connection: psycopg.Connection, secret: str) -> Member | None:
 def join_member(connection: psycopg.Connection, secret: str, *, password_hash: str) -> Member:
     """Take an invitation: the member has this password from now on, and the link works no more.
 
+    Wherever they had signed in before, they are signed out.
+
     Raises:
         NotFound: the invitation was used, has expired, or was never made.
     """
@@ -113,6 +131,7 @@ def join_member(connection: psycopg.Connection, secret: str, *, password_hash: s
     ).fetchone()
     if row is None:
         raise NotFound("This invitation was used or has expired. Ask whoever invited you for another one.")
+    connection.execute(statement("close_member_sessions"), {"id": row[1]})
     return find_member(connection, *row)
 
 

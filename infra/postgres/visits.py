@@ -95,6 +95,8 @@ def ask_visit(
         "reason": reason,
         "ticket_url": ticket_url,
     }
+    # Who asks again takes back what they asked before: an account's admins have one visit of each person to decide.
+    connection.execute(statement("withdraw_visit"), params)
     (visit_id,) = connection.execute(statement("ask_visit"), params).fetchall()[0]
     if policy is AssumePolicy.ALLOWED and begin:
         return begin_visit(connection, visit_id, person_id=person_id)

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from infra.invitations import Invited
 from infra.permissions import Permission
-from infra.postgres.members import change_member, find_member, invite_member, list_members
+from infra.postgres.members import change_member, find_member, invite_member, list_members, renew_link
 from infra.principal import MemberRole
 from manager.account.acts import acting_member
 from manager.account.principals import current_principal
@@ -44,6 +44,17 @@ def add_members(blueprint: Blueprint, deps: Deps) -> None:
         told = inviting.tell(Invited(made, principal.account_name, principal.name))
         # Not a redirect: the link is shown this once, and is nowhere else.
         return account_page("account/invited.html", shown={"member": [made.member.id]}, member=made.member, told=told)
+
+    @blueprint.post("/members/<int:member_id>/link")
+    @requires(Permission.OWN_RULE)
+    def renew_member_link(member_id: int) -> str:
+        principal = current_principal()
+        with acting_member(deps) as (connection, note):
+            inviting.check(find_member(connection, principal.account_id, member_id).email)
+            made = renew_link(connection, principal.account_id, member_id)
+            note("member.link", "member", member_id)
+        told = inviting.tell(Invited(made, principal.account_name, principal.name))
+        return account_page("account/invited.html", shown={"member": [member_id]}, member=made.member, told=told)
 
     _add_changing(blueprint, deps)
 

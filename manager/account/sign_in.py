@@ -111,7 +111,8 @@ def _join(deps: Deps, secret: str, password: str) -> Member:
     hashed = hash_password(password, name=invited.email)
     with deps.database.transaction() as connection:
         member = join_member(connection, secret, password_hash=hashed)
-        act = audit.Act("member.join", "member", member.id, member.account_id, {"role": member.role})
+        action = "member.join" if invited.joined_at is None else "member.password"
+        act = audit.Act(action, "member", member.id, member.account_id, {"role": member.role})
         audit.note(connection, actor(member_as_user(member.id, member.account_id)), act)
     return member
 

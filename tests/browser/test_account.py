@@ -97,6 +97,9 @@ def test_an_admin_invites_and_says_who_may_do_what(site: Site, signed_in: Signed
     join(bob, invitation)
 
     page.get_by_role("link", name="Back to the members").click()
+    page.get_by_role("button", name="New link: Bob").click()
+    expect(page.get_by_role("heading", name="A new link for Bob")).to_be_visible()
+    page.get_by_role("link", name="Back to the members").click()
     page.get_by_role("button", name="Make admin: Bob").click()
     expect(page.get_by_text("Bob is an admin now.")).to_be_visible()
     page.get_by_role("button", name="Shut out: Bob").click()

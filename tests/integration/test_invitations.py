@@ -14,7 +14,9 @@ from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
 from infra.outgoing_mail import MailNotSent, send
+from infra.passwords import hash_password
 from infra.postgres.connect import Database
+from infra.postgres.members import invite_member, join_member
 from infra.principal import MemberRole
 from infra.settings import Settings
 from tests.support.certificates import Certificate, issue
@@ -24,12 +26,14 @@ from tests.support.letterbox import Letterbox, Security, letterbox
 from tests.support.manager_server import form_token, manager_app, manager_settings, signed_in
 from tests.support.postgres import free_port
 from tests.support.principals import member
+from tests.support.race import wait_until
 
 __all__ = ["bare_environment", "retinue"]
 
 BOB = "bob@kestrel.example"
 FROM = "Retinue <retinue@example.com>"
 MANAGER = "https://retinue.example.com"
+PASSWORD = "correct horse battery"
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +114,7 @@ def test_where_the_server_refuses_the_link_is_shown_and_works(
     assert line["error"].endswith("550 5.1.1 no such user here")
     assert BOB not in str(logged), "logs outlast an account"
     assert f"The mail server does not take letters for {BOB}: 550 5.1.1 no such user here" in page
-    found = re.search(r'id="invitation">http://localhost(/account/join\?invitation=[^<]+)<', page)
+    found = re.search(r'id="invitation">https://retinue\.example\.com(/account/join\?invitation=[^<]+)<', page)
     assert found is not None
     assert app.test_client().get(found[1]).status_code == 200
 
@@ -122,9 +126,97 @@ def test_nobodys_mailbox_is_filled(app: Flask, sql: psycopg.Connection, account:
     assert len(box.letters) == 4
 
 
+def joined(sql: psycopg.Connection, account: int) -> None:
+    """Bob, who signs in with the password `PASSWORD`."""
+    made = invite_member(sql, account, email=BOB, name="Bob", role=MemberRole.MEMBER, by="Ada")
+    join_member(sql, made.secret, password_hash=hash_password(PASSWORD, name=BOB))
+
+
+def sign_in(client: FlaskClient, password: str) -> int:
+    form = {"email": BOB, "password": password, "csrf_token": form_token(client)}
+    return client.post("/account/sign-in", data=form).status_code
+
+
+def choose(client: FlaskClient, link: str, password: str) -> int:
+    invitation = link.partition("invitation=")[2]
+    form = {"invitation": invitation, "password": password, "csrf_token": form_token(client)}
+    return client.post("/account/join", data=form).status_code
+
+
+def test_whoever_forgot_the_password_chooses_another_and_is_signed_out_elsewhere(
+    app: Flask, sql: psycopg.Connection, account: int, box: Letterbox
+) -> None:
+    joined(sql, account)
+    elsewhere, client = app.test_client(), app.test_client()
+    assert sign_in(elsewhere, PASSWORD) == 303
+    assert "/account/forgotten" in client.get("/account/sign-in").text
+    answer = client.post("/account/forgotten", data={"email": f" {BOB} ", "csrf_token": form_token(client)})
+    assert "a letter is on its way" in answer.text
+    wait_until(lambda: len(box.letters) == 1, "no letter came")
+    assert (box.letters[0]["To"], box.letters[0]["Subject"]) == (BOB, "A new password for Kestrel")
+    assert "for 1 day." in box.letters[0].get_content()
+    assert elsewhere.get("/account").status_code == 200
+
+    assert "Choose a new password" in client.get(link_in(box).removeprefix(MANAGER)).text
+    assert choose(client, link_in(box), "another battery horse") == 303
+    assert elsewhere.get("/account").status_code == 303
+    assert sign_in(app.test_client(), PASSWORD) == 401
+    assert sign_in(app.test_client(), "another battery horse") == 303
+    assert choose(app.test_client(), link_in(box), "a third battery horse") == 410
+    noted = sql.execute("SELECT action FROM operator_actions WHERE action LIKE 'member.%' ORDER BY id").fetchall()
+    assert [action for (action,) in noted[:4]] == [
+        "member.sign_in",
+        "member.forgot",
+        "member.password",
+        "member.sign_in",
+    ]
+
+
+def test_nobody_learns_who_has_an_address_and_nobody_is_let_in_who_may_not(
+    app: Flask, sql: psycopg.Connection, account: int, box: Letterbox
+) -> None:
+    joined(sql, account)
+    sql.execute("UPDATE members SET disabled_at = now()")
+    invite_member(sql, account, email="invited@kestrel.example", name="Cy", role=MemberRole.MEMBER, by="Ada")
+    client = app.test_client()
+
+    def asked(email: str) -> str:
+        page = client.post("/account/forgotten", data={"email": email, "csrf_token": form_token(client)}).text
+        return re.sub(r"<[^>]*>", "", page)
+
+    assert len({asked(email) for email in (BOB, "invited@kestrel.example", "nobody@kestrel.example")}) == 1
+    sql.execute("UPDATE members SET disabled_at = NULL")
+    client.environ_base["REMOTE_ADDR"] = "192.0.2.7"
+    asked(BOB)
+    # They are sent one after the other: once this one is here, none will come of those before.
+    wait_until(lambda: len(box.letters) >= 1, "no letter came")
+    assert [letter["To"] for letter in box.letters] == [BOB]
+
+
+def test_letters_are_not_sent_without_end(app: Flask, sql: psycopg.Connection, account: int, box: Letterbox) -> None:
+    joined(sql, account)
+    client = app.test_client()
+    form = {"email": BOB, "csrf_token": form_token(client)}
+    assert [client.post("/account/forgotten", data=form).status_code for _ in range(5)] == [200, 200, 200, 429, 429]
+
+
+def test_an_admin_gives_somebody_a_new_link(app: Flask, sql: psycopg.Connection, account: int, box: Letterbox) -> None:
+    joined(sql, account)
+    client = admin(app, sql, account)
+    ((bob,),) = sql.execute("SELECT id FROM members WHERE email = %s", (BOB,)).fetchall()
+    assert f"/account/members/{bob}/link" in client.get("/account/members").text
+    answer = client.post(f"/account/members/{bob}/link", data={"csrf_token": form_token(client)})
+    assert "says how to choose a new password" in answer.text
+    assert choose(app.test_client(), link_in(box), "another battery horse") == 303
+    other = admin(app, sql, add_account(sql, "Marlowe"))
+    assert other.post(f"/account/members/{bob}/link", data={"csrf_token": form_token(other)}).status_code == 404
+
+
 def test_without_a_server_the_link_is_shown(database: Database, sql: psycopg.Connection, account: int) -> None:
     app = manager_app(database)
     assert 'id="invitation"' in invite(admin(app, sql, account)).text
+    assert "/account/forgotten" not in app.test_client().get("/account/sign-in").text
+    assert app.test_client().get("/account/forgotten").status_code == 404
     app.extensions["test_accounts"].close()
 
 

@@ -19,6 +19,8 @@ from tests.support.routes import Route, routes, without_effect
 #: What strangers may see: the way in, what a page is made of, and what load balancers ask.
 PUBLIC = {
     "account.join",
+    "account.forgotten",
+    "account.forgotten_form",
     "account.join_form",
     "account.sign_in",
     "account.sign_in_form",

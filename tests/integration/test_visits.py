@@ -150,6 +150,19 @@ def test_where_admins_decide_a_visit_waits_for_them(sql: psycopg.Connection, acc
     assert begin_visit(sql, asked.id, person_id=person).state is VisitState.OPEN
 
 
+def test_who_asks_again_takes_back_what_they_asked_before(sql: psycopg.Connection, account: int, person: int) -> None:
+    set_assume_policy(sql, account, AssumePolicy.APPROVAL)
+    first, second = (ask(sql, account, person, reason=reason) for reason in ("The first reason", "Another reason"))
+    assert [(one.id, one.state) for one in list_visits(sql, account_id=account)] == [
+        (second.id, VisitState.ASKED),
+        (first.id, VisitState.ENDED),
+    ]
+    decide_visit(sql, second.id, account_id=account, by="Ada", granted=True)
+    third = ask(sql, account, person, reason="A third reason")
+    states = {one.id: one.state for one in list_visits(sql, account_id=account)}
+    assert (states[second.id], states[third.id]) == (VisitState.GRANTED, VisitState.ASKED)
+
+
 def test_what_was_refused_never_begins(sql: psycopg.Connection, account: int, person: int) -> None:
     set_assume_policy(sql, account, AssumePolicy.APPROVAL)
     asked = ask(sql, account, person)

@@ -281,9 +281,16 @@ ELSEWHERE = {
         "test_account.test_somebody_joins_connects_and_signs_out",
     ),
     **dict.fromkeys(
-        ("account.invite", "account.change_role", "account.disable_member", "account.enable_member"),
+        (
+            "account.invite",
+            "account.renew_member_link",
+            "account.change_role",
+            "account.disable_member",
+            "account.enable_member",
+        ),
         "test_account.test_an_admin_invites_and_says_who_may_do_what",
     ),
+    "account.forgotten": "test_account_letters.test_somebody_who_forgot_the_password_comes_in_again",
     **dict.fromkeys(
         ("account.policy", "account.decide", "visits.begin", "visits.unmask_one"),
         "test_account.test_an_admin_decides_about_a_visit_in_which_one_value_is_unmasked",

@@ -77,6 +77,7 @@ NO_PAGES = {
         ),
         "tests/browser/test_assume.py opens it as somebody of an account and as support",
     ),
+    "account.forgotten_form": "tests/browser/test_account_letters.py opens it as somebody who forgot the password",
     "account.join_form": "tests/browser/test_account.py opens it as somebody who was invited",
     "account.confirm_disconnect": "tests/browser/test_account.py opens it as an admin of an account",
     **dict.fromkeys(
