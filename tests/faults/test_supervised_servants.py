@@ -39,6 +39,7 @@ def replaced(running: Supervised, servant_id: int) -> None:
 def test_a_killed_servant_shows_its_signal_and_its_restart_at_once(database_url: str, sql: psycopg.Connection) -> None:
     with supervised(database_url, sql, {SLEEP: 1}, scheduler=False) as running:
         running.wait_for("count(*) = 1 FROM servants")
+        running.wait_until_started("servant-system-sleep")
         victim = only(sql)
         os.kill(victim.pid, signal.SIGKILL)
         running.wait_for("EXISTS (SELECT FROM process_exits WHERE signal = 'SIGKILL')")

@@ -14,7 +14,7 @@ import psycopg
 
 from infra.keys import write_key_file
 from infra.settings import load_settings
-from infra.supervisor.client import Supervisor
+from infra.supervisor.client import ProcessState, Supervisor
 from infra.supervisor.programs import Program, programs
 from infra.supervisor.render import Place, render_supervisord
 from tests.support.product import user_environment
@@ -37,6 +37,13 @@ class Supervised:
         wait_until(
             lambda: self.sql.execute(f"SELECT {condition}".encode(), params).fetchone() == (True,),
             f"{condition}\n{self.logs()}",
+        )
+
+    def wait_until_started(self, program: str) -> None:
+        """Wait until the start of the program's processes counts: before, supervisord takes an end for a failed start."""
+        wait_until(
+            lambda: all(one.state is ProcessState.RUNNING for one in self.supervisor.of_program(program)),
+            f"{program} did not start\n{self.logs()}",
         )
 
     def logs(self) -> str:
