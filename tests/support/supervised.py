@@ -40,7 +40,7 @@ class Supervised:
         )
 
     def wait_until_started(self, program: str) -> None:
-        """Wait until the start of the program's processes counts: before, supervisord takes an end for a failed start."""
+        """Wait until the start of its processes counts: before, supervisord takes an end for a failed start."""
         wait_until(
             lambda: all(one.state is ProcessState.RUNNING for one in self.supervisor.of_program(program)),
             f"{program} did not start\n{self.logs()}",
