@@ -1,7 +1,8 @@
-"""Makes docs/overview.png, the manager's first page as the README shows it, and docs/job.png, a job's page.
+"""Makes the pictures of the README and of the pages here: docs/overview.png, docs/job.png, docs/assumed.png.
 
     python -m docs.screenshot                      the pictures
     python -m docs.screenshot DIRECTORY [PATH …]   every look of these pages, or of all, to be looked at: / /jobs …
+    python -m docs.screenshot DIRECTORY account    the same of an account's own pages, for its people and for support
 
 It needs Chromium and makes a database of its own, with a made-up fleet in it.
 """
@@ -19,6 +20,7 @@ import psycopg
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
+from docs.account_screenshots import add_customer, assume, join, take_account_looks
 from infra.local.postgres_cluster import embedded_binaries
 from infra.postgres.connect import Database
 from infra.postgres.migrate import migrate
@@ -54,7 +56,9 @@ def main(arguments: list[str]) -> None:
         sys.exit("Chromium is not installed. Run as root: python -m tests.support.chromium")
     with _database() as (database, sql), _manager(database) as (app, address), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
-        if arguments:
+        if arguments[1:] == ["account"]:
+            _take_account_looks(browser, app, address, sql, Path(arguments[0]))
+        elif arguments:
             directory, *paths = arguments
             words = add_demo(sql, database)
             looks = [look.format(**words) for look in paths or addresses(PAGES)]
@@ -71,6 +75,24 @@ def _take_pictures(page: Page, sql: psycopg.Connection) -> None:
     page.screenshot(path=HERE / "overview.png")
     _open(page, f"/jobs/{add_worked_jobs(sql).retrying}")
     page.screenshot(path=HERE / "job.png")
+    customer = add_customer(sql)
+    assume(page, customer)
+    _open(page, f"/account/people/{customer.people[0]}")
+    page.screenshot(path=HERE / "assumed.png")
+
+
+def _take_account_looks(browser: Browser, app: Flask, address: str, sql: psycopg.Connection, directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    customer = add_customer(sql)
+    for dark in (False, True):
+        shade = "dark" if dark else "light"
+        support, own = (_context(browser, app, address, dark=dark).new_page() for _ in range(2))
+        assume(support, customer)
+        take_account_looks(support, directory, customer, f"assumed-{shade}", (WIDE, NARROW))
+        support.get_by_role("button", name="Leave").click()
+        join(own, sql, customer)
+        take_account_looks(own, directory, customer, f"own-{shade}", (WIDE, NARROW))
+        sql.execute("DELETE FROM members WHERE account_id = %s", (customer.account_id,))
 
 
 def _take_looks(browser: Browser, app: Flask, address: str, directory: Path, paths: Sequence[str]) -> None:
