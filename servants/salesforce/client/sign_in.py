@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
+from infra.hosts import is_loopback
 from retinue.errors import SettingsRefused
-from servants.hosts import is_loopback
 from servants.web import shown
 
 LOGIN_URL = "https://login.salesforce.com"
