@@ -14,7 +14,7 @@ from cli.environment import current_settings, database_connection, ring_bell
 from cli.errors import BadInput
 from cli.params import ID, json_option
 from cli.permits import needs
-from cli.salesforce_sign_in import read_sign_in, sign_in_options
+from cli.salesforce_sign_in import granted_now, read_sign_in, sign_in_options
 from infra.permissions import Permission
 
 #: What is stored of the settings, where it is given.
@@ -45,6 +45,7 @@ def add_salesforce(as_json: bool, sandbox: bool, **options: Any) -> None:
     It signs in with a key (JWT bearer flow), with tokens from a file, or by your browser. Without a name the connection
     is called as its user is, or its host.
     """
+    from infra.organizations import with_organization
     from infra.postgres.salesforce_connections import add_salesforce_connection
     from servants.salesforce.client.sign_in import SANDBOX_URL, SignIn
 
@@ -57,6 +58,7 @@ def add_salesforce(as_json: bool, sandbox: bool, **options: Any) -> None:
     credentials = read_sign_in(config, options)
     sign_in = check(lambda: SignIn.from_settings(config, credentials))
     name = options["name"] or sign_in.username or urlsplit(sign_in.instance_url or sign_in.login_url).hostname
+    config = with_organization(config, credentials)
     made = here.add(
         add_salesforce_connection, options, provider="salesforce", name=name, config=config, credentials=credentials
     )
@@ -69,8 +71,13 @@ def add_salesforce(as_json: bool, sandbox: bool, **options: Any) -> None:
 @sign_in_options
 @json_option
 def sign_in(connection_id: int, as_json: bool, **options: Any) -> None:
-    """Sign in anew over a connection to Salesforce, then test it: where all is well, its parked lanes go on."""
+    """Sign in anew over a connection to Salesforce, then test it: where all is well, its parked lanes go on.
+
+    It has to be to the same org: another one is connected by `retinue connections add salesforce`.
+    """
+    from infra.organizations import organization_of, with_organization
     from infra.postgres.connections import read_connection, update_connection
+    from infra.postgres.salesforce_connections import keep_to_organization, known_organization
     from infra.secrets import Keyring
     from servants.salesforce.client.sign_in import SignIn
     from servants.salesforce.provider import PROVIDER
@@ -79,6 +86,7 @@ def sign_in(connection_id: int, as_json: bool, **options: Any) -> None:
     keyring = Keyring.from_settings(settings)
     with database_connection(settings) as connection:
         stored = read_connection(connection, connection_id)
+        kept = known_organization(connection, keyring, connection_id)
     if stored.provider != PROVIDER:
         raise BadInput(
             f"Connection {connection_id} is for {stored.provider!r}, not for {PROVIDER!r}: "
@@ -86,8 +94,12 @@ def sign_in(connection_id: int, as_json: bool, **options: Any) -> None:
         )
     config = stored.config if isinstance(stored.config, dict) else {}
     credentials = read_sign_in(config, options)
-    check(lambda: SignIn.from_settings(config, credentials))
+    given = check(lambda: SignIn.from_settings(config, credentials))
+    if kept and not organization_of(credentials):
+        credentials = granted_now(given, credentials)
     with database_connection(settings) as connection:
-        update_connection(connection, keyring, connection_id, config=config, credentials=credentials)
+        keep_to_organization(connection, keyring, connection_id, credentials)
+        settled = with_organization(config, credentials)
+        update_connection(connection, keyring, connection_id, config=settled, credentials=credentials)
     ring_bell(settings)
     try_out(settings, connection_id, as_json=as_json)

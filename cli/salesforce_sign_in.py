@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import click
 
 from cli.errors import BadInput, Failure
+
+if TYPE_CHECKING:
+    from servants.salesforce.client.sign_in import SignIn
 
 #: Where the browser comes back to; the app has to name this address, letter by letter.
 CALLBACK_PORT = 8217
@@ -95,6 +98,28 @@ def by_browser(config: dict[str, Any], port: int, *, client_secret: str = "") ->
             return flow.finish(came_back())
     except JobError as error:
         raise Failure(error.message) from None
+
+
+def granted_now(sign_in: SignIn, credentials: dict[str, str]) -> dict[str, str]:
+    """The credentials after a first use of a key or a refresh token, which tells the org that they are for.
+
+    Raises:
+        Failure: they are not accepted, or nobody tells.
+    """
+    from infra.organizations import organization_of
+    from retinue.clock import SystemClock
+    from retinue.errors import JobError
+    from servants.salesforce.client.auth import merged
+    from servants.salesforce.client.token_request import ask, check_granted
+
+    try:
+        granted = ask(sign_in, clock=SystemClock())
+        check_granted(granted, login_url=sign_in.login_url)
+    except JobError as error:
+        raise Failure(f"{error.message} Nothing was changed.") from None
+    if not organization_of(granted):
+        raise Failure(f"{sign_in.host} does not tell which org this sign-in is to; nothing was changed.")
+    return merged(credentials, granted)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import smtplib
 import ssl
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from email.utils import formatdate, make_msgid
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from infra.hosts import is_loopback
 from retinue.errors import RetinueError
 
 if TYPE_CHECKING:
@@ -82,18 +82,11 @@ def _connected(server: SplitResult) -> Iterator[smtplib.SMTP]:
     with opened as smtp:
         smtp.ehlo()
         # Whoever sits between could take the offer away: only this very machine is spoken to in the clear.
-        if server.scheme == "smtp" and (smtp.has_extn("starttls") or not _is_loopback(host)):
+        if server.scheme == "smtp" and (smtp.has_extn("starttls") or not is_loopback(host)):
             smtp.starttls(context=context)
         if server.username:
             smtp.login(unquote(server.username), unquote(server.password or ""))
         yield smtp
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _told(code: int, said: bytes | str) -> str:

@@ -132,6 +132,11 @@ class Settings(BaseSettings):
     salesforce_login_url: Annotated[str, AfterValidator(settings_values.http_url)] = _setting(
         SALESFORCE_LOGIN_URL, "URL at which they sign in.", "https://acme.my.salesforce.com"
     )
+    account_servers: Annotated[Literal["public", "any"], _LowerCase] = _setting(
+        "public",
+        "Where accounts' own pages may connect: public for what the internet reaches, any for private networks too.",
+        "any",
+    )
     smtp_url: Annotated[SecretStr, AfterValidator(settings_values.smtp_url)] | None = _setting(
         None,
         "Mail server that sends invitations, as a URL: smtps://, or smtp:// for STARTTLS. Not set: links are shown.",

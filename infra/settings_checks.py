@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from infra.hosts import is_loopback
 from infra.keys import readable_by_others
 from infra.secrets import Keyring
 from infra.settings_report import did_you_mean
@@ -52,7 +52,7 @@ def _timing(settings: Settings) -> Iterator[Finding]:
 
 def _manager(settings: Settings) -> Iterator[Finding]:
     is_default = settings.manager_password.get_secret_value() == DEFAULT_PASSWORD
-    if is_default and not _is_loopback(settings.manager_host):
+    if is_default and not is_loopback(settings.manager_host):
         yield Finding(
             "error",
             variable_name("manager_password"),
@@ -66,7 +66,7 @@ def _sign_in(settings: Settings) -> Iterator[Finding]:
     if settings.oidc_issuer is not None and settings.oidc_client_id is None:
         message = f"It needs {variable_name('oidc_client_id')}: what the provider knows the manager as."
         yield Finding("error", variable_name("oidc_issuer"), message)
-    if issuer.scheme == "http" and not _is_loopback(issuer.hostname or ""):
+    if issuer.scheme == "http" and not is_loopback(issuer.hostname or ""):
         message = "The provider's answers say who is an admin: only over https can nobody else give them. Use https."
         yield Finding("error", variable_name("oidc_issuer"), message)
     if settings.oidc_issuer is None and settings.oidc_client_id is not None:
@@ -76,7 +76,7 @@ def _sign_in(settings: Settings) -> Iterator[Finding]:
 
 def _salesforce(settings: Settings) -> Iterator[Finding]:
     login = urlsplit(settings.salesforce_login_url)
-    if login.scheme == "http" and not _is_loopback(login.hostname or ""):
+    if login.scheme == "http" and not is_loopback(login.hostname or ""):
         message = "Tokens would be sent there in the clear. Use https."
         yield Finding("error", variable_name("salesforce_login_url"), message)
     if settings.salesforce_client_id is None and settings.salesforce_client_secret is not None:
@@ -90,13 +90,6 @@ def _mail(settings: Settings) -> Iterator[Finding]:
     for name, what in (("mail_from", "whom letters are from"), ("manager_url", "where their links lead")):
         if getattr(settings, name) is None:
             yield Finding("error", variable_name("smtp_url"), f"It needs {variable_name(name)}: {what}.")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _logs(settings: Settings) -> Iterator[Finding]:

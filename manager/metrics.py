@@ -6,7 +6,6 @@ Both ask for the manager's user and password, as the JSON does. The list has the
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -16,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from infra.hosts import is_loopback
 from infra.postgres.metrics_targets import Target
 from manager.roles import Role, requires
 
@@ -62,20 +62,13 @@ def metrics_blueprint(
 
 def _reachable(target: Target, metrics_host: str, here: str) -> bool:
     """What listens on loopback is reached from its own machine alone."""
-    return not _is_loopback(metrics_host) or target.host == here
+    return not is_loopback(metrics_host) or target.host == here
 
 
 def _group(target: Target, metrics_host: str) -> dict[str, Any]:
     # What listens on other addresses is found by its machine's name.
-    host = metrics_host if _is_loopback(metrics_host) else target.host
+    host = metrics_host if is_loopback(metrics_host) else target.host
     labels = {"process": target.process, "host": target.host, "id": str(target.id)}
     if target.type is not None:
         labels["job_type"] = target.type
     return {"targets": [f"[{host}]:{target.port}" if ":" in host else f"{host}:{target.port}"], "labels": labels}
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

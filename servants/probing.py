@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from infra.hosts import Reach
 from retinue.errors import JobError
 from servants.mending import by_setting
+from servants.reach import connect, find_places
 
 #: X509_V_ERR_* of OpenSSL (x509_vfy.h) where more can be said than that the owner has to mend it.
 _NOT_YET_VALID, _EXPIRED, _SELF_SIGNED, _SELF_SIGNED_CHAIN, _NO_ISSUER, _NO_ISSUER_AT_ALL = 9, 10, 18, 19, 20, 21
@@ -62,22 +63,30 @@ def try_steps(steps: Iterable[tuple[str, Callable[[], str]]]) -> ProbeReport:
     return ProbeReport(tuple(taken))
 
 
-def find_address(host: str, port: int) -> str:
-    """The step that looks the name up."""
+def find_address(host: str, port: int, *, within: Reach = Reach.ANY) -> str:
+    """The step that looks the name up.
+
+    Raises:
+        SettingsRefused: it leads beyond the reach; its addresses are not told.
+    """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = find_places(host, port, within)
     except (OSError, UnicodeError) as error:
         raise StepFailed(
             f"The name {host} cannot be resolved ({reason_of(error)}); "
             f"check how it is spelt, and mend it by {by_setting()}."
         ) from error
-    return f"{host} is {found[0][4][0]}."
+    return f"{host} is {found[0].address[0]}."
 
 
-def reach(host: str, port: int, *, seconds: float) -> str:
-    """The step that connects."""
+def reach(host: str, port: int, *, seconds: float, within: Reach = Reach.ANY) -> str:
+    """The step that connects.
+
+    Raises:
+        SettingsRefused: the host leads beyond the reach.
+    """
     try:
-        socket.create_connection((host, port), timeout=seconds).close()
+        connect(host, port, reach=within, seconds=seconds).close()
     except OSError as error:
         raise StepFailed(
             f"{host} does not accept connections on port {port} ({reason_of(error)}); "

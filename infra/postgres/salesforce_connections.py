@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 import psycopg
 
+from infra.organizations import is_another, organization_of
 from infra.postgres.budgets import declare_budgets, learn
-from infra.postgres.connections import NewConnection
+from infra.postgres.connections import NewConnection, open_connection, read_connection
+from infra.postgres.incidents import lock_incidents
 from infra.postgres.scheduled_connections import add_scheduled_connection
-from infra.secrets import Keyring
+from infra.postgres.statements import statement
+from infra.secrets import Keyring, SecretError
 from retinue.budget import Budget
+from retinue.connection import Connection
+from retinue.errors import NotAllowed
+from retinue.job import Commit
 from retinue.limits import DAY, MAX_COUNT, Observation
 
 SYNC_TYPE = "salesforce.sync"
@@ -32,6 +39,10 @@ UNKNOWN_DAY = 1_000
 
 #: Long requests that the smallest org allows at the same time (the same page); short ones are not limited.
 SMALLEST_CONCURRENCY = 5
+
+
+class OtherOrganization(NotAllowed):
+    """The sign-in is to another org than the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,47 @@ def add_salesforce_connection(
     if quota_share != QUOTA_SHARE:
         share_quota(connection, connection_id, quota_share)
     return AddedSalesforceConnection(connection_id, schedules[SYNC_TYPE], new.account_id, new.name, schedules)
+
+
+def keep_to_organization(
+    connection: psycopg.Connection, keyring: Keyring, connection_id: int, granted: Mapping[str, str]
+) -> None:
+    """Let nobody sign in to another org over a connection than the one that it is to.
+
+    Raises:
+        NotFound: there is no such connection.
+        OtherOrganization: what was granted is for another org.
+    """
+    kept, told = known_organization(connection, keyring, connection_id), organization_of(granted)
+    if is_another(kept, told):
+        raise OtherOrganization(
+            f"That sign-in is to the org {told}, and connection {connection_id} is to the org {kept}: their records "
+            f"would mix, so nothing was changed. Sign in to {kept}, or connect {told} by a connection of its own."
+        )
+
+
+def known_organization(connection: psycopg.Connection, keyring: Keyring, connection_id: int) -> str:
+    """The ID of the org that a connection is to; empty while nothing has told it.
+
+    Raises:
+        NotFound: there is no such connection.
+    """
+    if kept := organization_of(read_connection(connection, connection_id).config):
+        return kept
+    try:
+        return organization_of(open_connection(connection, keyring, connection_id).credentials)
+    except SecretError:
+        # They tell nothing any more, and to sign in anew is what mends them.
+        return ""
+
+
+def keep_organization(tx: Commit, connection: Connection) -> None:
+    """Keep in the connection's settings which org it is to, where its credentials alone tell by now."""
+    told = organization_of(connection.credentials)
+    if told and not organization_of(connection.config):
+        # In the order of whoever settles its jobs.
+        lock_incidents(tx.connection, connection.id)
+        tx.connection.execute(statement("keep_organization"), {"id": connection.id, "organization_id": told})
 
 
 def share_quota(connection: psycopg.Connection, connection_id: int, share: float) -> None:

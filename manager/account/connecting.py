@@ -9,6 +9,7 @@ from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
+from infra.hosts import Reach, leads_inside
 from infra.permissions import Permission
 from infra.postgres.account_view.connections import view_connection
 from infra.postgres.calendar_connections import add_caldav_connection
@@ -43,7 +44,8 @@ def add_connecting(blueprint: Blueprint, deps: Deps) -> None:
     @requires(Permission.OWN_RULE)
     def connect_imap() -> Response:
         user = _text("username")
-        config: dict[str, Any] = {"host": _text("host"), "tls": _tls(), "username": user}
+        host = _text("host")
+        config: dict[str, Any] = {"host": host, "tls": _tls(), "username": user} | _reach(deps, host)
         if request.form.get("port", "").strip():
             config["port"] = _port()
         return _connect(deps, add_imap_connection, "imap", user, config)
@@ -52,8 +54,9 @@ def add_connecting(blueprint: Blueprint, deps: Deps) -> None:
     @requires(Permission.OWN_RULE)
     def connect_caldav() -> Response:
         url = _text("url")
-        config = {"url": url, "username": _text("username")}
-        return _connect(deps, add_caldav_connection, "caldav", _host_of(url), config)
+        host = _host_of(url)
+        config = {"url": url, "username": _text("username")} | _reach(deps, host)
+        return _connect(deps, add_caldav_connection, "caldav", host, config)
 
     add_salesforce(blueprint, deps)
     _add_disconnecting(blueprint, deps)
@@ -106,6 +109,18 @@ def _connect(deps: Deps, add: Any, provider: str, name: str, config: dict[str, A
         made = add(connection, Keyring.from_settings(deps.settings), new, every=EVERY)
         note("connection.add", "connection", made.connection_id, provider=provider)
     return show_connection(deps, made.connection_id, f"{name} is connected. The first reading begins at once.")
+
+
+def _reach(deps: Deps, host: str) -> dict[str, str]:
+    """What keeps servants to public servers; where it can be told already that this is none, it is refused."""
+    if deps.settings.account_servers == Reach.ANY.value:
+        return {}
+    if leads_inside(host):
+        raise BadRequest(
+            f"{host} is not reached from the internet. Give the server's public name, or ask whoever runs this "
+            "installation to connect it."
+        )
+    return {"reach": Reach.PUBLIC.value}
 
 
 def _keep_to_passwords(provider: str) -> None:

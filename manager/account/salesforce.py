@@ -9,10 +9,15 @@ from flask import Blueprint, flash, redirect, request, session, url_for
 from werkzeug.wrappers import Response
 
 from infra.logs import get_logger
+from infra.organizations import with_organization
 from infra.permissions import Permission
 from infra.postgres.connection_actions import try_now
 from infra.postgres.connections import NewConnection, read_connection, update_connection
-from infra.postgres.salesforce_connections import add_salesforce_connection
+from infra.postgres.salesforce_connections import (
+    OtherOrganization,
+    add_salesforce_connection,
+    keep_to_organization,
+)
 from infra.secrets import Keyring
 from infra.settings import SALESFORCE_LOGIN_URL
 from manager.account.acts import EVERY, acting_member, keep_to_own, show_connection
@@ -107,7 +112,11 @@ def _keep(deps: Deps, kept: dict[str, Any], credentials: dict[str, str]) -> Resp
     config = {"client_id": deps.settings.salesforce_client_id, "login_url": kept["login_url"]}
     if kept["connection"] is None:
         return _add(deps, config, credentials)
-    return _renew(deps, kept["connection"], config, credentials)
+    try:
+        return _renew(deps, kept["connection"], config, credentials)
+    except OtherOrganization as refusal:
+        flash(refusal.message, "bad")
+        return redirect(url_for("account.connection", connection_id=kept["connection"]), 303)
 
 
 def _add(deps: Deps, config: dict[str, Any], credentials: dict[str, str]) -> Response:
@@ -116,7 +125,7 @@ def _add(deps: Deps, config: dict[str, Any], credentials: dict[str, str]) -> Res
         account_id=current_principal().account_id,
         provider=_PROVIDER,
         name=name,
-        config=config,
+        config=with_organization(config, credentials),
         credentials=credentials,
     )
     with acting_member(deps) as (connection, note):
@@ -129,8 +138,9 @@ def _renew(deps: Deps, connection_id: int, config: dict[str, Any], credentials: 
     with acting_member(deps) as (connection, note):
         stored = read_connection(connection, connection_id)
         keep_to_own(stored.account_id, connection_id)
-        settings = (stored.config if isinstance(stored.config, dict) else {}) | config
         keyring = Keyring.from_settings(deps.settings)
+        keep_to_organization(connection, keyring, connection_id, credentials)
+        settings = with_organization((stored.config if isinstance(stored.config, dict) else {}) | config, credentials)
         update_connection(connection, keyring, connection_id, config=settings, credentials=credentials)
         try_now(connection, connection_id)
         note("connection.sign_in", "connection", connection_id)

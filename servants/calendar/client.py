@@ -17,6 +17,7 @@ import requests
 import urllib3
 from requests.auth import HTTPBasicAuth
 
+from infra.hosts import Reach, is_loopback
 from retinue.clock import Clock, SystemClock
 from retinue.connection import Call, uncounted
 from retinue.errors import PermanentError, SettingsRefused, TransientError
@@ -30,8 +31,8 @@ from servants.calendar.faults import (
 )
 from servants.calendar.multistatus import DAV, Multistatus, has_precondition
 from servants.head_in_time import HeadInTime
-from servants.hosts import is_loopback
 from servants.mending import lacks
+from servants.reach import reach_of
 from servants.web import network_fault, shown, without_user
 
 MAX_REDIRECTS = 5
@@ -60,10 +61,12 @@ class SignIn:
     url: str
     username: str
     password: str = field(repr=False)
+    #: How far away from this machine the server, and what it refers to, may be.
+    reach: Reach = Reach.ANY
 
     @classmethod
     def from_settings(cls, config: Mapping[str, Any], credentials: Mapping[str, str]) -> SignIn:
-        """From a connection's settings: `config` holds `url` and `username`, `credentials` holds `password`.
+        """From a connection's settings: `config` holds `url`, `username` and maybe `reach`; `credentials` `password`.
 
         Raises:
             SettingsRefused: one of them is missing, or the address cannot be one of CalDAV.
@@ -75,7 +78,7 @@ class SignIn:
         missing = [name for name, value in given.items() if not isinstance(value, str) or not value]
         if missing:
             raise SettingsRefused(lacks("The CalDAV connection", missing))
-        return cls(str(given["url"]), str(given["username"]), str(given["password"]))
+        return cls(str(given["url"]), str(given["username"]), str(given["password"]), reach_of(config))
 
     def __post_init__(self) -> None:
         if not self.url.startswith(("http://", "https://")) or not _has_place(self.url):
@@ -135,7 +138,7 @@ class DavClient:
         self._clock = clock or SystemClock()
         self._session = _Session()
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HeadInTime(self._limits.reply_seconds))
+            self._session.mount(scheme, HeadInTime(self._limits.reply_seconds, reach=sign_in.reach))
         # Bytes, because requests would encode text as Latin-1 and fail on the rest of Unicode.
         self._session.auth = HTTPBasicAuth(sign_in.username.encode(), sign_in.password.encode())
         self._session.headers.update({"Content-Type": "application/xml; charset=utf-8", "User-Agent": "Retinue"})

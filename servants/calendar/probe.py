@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,6 +14,7 @@ from servants.calendar.faults import Missing, Refused
 from servants.calendar.reports import full_listing
 from servants.mending import by_setting
 from servants.probing import ProbeReport, StepFailed, distrust, encrypted, find_address, reach, try_steps
+from servants.reach import connect
 
 #: A person is waiting, so less patience than a sync has.
 PATIENCE = Limits(connect_seconds=5, read_seconds=15, reply_seconds=30)
@@ -52,20 +52,21 @@ class _Trial:
         return f"Address, user name and password are given; the server is {self._sign_in.host}."
 
     def _name(self) -> str:
-        return find_address(self._sign_in.host, self._sign_in.port)
+        return find_address(self._sign_in.host, self._sign_in.port, within=self._sign_in.reach)
 
     def _network(self) -> str:
-        return reach(self._sign_in.host, self._sign_in.port, seconds=self._limits.connect_seconds)
+        seconds, within = self._limits.connect_seconds, self._sign_in.reach
+        return reach(self._sign_in.host, self._sign_in.port, seconds=seconds, within=within)
 
     def _encryption(self) -> str:
         host = self._sign_in.host
         if not self._sign_in.uses_tls:
             return "Not encrypted; the server is on this machine."
-        address = (host, self._sign_in.port)
+        port, within = self._sign_in.port, self._sign_in.reach
         try:
             trust = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
             with (
-                socket.create_connection(address, timeout=self._limits.connect_seconds) as plain,
+                connect(host, port, reach=within, seconds=self._limits.connect_seconds) as plain,
                 trust.wrap_socket(plain, server_hostname=host) as tls,
             ):
                 return encrypted(tls)

@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from infra.hosts import is_loopback
 from infra.logs import get_logger
 from retinue.async_job import AsyncConnection
 from retinue.clock import Clock, SystemClock
 from retinue.connection import Connection, Renewal
 from retinue.errors import CredentialError
-from servants.hosts import is_loopback
 
 #: A token that expires within this time is renewed before it is used.
 MARGIN = timedelta(seconds=60)

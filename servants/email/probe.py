@@ -6,7 +6,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from retinue.connection import Connection
 from retinue.errors import CredentialError, PermanentError
@@ -20,6 +20,10 @@ from servants.email.sign_in import SignIn, Tls, trusting
 from servants.email.values import RemoteFolder
 from servants.mending import by_setting
 from servants.probing import ProbeReport, StepFailed, distrust, encrypted, find_address, reach, reason_of, try_steps
+from servants.reach import connect
+
+if TYPE_CHECKING:
+    import imaplib
 
 #: A person is waiting, so less patience than a sync has.
 PATIENCE = Limits(connect_seconds=5, read_seconds=15, reply_seconds=30)
@@ -55,7 +59,7 @@ class _Trial:
     def steps(self) -> list[tuple[str, Callable[[], str]]]:
         return [
             ("settings", self._settings),
-            ("name", lambda: find_address(self._sign_in.host, self._sign_in.port)),
+            ("name", self._name),
             ("network", self._network),
             ("encryption", self._encryption),
             ("sign-in", self._signing_in),
@@ -69,8 +73,12 @@ class _Trial:
         secret = "OAuth tokens" if self._oauth else "password"
         return f"Server, user name and {secret} are given; the server is {self._sign_in.place}."
 
+    def _name(self) -> str:
+        return find_address(self._sign_in.host, self._sign_in.port, within=self._sign_in.reach)
+
     def _network(self) -> str:
-        return reach(self._sign_in.host, self._sign_in.port, seconds=self._limits.connect_seconds)
+        seconds, within = self._limits.connect_seconds, self._sign_in.reach
+        return reach(self._sign_in.host, self._sign_in.port, seconds=seconds, within=within)
 
     def _encryption(self) -> str:
         host, mode = self._sign_in.host, self._sign_in.tls
@@ -91,19 +99,22 @@ class _Trial:
 
     def _shake_hands(self) -> str:
         host = self._sign_in.host
-        address = (host, self._sign_in.port)
         with (
-            socket.create_connection(address, timeout=self._limits.connect_seconds) as plain,
+            self._connected() as plain,
             self._trust.wrap_socket(plain, server_hostname=host) as tls,
         ):
             return encrypted(tls)
+
+    def _connected(self) -> socket.socket:
+        sign_in, seconds = self._sign_in, self._limits.connect_seconds
+        return connect(sign_in.host, sign_in.port, reach=sign_in.reach, seconds=seconds)
 
     def _start_tls(self) -> str:
         import imaplib
 
         host, port = self._sign_in.host, self._sign_in.port
         try:
-            client = imaplib.IMAP4(host, port, timeout=self._limits.connect_seconds)
+            client = _client(host, port, self._connected)
             # Not by its own block, which says goodbye: a refused certificate leaves nothing to say it over.
             try:
                 client.starttls(self._trust)
@@ -157,3 +168,15 @@ _OTHER_PORT = {
     f"{by_setting('--tls starttls')}. The port for TLS is usually 993: {by_setting('--port 993')}.",
     Tls.STARTTLS: f"If the port encrypts at once (usually 993), set tls to 'tls': {by_setting('--tls tls')}.",
 }
+
+
+def _client(host: str, port: int, connected: Callable[[], socket.socket]) -> imaplib.IMAP4:
+    """The standard library's client over a connection of ours."""
+    # Loaded with the first probe of a server with STARTTLS.
+    import imaplib
+
+    class Client(imaplib.IMAP4):
+        def _create_socket(self, timeout: float | None) -> socket.socket:
+            return connected()
+
+    return Client(host, port)

@@ -9,9 +9,10 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
+from infra.hosts import Reach, is_address, is_loopback
 from retinue.errors import SettingsRefused
-from servants.hosts import is_address, is_loopback
 from servants.mending import by_setting, lacks
+from servants.reach import reach_of
 
 
 class Tls(StrEnum):
@@ -56,6 +57,8 @@ class SignIn:
     port: int = field(default=0, kw_only=True)
     #: Whose certificates to trust; None: those that this machine trusts.
     trust: ssl.SSLContext | None = field(default=None, repr=False, compare=False, kw_only=True)
+    #: How far away from this machine it may lead.
+    reach: Reach = field(default=Reach.ANY, kw_only=True)
 
     @classmethod
     def from_settings(
@@ -67,9 +70,9 @@ class SignIn:
     ) -> SignIn:
         """From a connection's settings.
 
-        `config` holds `host`, `username` and, where they are not the usual ones, `port`, `tls` and `ca_file` (a file of
-        PEM certificates of the authorities to trust instead of this machine's); `credentials` holds `password`, which
-        is not asked for where `access_token` is given.
+        `config` holds `host`, `username` and, where they are not the usual ones, `port`, `tls`, `ca_file` (a file of
+        PEM certificates of the authorities to trust instead of this machine's) and `reach`; `credentials` holds
+        `password`, which is not asked for where `access_token` is given.
 
         Raises:
             SettingsRefused: one of them is missing or cannot be used.
@@ -91,6 +94,7 @@ class SignIn:
             tls=_tls(config.get("tls")),
             port=_port(config.get("port")),
             trust=_trust(config.get("ca_file")),
+            reach=reach_of(config),
         )
 
     def __post_init__(self) -> None:

@@ -9,9 +9,9 @@ from contextlib import ExitStack
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
+from infra.hosts import is_loopback
 from retinue.connection import Connection
 from retinue.errors import JobError, PermanentError, PermissionWithdrawn
-from servants.hosts import is_loopback
 from servants.probing import ProbeReport, StepFailed, distrust, encrypted, find_address, reach, reason_of, try_steps
 from servants.salesforce.client import Salesforce, open_client
 from servants.salesforce.client.http import Limits

@@ -21,6 +21,7 @@ from typing import Any
 from infra.logs import get_logger
 from infra.postgres.breakers import Attempt
 from infra.postgres.incidents import tell_of_part
+from infra.postgres.salesforce_connections import keep_organization
 from infra.postgres.salesforce_objects import ObjectState, list_objects, note_synced
 from retinue import (
     Completed,
@@ -124,6 +125,7 @@ class ConnectionSync:
     def _objects(self) -> Sequence[OrgObject]:
         """What is synced; the default objects that the org has, where nothing was chosen yet."""
         with self._job.commit() as tx:
+            keep_organization(tx, self.connection)
             found = load_objects(tx, self.connection)
             # Where a person has removed them all, nothing is synced.
             is_chosen = bool(list_objects(tx, self.connection.id, selected_only=False))

@@ -154,8 +154,12 @@ def test_an_admin_connects_a_mailbox_and_a_calendar(ada: FlaskClient, sql: psyco
     assert "s3cret-word" not in page
     made = sql.execute("SELECT account_id, provider, config FROM connections ORDER BY id").fetchall()
     assert made == [
-        (account, "imap", {"host": "imap.example.com", "tls": "tls", "username": "ada", "port": 993}),
-        (account, "caldav", {"url": "https://dav.example.com/", "username": "ada"}),
+        (
+            account,
+            "imap",
+            {"host": "imap.example.com", "tls": "tls", "username": "ada", "port": 993, "reach": "public"},
+        ),
+        (account, "caldav", {"url": "https://dav.example.com/", "username": "ada", "reach": "public"}),
     ]
     assert sql.execute("SELECT count(*) FROM schedules WHERE account_id = %s", (account,)).fetchone() == (3,)
 
@@ -168,6 +172,11 @@ def test_an_admin_connects_a_mailbox_and_a_calendar(ada: FlaskClient, sql: psyco
         ("imap", {"host": "h", "username": "a", "password": "b", "port": "70000"}, "from 1 to 65535"),
         ("imap", {"host": "h", "username": "a", "password": "b", "tls": "none"}, "over TLS"),
         ("caldav", {"url": "dav.example.com", "username": "a", "password": "b"}, "begins with https://"),
+        ("imap", {"host": "localhost", "username": "a", "password": "b"}, "not reached from the internet"),
+        ("imap", {"host": "169.254.169.254", "username": "a", "password": "b"}, "not reached from the internet"),
+        ("imap", {"host": "::ffff:10.0.0.1", "username": "a", "password": "b"}, "not reached from the internet"),
+        ("caldav", {"url": "https://127.1/", "username": "a", "password": "b"}, "not reached from the internet"),
+        ("caldav", {"url": "http://[::1]:5232/", "username": "a", "password": "b"}, "not reached from the internet"),
     ],
 )
 def test_what_cannot_be_connected_is_refused(
@@ -176,6 +185,35 @@ def test_what_cannot_be_connected_is_refused(
     answer = submit(ada, "/account/connect", f"/account/connect/{path}", **form)
     assert (answer.status_code, said in answer.text) == (400, True)
     assert sql.execute("SELECT count(*) FROM connections").fetchone() == (0,)
+
+
+def test_an_installation_for_a_private_network_lets_its_servers_be_connected(
+    database: Database, sql: psycopg.Connection, account: int, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socket.getaddrinfo", look_nothing_up)
+    app = manager_app(database, secret_key=key, account_servers="any")
+    made = invite_member(sql, account, email="ada@kestrel.example", name="Ada", role=MemberRole.ADMIN, by="Grace")
+    client = join(app, f"/account/join?invitation={made.secret}")
+    mail = {"host": "10.0.0.1", "username": "ada", "password": "s3cret-word"}
+    assert submit(client, "/account/connect", "/account/connect/imap", **mail).status_code == 303
+    assert sql.execute("SELECT config FROM connections").fetchone() == (
+        {"host": "10.0.0.1", "tls": "tls", "username": "ada"},
+    )
+    app.extensions["accounts"].close()
+
+
+def test_another_password_leaves_a_connection_its_reach(
+    ada: FlaskClient, sql: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socket.getaddrinfo", look_nothing_up)
+    calendar = {"url": "https://dav.example.com/", "username": "ada", "password": "s3cret-word"}
+    shown = submit(ada, "/account/connect", "/account/connect/caldav", **calendar).headers["Location"]
+    assert submit(ada, shown, f"{shown}/password", password="another-word").status_code == 303
+    assert sql.execute("SELECT config ->> 'reach' FROM connections").fetchone() == ("public",)
+
+
+def look_nothing_up(*_arguments: object, **_options: object) -> None:
+    raise AssertionError("the manager looks no name up")
 
 
 def test_a_connection_of_another_account_takes_no_password(ada: FlaskClient, sql: psycopg.Connection) -> None:

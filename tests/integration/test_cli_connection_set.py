@@ -173,3 +173,13 @@ def test_a_calendar_has_no_port(retinue: CommandLine) -> None:
 def test_there_is_no_such_connection(retinue: CommandLine) -> None:
     said = retinue.refusal("connections", "set", 4711, "--name", "x", exit_code=1)
     assert "There is no connection 4711" in said
+
+
+def test_a_connection_of_an_accounts_own_page_keeps_its_reach(retinue: CommandLine, sql: psycopg.Connection) -> None:
+    connection = add_caldav(retinue)
+    sql.execute('UPDATE connections SET config = config || \'{"reach": "public"}\' WHERE id = %s', (connection,))
+    said = retinue.run("connections", "set", connection, "--url", "https://127.0.0.1/")
+    assert said.exit_code == 1
+    assert "failed  name" in said.stdout
+    assert "has an address that is not public" in said.stdout
+    assert config_of(retinue, connection) == {"url": "https://127.0.0.1/", "username": "ada", "reach": "public"}

@@ -27,6 +27,8 @@ class Wire:
         self._target_port = target_port
         self._loop = loop
         self._cut = False
+        #: How many connections it took.
+        self.accepted = 0
         #: How many more bytes may come from the server; None for as many as there are.
         self._left: int | None = None
         self._mends = False
@@ -87,6 +89,7 @@ class Wire:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(ANSWER_SECONDS)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.accepted += 1
         task = self._loop.create_task(self._carry(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

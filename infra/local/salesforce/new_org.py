@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime
 
 from infra.local.salesforce.clock import stamp
+from infra.local.salesforce.ids import make_id
 from infra.local.salesforce.metadata import Schema
 from infra.local.salesforce.standard_activities import CLOSED_TASK_STATUSES, TASK_STATUSES
 from infra.local.salesforce.standard_sales import STAGES
@@ -35,7 +37,7 @@ class _Furnisher:
     def furnish(self) -> None:
         profiles = [self._add("Profile", {"Name": name}) for name in PROFILES]
         self._add_admin(profiles[0])
-        self._add("Organization", {"Name": "Sandbox", "OrganizationType": "Developer Edition", "IsSandbox": 1})
+        self._add_organization()
         for order, stage in enumerate(STAGES, 1):
             worth: Row = {"DefaultProbability": float(stage.probability), "ForecastCategoryName": stage.forecast}
             state: Row = {"IsActive": 1, "IsClosed": int(stage.closed), "IsWon": int(stage.won), "SortOrder": order}
@@ -43,6 +45,12 @@ class _Furnisher:
         for order, status in enumerate(TASK_STATUSES, 1):
             state = {"SortOrder": order, "IsDefault": int(order == 1), "IsClosed": int(status in CLOSED_TASK_STATUSES)}
             self._add("TaskStatus", _choice(status) | state)
+
+    def _add_organization(self) -> None:
+        # No two orgs have the same.
+        own_id = make_id(self._schema.object("Organization").prefix, secrets.randbelow(62**9))
+        named: Row = {"Id": own_id, "Name": "Sandbox", "OrganizationType": "Developer Edition", "IsSandbox": 1}
+        self._add("Organization", named)
 
     def _add_admin(self, profile_id: str) -> None:
         name: Row = {"FirstName": "Ada", "LastName": "Marlow", "Name": "Ada Marlow", "Alias": "amarl"}

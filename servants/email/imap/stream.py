@@ -14,6 +14,7 @@ from typing import cast
 from servants.email.imap.faults import ConnectionLost, network_trouble
 from servants.email.imap.limits import Limits
 from servants.email.sign_in import SignIn, Tls, trusting
+from servants.reach import connect_protocol
 
 #: A server that sends faster than it is listened to has to wait beyond so many bytes.
 _UNREAD_BYTES = 128 * 1024
@@ -129,12 +130,12 @@ class Stream:
         """Connect, with TLS where it begins at once.
 
         Raises:
+            SettingsRefused: the server is beyond the connection's reach.
             Trouble: there is no connection to be had.
         """
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(limits.connect_seconds):
-                transport, receiver = await loop.create_connection(_Receiver, sign_in.host, sign_in.port)
+                transport, receiver = await connect_protocol(_Receiver, sign_in.host, sign_in.port, reach=sign_in.reach)
         except (OSError, UnicodeError) as error:  # UnicodeError: a label of the name that IDNA forbids
             raise network_trouble(error, sign_in) from error
         _keep_alive(transport.get_extra_info("socket"))

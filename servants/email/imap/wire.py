@@ -9,6 +9,7 @@ from retinue.clock import Clock
 from servants.email.imap.faults import ConnectionLost, NoAnswer, network_trouble
 from servants.email.imap.limits import Limits
 from servants.email.sign_in import SignIn, Tls, trusting
+from servants.reach import connect
 
 #: How often a wait looks whether the job should stop, in seconds.
 _LOOK_SECONDS = 0.5
@@ -27,12 +28,13 @@ class Wire:
         """Connect, with TLS where it begins at once.
 
         Raises:
+            SettingsRefused: the server is beyond the connection's reach.
             Trouble: there is no connection to be had.
         """
         self._sign_in, self._limits, self._clock = sign_in, limits, clock
         self._stop_if_cancelled = stop_if_cancelled
         try:
-            self._socket = socket.create_connection((sign_in.host, sign_in.port), limits.connect_seconds)
+            self._socket = connect(sign_in.host, sign_in.port, reach=sign_in.reach, seconds=limits.connect_seconds)
         except (OSError, UnicodeError) as error:  # UnicodeError: a label of the name that IDNA forbids
             raise network_trouble(error, sign_in) from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -76,7 +76,7 @@ class Tokens:
 
         def renew(stored: Mapping[str, str]) -> Mapping[str, str]:
             # Loaded with the first renewal, as most jobs need none.
-            from servants.salesforce.client.token_request import ask, check_granted
+            from servants.salesforce.client.token_request import ask, check_granted, check_same
 
             sign_in = SignIn.from_settings(self._connection.config, stored)
             found = good_token(sign_in, self._clock.now())
@@ -85,6 +85,7 @@ class Tokens:
             fresh = ask(sign_in, clock=self._clock)
             try:
                 check_granted(fresh, login_url=sign_in.login_url)
+                check_same(self._connection.config, stored, fresh)
             except JobError as refusal:
                 refusals.append(refusal)
                 # The one that was used is withdrawn: without this nobody could sign in again.

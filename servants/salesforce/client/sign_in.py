@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
+from infra.hosts import is_loopback
 from retinue.errors import SettingsRefused
-from servants.hosts import is_loopback
 from servants.web import shown
 
 LOGIN_URL = "https://login.salesforce.com"
@@ -56,7 +56,8 @@ class SignIn:
 
         `config` holds `client_id` and, where they differ from the usual, `login_url`, `audience`, `api_version`;
         `username` is needed with a key. `credentials` holds `private_key` (PEM), or `refresh_token` with a
-        `client_secret` where the app has one; `access_token`, `instance_url` and `expires_at` are kept by renewals.
+        `client_secret` where the app has one; `access_token`, `instance_url`, `expires_at` and `organization_id`, which
+        `config` holds, too, once it is known, are kept by renewals.
 
         Raises:
             SettingsRefused: something is missing or cannot be used.

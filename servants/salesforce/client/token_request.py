@@ -7,6 +7,7 @@ Error Codes". Such requests count for none of the org's limits on API calls.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -15,13 +16,14 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
+from infra.organizations import ORGANIZATION, is_another, organization_of
 from retinue.clock import Clock
-from retinue.errors import JobError, PermanentError, TransientError
+from retinue.errors import JobError, PermanentError, SettingsRefused, TransientError
 from servants.salesforce.client import errors
 from servants.salesforce.client.errors import Told
 from servants.salesforce.client.grant_faults import grant_fault
 from servants.salesforce.client.refusals import told
-from servants.salesforce.client.sign_in import SignIn, check_instance
+from servants.salesforce.client.sign_in import SIGN_IN_ANEW, SignIn, check_instance
 from servants.web import network_fault
 
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - a path
@@ -32,6 +34,8 @@ CHUNK_BYTES = 4096
 
 #: How long an assertion holds; Salesforce takes no more than three minutes.
 ASSERTION_LIFE = timedelta(minutes=2)
+
+_IDENTITY = re.compile(r"/id/(00D[0-9A-Za-z]{12}(?:[0-9A-Za-z]{3})?)/[0-9A-Za-z]+$")
 
 #: The longest life of a token that is believed.
 MAX_LIFE_SECONDS = 366 * 86_400
@@ -59,7 +63,7 @@ def ask(sign_in: SignIn, *, clock: Clock) -> dict[str, str]:
 
 
 def exchange(login_url: str, form: Mapping[str, str], *, clock: Clock) -> dict[str, str]:
-    """The credentials that this form is changed for; raises what `ask` does.
+    """The credentials that this form is changed for, with the ID of the org; raises what `ask` does.
 
     They are not yet to be used: see `check_granted`.
     """
@@ -69,6 +73,7 @@ def exchange(login_url: str, form: Mapping[str, str], *, clock: Clock) -> dict[s
         raise _fault(urlsplit(login_url).hostname or "", answer, clock.now())
     made = {"access_token": token} | _expiry(answer.content.get("expires_in"), clock.now())
     made |= {"instance_url": instance.rstrip("/")} if isinstance(instance, str) else {}
+    made |= _organization(answer.content.get("id"))
     # With rotation on, Salesforce has withdrawn the one that was used, and takes its use for a theft.
     rotated = answer.content.get("refresh_token")
     return made | ({"refresh_token": rotated} if isinstance(rotated, str) and rotated else {})
@@ -87,6 +92,26 @@ def check_granted(granted: Mapping[str, str], *, login_url: str) -> None:
         host = urlsplit(login_url).hostname or ""
         raise errors.UnexpectedAnswer(f"{host} gave an access token, but no address to use it at.")
     check_instance(granted["instance_url"], login_url=login_url)
+
+
+def check_same(config: Mapping[str, Any], stored: Mapping[str, str], granted: Mapping[str, str]) -> None:
+    """Look whether what was granted is for the org that the connection is to: records of two would mix.
+
+    Raises:
+        SettingsRefused: it is for another one.
+    """
+    kept, other = organization_of(config, stored), organization_of(granted)
+    if is_another(kept, other):
+        raise SettingsRefused(
+            f"Salesforce let Retinue into the org {other}, and this connection is to the org {kept}: nothing is read "
+            f"there. {SIGN_IN_ANEW}"
+        )
+
+
+def _organization(identity_url: Any) -> dict[str, str]:
+    """The org's ID out of the address that names who has signed in ("Identity URLs")."""
+    found = _IDENTITY.search(identity_url) if isinstance(identity_url, str) else None
+    return {ORGANIZATION: found[1]} if found else {}
 
 
 def _refresh_form(sign_in: SignIn) -> dict[str, str]:
