@@ -18,7 +18,7 @@ from infra.permissions import Permission
 @needs(Permission.MACHINE_RUN)
 @json_option
 def migrate(as_json: bool) -> None:
-    """Bring the database to the newest schema, and make the roles that the manager logs in with."""
+    """Bring the database to the newest schema; make the roles of the manager."""
     from cli.output import print_json
     from infra.postgres.logins import ensure_logins, has_password
     from infra.postgres.migrate import migrate as run

@@ -85,7 +85,16 @@ def keep_to_organization(
         NotFound: there is no such connection.
         OtherOrganization: what was granted is for another org.
     """
-    kept, told = known_organization(connection, keyring, connection_id), organization_of(granted)
+    refuse_another(known_organization(connection, keyring, connection_id), connection_id, granted)
+
+
+def refuse_another(kept: str, connection_id: int, granted: Mapping[str, str]) -> None:
+    """The same for who may not open credentials, and knows only the org of the connection's settings.
+
+    Raises:
+        OtherOrganization: what was granted is for another org.
+    """
+    told = organization_of(granted)
     if is_another(kept, told):
         raise OtherOrganization(
             f"That sign-in is to the org {told}, and connection {connection_id} is to the org {kept}: their records "

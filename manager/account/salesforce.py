@@ -9,14 +9,14 @@ from flask import Blueprint, flash, redirect, request, session, url_for
 from werkzeug.wrappers import Response
 
 from infra.logs import get_logger
-from infra.organizations import with_organization
+from infra.organizations import organization_of, with_organization
 from infra.permissions import Permission
 from infra.postgres.connection_actions import try_now
 from infra.postgres.connections import NewConnection, read_connection, update_connection
 from infra.postgres.salesforce_connections import (
     OtherOrganization,
     add_salesforce_connection,
-    keep_to_organization,
+    refuse_another,
 )
 from infra.secrets import Keyring
 from infra.settings import SALESFORCE_LOGIN_URL
@@ -139,8 +139,10 @@ def _renew(deps: Deps, connection_id: int, config: dict[str, Any], credentials: 
         stored = read_connection(connection, connection_id)
         keep_to_own(stored.account_id, connection_id)
         keyring = Keyring.from_settings(deps.settings)
-        keep_to_organization(connection, keyring, connection_id, credentials)
-        settings = with_organization((stored.config if isinstance(stored.config, dict) else {}) | config, credentials)
+        earlier = stored.config if isinstance(stored.config, dict) else {}
+        # The manager cannot open credentials. Which org they are for, the first sync puts into the settings.
+        refuse_another(organization_of(earlier), connection_id, credentials)
+        settings = with_organization(earlier | config, credentials)
         update_connection(connection, keyring, connection_id, config=settings, credentials=credentials)
         try_now(connection, connection_id)
         note("connection.sign_in", "connection", connection_id)

@@ -199,7 +199,7 @@ def test_an_installation_for_a_private_network_lets_its_servers_be_connected(
     assert sql.execute("SELECT config FROM connections").fetchone() == (
         {"host": "10.0.0.1", "tls": "tls", "username": "ada"},
     )
-    app.extensions["accounts"].close()
+    app.extensions["test_accounts"].close()
 
 
 def test_another_password_leaves_a_connection_its_reach(

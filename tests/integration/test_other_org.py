@@ -137,7 +137,7 @@ def app(database: Database, sql: psycopg.Connection, key: str, org: SandboxOrg) 
         salesforce_login_url=org.url,
     )
     yield made
-    made.extensions["accounts"].close()
+    made.extensions["test_accounts"].close()
 
 
 @pytest.fixture
@@ -171,7 +171,6 @@ def test_the_page_keeps_which_org_it_is(connection_id: int, sql: psycopg.Connect
     assert config_of(sql, connection_id)["organization_id"] == id_of(org)
 
 
-@pytest.mark.parametrize("kept", ["in the settings", "in the credentials"])
 def test_the_page_refuses_another_org_and_changes_nothing(
     ada: FlaskClient,
     sql: psycopg.Connection,
@@ -179,9 +178,8 @@ def test_the_page_refuses_another_org_and_changes_nothing(
     connection_id: int,
     org: SandboxOrg,
     other: SandboxOrg,
-    kept: str,
 ) -> None:
-    lead_to(sql, connection_id, other, **({} if kept == "in the settings" else {"organization_id": None}))
+    lead_to(sql, connection_id, other)
     before, actions = opened(sql, key, connection_id), count_of_actions(sql)
 
     answer = sign_in(ada, f"/account/connections/{connection_id}/salesforce")
