@@ -8,7 +8,7 @@ from cli.environment import database_connection
 from cli.errors import BadInput
 from cli.members import manager_address
 from cli.noted import note
-from cli.params import json_option
+from cli.params import json_option, system_user
 from cli.permits import needs
 from infra.permissions import Permission
 
@@ -32,7 +32,7 @@ def assume(account: str, reason: str, ticket: str | None, person: str, as_json: 
     from infra.postgres.accounts import find_account
     from infra.postgres.audit import Act
     from infra.postgres.people import find_person
-    from infra.postgres.visits import ask_visit
+    from infra.postgres.visits import AssumePolicy, ask_visit, assume_policy
 
     with database_connection() as connection:
         found, who = find_account(connection, account), find_person(connection, person)
@@ -48,9 +48,12 @@ def assume(account: str, reason: str, ticket: str | None, person: str, as_json: 
             begin=False,
         )
         detail = {"reason": visit.reason, "ticket": visit.ticket_url, "state": visit.state}
-        note(connection, who.name, Act("account.assume", "visit", visit.id, found.id, detail))
+        detail["as"] = who.name
+        note(connection, system_user(), Act("account.assume", "visit", visit.id, found.id, detail))
+        waits = assume_policy(connection, found.id) is AssumePolicy.APPROVAL
     link = f"{manager_address()}/accounts/{found.id}/assume"
     if as_json:
         print_json({"visit": visit, "link": link})
         return
-    click.echo(f"{who.name} begins here, signed in to the manager:\n\n{link}")
+    once = f"Once an admin of {found.name} has let them in, " if waits else ""
+    click.echo(f"{once}{who.name} begins here, signed in to the manager:\n\n{link}")

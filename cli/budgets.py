@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 _COUNT = click.IntRange(1, 10**9)
 
 
+def _only_shows(given: Mapping[str, Any]) -> bool:
+    """Whether nothing is set or cleared."""
+    return not any(value for name, value in given.items() if name not in ("connection_id", "as_json"))
+
+
 @click.command("budget", short_help="Show or set how many calls a connection may make.")
-@needs(Permission.WORK_ACT, notes="connection.budget", of="connection_id")
+@needs(Permission.WORK_ACT, notes="connection.budget", of="connection_id", looks=_only_shows)
 @click.argument("connection_id", metavar="ID", type=ID)
 @click.option("--per-day", type=_COUNT, help="Calls in any 24 hours.")
 @click.option("--per-hour", type=_COUNT, help="Calls in any hour.")

@@ -59,7 +59,7 @@ def list_connections(account: str | None, after: int, limit: int, as_json: bool)
 
 
 @connections.command("test")
-@needs(Permission.WORK_ACT, notes="connection.try", of="connection_id")
+@needs(Permission.WORK_ACT, notes="connection.try", of="connection_id", finds=True)
 @click.argument("connection_id", metavar="ID", type=ID)
 @json_option
 def test_connection(connection_id: int, as_json: bool) -> None:

@@ -40,7 +40,11 @@ def list_lanes(job_type: str | None, lane: str | None, held: bool, limit: int, a
     if as_json:
         print_json({"lanes": found})
     else:
-        print_table(found, _lane_columns(), empty="No such lanes: one appears with its first job.")
+        print_table(found, _lane_columns(), empty=_nothing(held=held))
+
+
+def _nothing(*, held: bool) -> str:
+    return "Nothing holds such a lane back." if held else "No such lanes: one appears with its first job."
 
 
 @lanes.command("pause")

@@ -10,6 +10,7 @@ same, by the name of whoever runs it, and writes down what is done under it.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from cli.errors import Failure
 from cli.params import system_user
 from infra.permissions import HOLDERS, Permission, operator_may
 from infra.roles import Role
+
+#: Parameters whose words are told: of an operator's own, and of a job's type.
+_WORDS = ("reason", "why", "job_type", "role")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -36,31 +40,45 @@ class Declared:
     """What a command asks for.
 
     `notes` is the action that is written down before it is done, and `of` the parameters with the IDs of what it is
-    done to; a command without `notes` writes down by itself what it does.
+    done to; a command without `notes` writes down by itself what it does. One that `finds` something was done, too,
+    where it leaves with another status than 0; `looks` says whether it only shows, by what it was given.
     """
 
     permission: Permission
     notes: str | None
     of: tuple[str, ...]
+    finds: bool
+    looks: Callable[[Mapping[str, Any]], bool]
 
     @property
     def acts(self) -> bool:
         return self.permission not in (Permission.WORK_LOOK, Permission.MACHINE_RUN)
 
 
-def needs(permission: Permission, *, notes: str | None = None, of: str = "") -> Callable[[Command], Command]:
+def _acts_always(_given: Mapping[str, Any]) -> bool:
+    return False
+
+
+def needs(
+    permission: Permission,
+    *,
+    notes: str | None = None,
+    of: str = "",
+    finds: bool = False,
+    looks: Callable[[Mapping[str, Any]], bool] = _acts_always,
+) -> Callable[[Command], Command]:
     """Declare the permission that a command asks for. It stands directly under the command.
 
-    `of` names one parameter, or two joined by a comma whose values name the target together.
+    `of` names one parameter, or two joined by a comma whose values name the target together. See `Declared`.
     """
-    declared = Declared(permission, notes, tuple(filter(None, of.split(","))))
+    declared = Declared(permission, notes, tuple(filter(None, of.split(","))), finds, looks)
 
     def declare(command: Command) -> Command:
         @functools.wraps(command)
         def checked(*arguments: Any, **given: Any) -> Any:
             # A test may put something in its place that does nothing.
             run = checked.__wrapped__
-            if not declared.acts:
+            if not declared.acts or declared.looks(given):
                 return run(*arguments, **given)
             with _permitted(declared, given):
                 return run(*arguments, **given)
@@ -110,7 +128,9 @@ def _permitted(declared: Declared, given: Mapping[str, Any]) -> Iterator[None]:
     acts.note(declared.notes)
     try:
         yield
-    except (click.exceptions.Exit, GeneratorExit):
+    except click.exceptions.Exit as left:
+        if left.exit_code != 0 and not declared.finds:
+            acts.note("act.failed")
         raise
     except Exception:
         acts.note("act.failed")
@@ -125,6 +145,7 @@ class _Acts:
         self._command = click.get_current_context().command_path
         self._kind = (declared.notes or "command").partition(".")[0]
         self._targets = _targets(declared, given)
+        self._told = {name: value for name, value in given.items() if _is_told(name, value, declared)}
 
     def open(self) -> Role | None:
         """The role of the person of this name, None for one who was shut out.
@@ -145,15 +166,16 @@ class _Acts:
         """In a transaction of its own."""
         from cli.environment import database_connection
         from cli.noted import note
-        from infra.postgres.audit import Act
+        from infra.postgres.audit import Act, account_of_target
 
-        detail: dict[str, Any] = {"command": self._command}
+        detail: dict[str, Any] = {"command": self._command, **self._told}
         targets = self._targets
         if len(targets) > MAX_TARGETS:
             detail["targets"], targets = len(targets), [None]
         with database_connection() as connection:
             for target in targets:
-                note(connection, self._who, Act(action, self._kind, target, None, detail))
+                account_id = account_of_target(connection, self._kind, target)
+                note(connection, self._who, Act(action, self._kind, target, account_id, detail))
 
 
 def _targets(declared: Declared, given: Mapping[str, Any]) -> list[str | int | None]:
@@ -164,3 +186,15 @@ def _targets(declared: Declared, given: Mapping[str, Any]) -> list[str | int | N
     if not values:
         return [None]
     return list(values[0]) if isinstance(values[0], tuple) else [values[0]]
+
+
+def _is_told(name: str, value: Any, declared: Declared) -> bool:
+    """Whether a parameter is part of what is written down: numbers, choices, and the words that say why.
+
+    What else is typed may be somebody's name or worse, and the audit outlasts an account.
+    """
+    if name in ("as_json", "operator") or name in declared.of:
+        return False
+    if isinstance(value, int | float):
+        return value is not False and math.isfinite(value)
+    return name in _WORDS and isinstance(value, str)

@@ -76,7 +76,7 @@ def resync(connection_id: int, objects: tuple[str, ...]) -> None:
 
 
 @salesforce.command("check")
-@needs(Permission.WORK_ACT, notes="connection.check", of="connection_id")
+@needs(Permission.WORK_ACT, notes="connection.check", of="connection_id", finds=True)
 @connection_argument
 @click.argument("objects", metavar="[OBJECT]...", nargs=-1)
 @click.option("--mend", is_flag=True, help="Mend what differs, too.")

@@ -7,7 +7,7 @@ from werkzeug.exceptions import Forbidden
 
 from infra.permissions import Permission
 from infra.postgres.unmask import Place, unmask
-from infra.postgres.visits import MAX_REASON, MIN_REASON, Visit, VisitState, visits_of
+from infra.postgres.visits import MAX_REASON, MIN_REASON, Visit, VisitState, count_unmasked, visits_of
 from manager.acting import acting
 from manager.audit import note
 from manager.back import own_path
@@ -34,6 +34,7 @@ def add_unmasking(blueprint: Blueprint, deps: Deps) -> None:
             raise NotAllowed(f"Say why, in {MIN_REASON} to {MAX_REASON} characters.")
         with acting(deps) as connection:
             value = unmask(connection, visit.account_id, place)
+            count_unmasked(connection, visit.id)
             detail = {"visit": visit.id, "field": place.field, "reason": reason}
             note(connection, "account.unmask", place.kind, place.id, account_id=visit.account_id, **detail)
         back = own_path(request.form.get("back")) or "/account"

@@ -52,6 +52,14 @@ class Act:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
+def account_of_target(connection: psycopg.Connection, kind: str, target: str | int | None) -> int | None:
+    """The account that a job, a schedule, a connection or an incident belongs to; None for anything else."""
+    if not isinstance(target, int):
+        return None
+    row = connection.execute(statement("account_of_target"), {"kind": kind, "id": target}).fetchone()
+    return None if row is None else row[0]
+
+
 def note(connection: psycopg.Connection, actor: Actor, act: Act) -> None:
     """Write down what is done, in the transaction that does it."""
     params = {

@@ -124,7 +124,7 @@ GRANTS: dict[str, Grant] = {
     # A visit's account, person and reason stay what they were.
     "visits": Grant(
         insert="account_id person_id person_name reason ticket_url state",
-        update="state decided_at decided_by began_at expires_at ended_at",
+        update="state decided_at decided_by began_at expires_at ended_at unmasked",
     ),
     # Added to, and never changed; the number and the moment are the database's. A trigger links each action into the
     # chain, as its owner: this role cannot even read the chain, and so can neither bend it nor continue a bent one.

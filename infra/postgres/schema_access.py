@@ -8,6 +8,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     Table,
     Text,
@@ -85,6 +86,8 @@ visits = Table(
     moment_column("began_at"),
     moment_column("expires_at"),
     moment_column("ended_at"),
+    # How many masked values were shown.
+    Column("unmasked", Integer, nullable=False, server_default=text("0")),
     # It waits for the account's admins, may begin, has begun, is over, or they said no.
     CheckConstraint("state IN ('asked', 'granted', 'open', 'ended', 'refused')", name="state"),
     CheckConstraint("length(reason) BETWEEN 1 AND 1000", name="reason_length"),

@@ -45,7 +45,11 @@ class VisitState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One visit. `decided_by` is the member who let it be or refused it; `expires_at` is when it ends by itself."""
+    """One visit.
+
+    `decided_by` is the member who let it be or refused it; `expires_at` is when it ends by itself; `unmasked` is how
+    many masked values it was shown.
+    """
 
     id: int
     account_id: int
@@ -61,6 +65,7 @@ class Visit:
     began_at: datetime | None
     expires_at: datetime | None
     ended_at: datetime | None
+    unmasked: int
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "state", VisitState(self.state))
@@ -146,6 +151,11 @@ def decide_visit(connection: psycopg.Connection, visit_id: int, *, account_id: i
 def end_visit(connection: psycopg.Connection, visit_id: int) -> bool:
     """End a visit that is open; its session sees nothing from then on. False where it was over."""
     return connection.execute(statement("end_visit"), {"id": visit_id}).rowcount > 0
+
+
+def count_unmasked(connection: psycopg.Connection, visit_id: int) -> None:
+    """One masked value more was shown to a visit; its account's admins see how many."""
+    connection.execute(statement("count_unmasked"), {"id": visit_id})
 
 
 def end_visits_of(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from flask import Blueprint, flash, redirect, request, url_for
+from flask import Blueprint, flash, make_response, redirect, request, url_for
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
@@ -38,25 +39,17 @@ def add_connecting(blueprint: Blueprint, deps: Deps) -> None:
     @blueprint.get("/connect")
     @requires(Permission.OWN_RULE)
     def connect_form() -> str:
-        return account_page("account/connect.html", shown={}, **offered(deps))
+        return _form(deps)
 
     @blueprint.post("/connect/imap")
     @requires(Permission.OWN_RULE)
     def connect_imap() -> Response:
-        user = _text("username")
-        host = _text("host")
-        config: dict[str, Any] = {"host": host, "tls": _tls(), "username": user} | _reach(deps, host)
-        if request.form.get("port", "").strip():
-            config["port"] = _port()
-        return _connect(deps, add_imap_connection, "imap", user, config)
+        return _connected(deps, "imap", _connect_imap)
 
     @blueprint.post("/connect/caldav")
     @requires(Permission.OWN_RULE)
     def connect_caldav() -> Response:
-        url = _text("url")
-        host = _host_of(url)
-        config = {"url": url, "username": _text("username")} | _reach(deps, host)
-        return _connect(deps, add_caldav_connection, "caldav", host, config)
+        return _connected(deps, "caldav", _connect_caldav)
 
     add_salesforce(blueprint, deps)
     _add_disconnecting(blueprint, deps)
@@ -95,6 +88,36 @@ def _add_disconnecting(blueprint: Blueprint, deps: Deps) -> None:
         ring(deps)
         flash("It is disconnected. What came over it is being deleted.", "good")
         return redirect(url_for("account.connections"), 303)
+
+
+def _connected(deps: Deps, provider: str, connect: Callable[[Deps], Response]) -> Response:
+    """What becomes of the form; where it cannot be used the form again, as it was filled in."""
+    try:
+        return connect(deps)
+    except BadRequest as refusal:
+        return make_response(_form(deps, provider, refusal.description), 400)
+
+
+def _form(deps: Deps, provider: str = "", problem: str | None = None) -> str:
+    written = {name: value for name, value in request.form.items() if name != "password"}
+    values = {"at": provider, "problem": problem, "written": written}
+    return account_page("account/connect.html", shown={}, **values, **offered(deps))
+
+
+def _connect_imap(deps: Deps) -> Response:
+    user = _text("username")
+    host = _text("host")
+    config: dict[str, Any] = {"host": host, "tls": _tls(), "username": user} | _reach(deps, host)
+    if request.form.get("port", "").strip():
+        config["port"] = _port()
+    return _connect(deps, add_imap_connection, "imap", user, config)
+
+
+def _connect_caldav(deps: Deps) -> Response:
+    url = _text("url")
+    host = _host_of(url)
+    config = {"url": url, "username": _text("username")} | _reach(deps, host)
+    return _connect(deps, add_caldav_connection, "caldav", host, config)
 
 
 def _connect(deps: Deps, add: Any, provider: str, name: str, config: dict[str, Any]) -> Response:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, request, url_for
+from flask import Blueprint, flash, make_response, redirect, request, url_for
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from infra.invitations import Invited
 from infra.permissions import Permission
+from infra.postgres.accounts import InvalidName
 from infra.postgres.members import change_member, find_member, invite_member, list_members, renew_link
 from infra.principal import MemberRole
 from manager.account.acts import acting_member
@@ -26,15 +27,17 @@ def add_members(blueprint: Blueprint, deps: Deps) -> None:
     @blueprint.get("/members")
     @requires(Permission.OWN_LOOK)
     def members() -> str:
-        principal = current_principal()
-        with deps.accounts.session(principal) as connection:
-            found = list_members(connection, principal.account_id)
-        shown = {"member": [one.id for one in found]}
-        return account_page("account/members.html", shown=shown, members=found, roles=list(MemberRole))
+        return _page(deps)
 
     @blueprint.post("/members")
     @requires(Permission.OWN_RULE)
-    def invite() -> str:
+    def invite() -> Response | str:
+        try:
+            return invited()
+        except (NotAllowed, InvalidName) as refusal:
+            return make_response(_page(deps, refusal.message), 409)
+
+    def invited() -> str:
         principal, role = current_principal(), _role_in_form()
         email, name = request.form.get("email", "").strip(), request.form.get("name", "").strip()
         inviting.check(email)
@@ -88,6 +91,15 @@ def _add_changing(blueprint: Blueprint, deps: Deps) -> None:
             member = change_member(connection, current_principal().account_id, member_id, disabled=False)
             note("member.enable", "member", member_id)
         return _told(f"{member.name} can sign in again.")
+
+
+def _page(deps: Deps, problem: str | None = None) -> str:
+    """The list and the form, as it was filled in where it could not be used."""
+    principal = current_principal()
+    with deps.accounts.session(principal) as connection:
+        found = list_members(connection, principal.account_id)
+    values = {"members": found, "roles": list(MemberRole), "problem": problem, "written": request.form}
+    return account_page("account/members.html", shown={"member": [one.id for one in found]}, **values)
 
 
 def _role_in_form() -> MemberRole:

@@ -11,6 +11,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from infra.postgres.accounts import InvalidName, find_account
+from infra.postgres.ordered_types import ORDERED_TYPES
 from infra.postgres.schedule_edits import ScheduleEdit, edit_schedule
 from infra.postgres.schedule_lines import ScheduleLine, find_schedule
 from infra.postgres.schedules import CATCH_UPS, OVERLAPS, NewSchedule, add_schedule
@@ -183,7 +184,7 @@ def _form(line: ScheduleLine | None, written: Mapping[str, str], error: RetinueE
         seen_values=None if line is None else _seen(line),
         written=written,
         problem=None if error is None else error.message,
-        types=registered_types(),
+        types=[one for one in registered_types() if one not in ORDERED_TYPES],
         units=list(UNITS),
         overlaps=OVERLAPS,
         most_catch_up=CATCH_UPS[-1],

@@ -145,6 +145,10 @@ def test_an_admin_decides_about_a_visit_in_which_one_value_is_unmasked(
     expect(page.locator("body")).not_to_contain_text("canary-")
     page.get_by_role("button", name="Leave").click()
     expect(page.get_by_text("You have left the account.")).to_be_visible()
+    customer.reload()
+    row = customer.locator("tbody tr", has_text="Their timeline is empty.")
+    expect(row).to_contain_text("1 value unmasked")
+    expect(row).to_contain_text(re.compile(r"over\s+let in by Ada"))
 
 
 def test_an_admin_of_the_installation_invites_the_first_and_erases(

@@ -312,3 +312,28 @@ def org_of(sql: psycopg.Connection, account: int) -> int:
         (row[0], account),
     )
     return int(row[0])
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "sentence"),
+    [
+        ("imap", {"host": "imap.kestrel.example", "username": "ada", "port": "70000"}, "A port is a number"),
+        ("imap", {"host": "127.0.0.1", "username": "ada"}, "127.0.0.1 is not reached from the internet"),
+        ("caldav", {"url": "ftp://kestrel.example", "username": "ada"}, "begins with https://"),
+    ],
+)
+def test_a_form_that_cannot_be_used_comes_back_as_it_was_filled_in(
+    ada: FlaskClient, path: str, form: dict[str, str], sentence: str
+) -> None:
+    answer = submit(ada, "/account/connect", f"/account/connect/{path}", password="s3cret-word", **form)
+    assert (answer.status_code, sentence in answer.text) == (400, True)
+    assert all(f'value="{value}"' in answer.text for value in form.values())
+    assert "s3cret-word" not in answer.text
+
+
+def test_an_invitation_that_cannot_be_comes_back_as_it_was_filled_in(ada: FlaskClient) -> None:
+    answer = submit(
+        ada, "/account/members", "/account/members", name="Ada Two", email="ada@kestrel.example", role="member"
+    )
+    assert (answer.status_code, "Somebody signs in with this address already." in answer.text) == (409, True)
+    assert 'value="Ada Two"' in answer.text

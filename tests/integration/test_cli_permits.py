@@ -17,7 +17,7 @@ from infra.permissions import HOLDERS, Permission, operator_may
 from infra.postgres.people import add_person, disable_person
 from infra.roles import Role
 from tests.support.command_line import CommandLine, bare_environment, retinue
-from tests.support.factories import add_jobs
+from tests.support.factories import add_account, add_jobs, add_servant
 
 __all__ = ["bare_environment", "retinue"]
 
@@ -26,6 +26,10 @@ LOOKS = (Permission.WORK_LOOK, Permission.MACHINE_RUN)
 
 #: What is written down for `--as`, and lists that viewers do not see.
 WITHOUT_BY = {"assume", "members list", "tokens list", "users list"}
+
+
+#: What only shows where it is given no more than it needs.
+SHOWS = {"connections budget"}
 
 
 def leaves(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
@@ -115,14 +119,25 @@ def test_who_may_run_what(
         effects.clear()
         said = retinue.run(*name.split(), *arguments(command), stdin="{}")
         permission = declared(command).permission
-        may = permission in LOOKS or operator_may(role, permission)
+        may = permission in LOOKS or name in SHOWS or operator_may(role, permission)
         if (said.exit_code == 0, effects) != ((True, [name]) if may else (False, [])):
             wrong.append(f"{name}: {said.exit_code} {effects} {said.output}")
         if not may and f"it needs the role {HOLDERS[permission].role}" not in said.output:
             wrong.append(f"{name}: {said.output}")
     assert wrong == []
     refused = [act for act in acts(sql) if act[0] == "act.refused"]
-    assert len(refused) == sum(not operator_may(role, declared(COMMANDS[name]).permission) for name in ACTING)
+    asked = [declared(COMMANDS[name]).permission for name in ACTING if name not in SHOWS]
+    assert len(refused) == sum(not operator_may(role, permission) for permission in asked)
+
+
+def test_what_shows_without_more_acts_with_it(
+    retinue: CommandLine, sql: psycopg.Connection, effects: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_person(sql, "somebody", Role.VIEWER, password_hash=None)
+    as_somebody(monkeypatch, "somebody")
+    assert "needs the role operator" in retinue.refusal("connections", "budget", 1, "--per-day", 10, exit_code=1)
+    assert effects == []
+    assert [act[0] for act in acts(sql)] == ["act.refused"]
 
 
 def test_whoever_was_shut_out_does_nothing(
@@ -153,6 +168,23 @@ def test_what_fails_is_written_down_as_that(
     retinue.refusal("schedules", "pause", 7, exit_code=1)
     told = [(action, kind, target) for action, _, _, kind, target, _ in acts(sql)]
     assert told == [("schedule.pause", "schedule", "7"), ("act.failed", "schedule", "7")]
+
+
+def test_what_was_refused_is_no_deed_and_what_is_told_tells_of_nobody(
+    retinue: CommandLine, sql: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_somebody(monkeypatch, "grace")
+    account = add_account(sql, "Kestrel")
+    add_servant(sql)
+    (job,) = add_jobs(sql, account_id=account)
+    retinue.run("jobs", "retry", job)
+    retinue.say("lanes", "pause", "system.echo", "account:1", "--reason", "the provider asked")
+    told = "SELECT action, target_id, account_id, detail - 'command' FROM operator_actions ORDER BY id"
+    assert sql.execute(told).fetchall() == [
+        ("job.retry", str(job), account, {}),
+        ("act.failed", str(job), account, {}),
+        ("lane.pause", "system.echo account:1", None, {"reason": "the provider asked"}),
+    ]
 
 
 def test_many_targets_are_one_entry(

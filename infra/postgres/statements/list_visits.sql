@@ -4,7 +4,8 @@ SELECT
     -- What has run out is over, whether or not somebody has written it down.
     CASE WHEN visits.state = 'open' AND visits.expires_at <= now() THEN 'ended' ELSE visits.state END AS state,
     visits.asked_at, visits.decided_at, visits.decided_by, visits.began_at, visits.expires_at,
-    coalesce(visits.ended_at, CASE WHEN visits.expires_at <= now() THEN visits.expires_at END) AS ended_at
+    coalesce(visits.ended_at, CASE WHEN visits.expires_at <= now() THEN visits.expires_at END) AS ended_at,
+    visits.unmasked
 FROM visits
 JOIN accounts ON accounts.id = visits.account_id
 WHERE (%(id)s::bigint IS NULL OR visits.id = %(id)s)

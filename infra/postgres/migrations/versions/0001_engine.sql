@@ -891,6 +891,7 @@ CREATE TABLE visits (
     began_at TIMESTAMP WITH TIME ZONE,
     expires_at TIMESTAMP WITH TIME ZONE,
     ended_at TIMESTAMP WITH TIME ZONE,
+    unmasked INTEGER DEFAULT 0 NOT NULL,
     CONSTRAINT visits_pkey PRIMARY KEY (id),
     CONSTRAINT visits_state CHECK (state IN ('asked', 'granted', 'open', 'ended', 'refused')),
     CONSTRAINT visits_reason_length CHECK (length(reason) BETWEEN 1 AND 1000),
@@ -1991,11 +1992,11 @@ GRANT SELECT (id, account_id, email, name, role, invited_by, created_at, joined_
 
 CREATE POLICY members_assumed_account ON members TO retinue_masks USING (account_id = (SELECT assumed_account()));
 
-GRANT SELECT (id, account_id, person_id, person_name, reason, ticket_url, state, asked_at, decided_at, decided_by, began_at, expires_at, ended_at) ON visits TO retinue_account;
+GRANT SELECT (id, account_id, person_id, person_name, reason, ticket_url, state, asked_at, decided_at, decided_by, began_at, expires_at, ended_at, unmasked) ON visits TO retinue_account;
 
 CREATE POLICY visits_current_account ON visits TO retinue_account USING (account_id = (SELECT current_account()));
 
-GRANT SELECT (id, account_id, person_id, person_name, reason, ticket_url, state, asked_at, decided_at, decided_by, began_at, expires_at, ended_at) ON visits TO retinue_masks;
+GRANT SELECT (id, account_id, person_id, person_name, reason, ticket_url, state, asked_at, decided_at, decided_by, began_at, expires_at, ended_at, unmasked) ON visits TO retinue_masks;
 
 CREATE POLICY visits_assumed_account ON visits TO retinue_masks USING (account_id = (SELECT assumed_account()));
 
@@ -2367,7 +2368,7 @@ GRANT SELECT, INSERT, DELETE ON invitations TO retinue_operator;
 
 GRANT SELECT, INSERT, UPDATE ("digest"), DELETE ON account_sessions TO retinue_operator;
 
-GRANT SELECT, INSERT ("account_id", "person_id", "person_name", "reason", "ticket_url", "state"), UPDATE ("state", "decided_at", "decided_by", "began_at", "expires_at", "ended_at") ON visits TO retinue_operator;
+GRANT SELECT, INSERT ("account_id", "person_id", "person_name", "reason", "ticket_url", "state"), UPDATE ("state", "decided_at", "decided_by", "began_at", "expires_at", "ended_at", "unmasked") ON visits TO retinue_operator;
 
 GRANT SELECT, INSERT ("actor_kind", "actor_id", "actor_name", "action", "target_kind", "target_id", "account_id", "detail", "address", "request_id") ON operator_actions TO retinue_operator;
 
@@ -2431,7 +2432,7 @@ ALTER VIEW masked.members OWNER TO retinue_masks;
 
 GRANT SELECT ON masked.members TO retinue_assumed;
 
-CREATE VIEW masked.visits AS SELECT source.id, source.account_id, source.person_id, CASE WHEN source.person_name IS NOT NULL THEN '•••' END AS person_name, CASE WHEN source.reason IS NOT NULL THEN '•••' END AS reason, CASE WHEN source.ticket_url IS NOT NULL THEN '•••' END AS ticket_url, source.state, source.asked_at, source.decided_at, CASE WHEN source.decided_by IS NOT NULL THEN '•••' END AS decided_by, source.began_at, source.expires_at, source.ended_at FROM public.visits AS source;
+CREATE VIEW masked.visits AS SELECT source.id, source.account_id, source.person_id, CASE WHEN source.person_name IS NOT NULL THEN '•••' END AS person_name, CASE WHEN source.reason IS NOT NULL THEN '•••' END AS reason, CASE WHEN source.ticket_url IS NOT NULL THEN '•••' END AS ticket_url, source.state, source.asked_at, source.decided_at, CASE WHEN source.decided_by IS NOT NULL THEN '•••' END AS decided_by, source.began_at, source.expires_at, source.ended_at, source.unmasked FROM public.visits AS source;
 
 ALTER VIEW masked.visits OWNER TO retinue_masks;
 

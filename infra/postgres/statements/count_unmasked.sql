@@ -1,0 +1,1 @@
+UPDATE visits SET unmasked = unmasked + 1 WHERE id = %(id)s
