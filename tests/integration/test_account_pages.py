@@ -122,6 +122,22 @@ def as_member(
     return client
 
 
+def test_the_audit_says_how_much_a_page_showed_and_which_on_demand(
+    operator: FlaskClient, sql: psycopg.Connection
+) -> None:
+    assume(operator)
+    operator.get("/account/people")
+    page = operator.get("/audit").text
+    assert re.search(rf"<summary>shown: 1 \w+</summary><span[^>]*>\w+</span> {shared_id(7)}</details>", page)
+    # A row that somebody wrote by hand is no reason to show none.
+    sql.execute(
+        "INSERT INTO operator_actions (actor_kind, actor_name, action, target_kind, detail)"
+        " VALUES ('person', 'x', 'account.read', 'page', %s)",
+        ('{"shown": {"people": 7, "event": "x"}}',),
+    )
+    assert operator.get("/audit").status_code == 200
+
+
 def test_no_answer_without_an_entry(operator: FlaskClient, sql: psycopg.Connection) -> None:
     assume(operator)
     sql.execute("ALTER TABLE operator_actions ADD CONSTRAINT refuse CHECK (action <> 'account.read') NOT VALID")
