@@ -104,6 +104,8 @@ def _server(app: Flask, listening: socket.socket) -> Any:
         ident=None,
         max_request_header_size=MAX_HEADER_BYTES,
         max_request_body_size=MAX_BODY_BYTES,
+        # While a stream lasts its connection is read on, so that it is known when the browser has closed it.
+        channel_request_lookahead=1,
         # A proxy on this machine says whom it asks for, and whether over HTTPS.
         trusted_proxy="127.0.0.1",
         trusted_proxy_headers={"x-forwarded-for", "x-forwarded-proto"},

@@ -7,9 +7,10 @@ from functools import partial
 from flask import Blueprint, Response, request
 
 from infra.postgres.sessions import digest_of
-from manager.live.hub import LiveHub, TooManyStreams, Watcher
+from manager.live.hub import LiveHub, TooManyStreams
 from manager.live.regions import is_digest, live, read_region
 from manager.live.stream import events
+from manager.live.watchers import Watcher
 from manager.live.wire import Deflated, Plain, Wire
 from manager.roles import Role, current_user, requires
 from manager.sessions import session_secret
@@ -60,4 +61,10 @@ def _watcher() -> Watcher:
     if len(seen) == len(known) and all(map(is_digest, seen)):
         known = dict(zip(known, seen, strict=True))
     secret = session_secret()
-    return Watcher(known, role, f"{user.kind}:{user.name}", digest_of(secret) if secret is not None else None)
+    return Watcher(
+        known,
+        role,
+        f"{user.kind}:{user.name}",
+        digest_of(secret) if secret is not None else None,
+        gone=request.environ.get("waitress.client_disconnected", lambda: False),
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -23,6 +23,7 @@ from manager.live.ear import Ear
 from manager.live.pace import Pace
 from manager.live.parts import Parts, Render
 from manager.live.regions import Fragment, Region
+from manager.live.watchers import News, Outage, Watcher
 from manager.roles import Role
 from retinue.clock import Clock
 from retinue.errors import NotFound, RetinueError
@@ -55,38 +56,6 @@ log = get_logger(__name__)
 
 class TooManyStreams(RetinueError):
     """There is no thread left for another stream, or this person has enough."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outage:
-    """Why what is shown cannot be renewed, and since when it has not been."""
-
-    message: str
-    since: datetime
-
-
-@dataclass(eq=False, slots=True)
-class Watcher:
-    """A stream: the regions of its page, and who looks, in which session.
-
-    `known` are the digests of what the page has.
-    """
-
-    known: dict[Region, str]
-    role: Role
-    who: str = ""
-    session: bytes | None = None
-    outage: Outage | None = None
-    over: bool = False
-
-
-@dataclass(slots=True)
-class News:
-    """What a stream has to tell. `over`: nothing more, for its session is not what it was."""
-
-    fragments: Mapping[Region, Fragment]
-    outage: Outage | None
-    over: bool
 
 
 @dataclass(slots=True)
@@ -156,8 +125,9 @@ class LiveHub:
         """
         self._parts.check(watcher.known)
         with self._changed:
-            own = sum(other.who == watcher.who for other in self._watchers)
-            if len(self._watchers) >= MAX_STREAMS or own >= MAX_OF_ONE or self._closed.is_set():
+            if self._is_full(watcher.who):
+                self._forget_gone()
+            if self._is_full(watcher.who) or self._closed.is_set():
                 raise TooManyStreams
             self._watchers.add(watcher)
             self._give_threads(len(self._watchers))
@@ -165,6 +135,18 @@ class LiveHub:
             self._start()
         if new:
             self._rung.set()
+
+    def _is_full(self, who: str) -> bool:
+        own = sum(other.who == who for other in self._watchers)
+        return len(self._watchers) >= MAX_STREAMS or own >= MAX_OF_ONE
+
+    def _forget_gone(self) -> None:
+        """End the streams of pages that were left: by themselves they notice with what they send next."""
+        gone = {watcher for watcher in self._watchers if watcher.gone()}
+        for watcher in gone:
+            watcher.over = True
+        self._watchers -= gone
+        self._changed.notify_all()
 
     def leave(self, watcher: Watcher) -> None:
         """It does not look any more."""

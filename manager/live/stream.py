@@ -14,8 +14,9 @@ import time
 from collections.abc import Iterator, Mapping
 
 from manager.formats import iso
-from manager.live.hub import LiveHub, Outage, Watcher
+from manager.live.hub import LiveHub
 from manager.live.regions import Fragment, Region
+from manager.live.watchers import Outage, Watcher
 from manager.live.wire import Wire
 
 #: A stream that has nothing to say says so this often, in seconds: a page that hears nothing for longer is stale.

@@ -266,6 +266,31 @@ def test_many_open_pages_hold_few_connections_and_all_show_a_change(
     assert figures.connections <= MAX_CONNECTIONS
 
 
+def test_pages_that_were_left_take_nobody_s_stream(database_url: str, sql: psycopg.Connection, tmp_path: Path) -> None:
+    (name,) = add_people(sql, MAX_OF_ONE)
+    with (tmp_path / "log").open("w") as log, manager_process(database_url, log=log) as (_, address):
+        person = Person(address, name)
+        for _ in range(3):
+            opened = list(open_pages(person))
+            assert [status_of(stream) for stream in opened] == [200] * MAX_OF_ONE
+            for stream in opened:
+                stream.close()
+        kept = list(open_pages(person))
+        assert [status_of(stream) for stream in kept] == [200] * MAX_OF_ONE
+        one_more = person.listen(person.stream_of("/"))
+        assert status_of(one_more) == 503
+        for stream in [*kept, one_more]:
+            stream.close()
+
+
+def status_of(stream: socket.socket) -> int:
+    """Of the answer that begins on it."""
+    head = b""
+    while b"\r\n" not in head:
+        head += stream.recv(1)
+    return int(head.split()[1])
+
+
 @pytest.mark.proof
 @pytest.mark.timeout(900)
 def test_open_pages_cost_little_and_show_a_change_within_a_second(
