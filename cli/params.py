@@ -18,7 +18,12 @@ _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
 #: Far more than anything here needs, and little enough for PostgreSQL's arithmetic.
 _LONGEST = timedelta(days=3_650)
 
-ID = click.IntRange(min=1, max=2**63 - 1)
+
+class _Id(click.IntRange):
+    name = "ID"
+
+
+ID = _Id(min=1, max=2**63 - 1)
 
 
 class Duration(click.ParamType[timedelta]):

@@ -35,7 +35,7 @@ class CronClock:
     def __init__(self, expression: str, zone: ZoneInfo) -> None:
         fields = expression.split()
         if len(fields) != 5:
-            raise ValueError(f"it has {len(fields)} fields")
+            raise ValueError(f"it has {len(fields)} field{'' if len(fields) == 1 else 's'}")
         self._triggers = list(_triggers(fields))
         self._any_hour = fields[1].startswith("*")
         self._zone = zone

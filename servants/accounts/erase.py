@@ -90,7 +90,10 @@ def _stop(job: Job[Erasure], place: Place) -> Outcome | None:
         with job.commit() as tx:
             left = len(running(tx.connection, account_id))
         if left:
-            return Snooze(SystemClock().now() + AGAIN, f"waits for {left} running jobs of the account to stop")
+            return Snooze(
+                SystemClock().now() + AGAIN,
+                f"waits for {left} running {'job' if left == 1 else 'jobs'} of the account to stop",
+            )
     _end(job)
     if place.stopping_since is not None:
         _begin_deleting(job, place)
