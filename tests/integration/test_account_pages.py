@@ -18,7 +18,7 @@ from infra.principal import MemberRole
 from infra.roles import Role
 from tests.support.manager_server import USER, form_token, manager_app, signed_in
 from tests.support.planted import plant, shared_id
-from tests.support.principals import member
+from tests.support.principals import enter, member
 
 REASON = "The sync of their mailbox fails."
 
@@ -115,11 +115,7 @@ def as_member(
     app: Flask, sql: psycopg.Connection, role: MemberRole = MemberRole.MEMBER, account_id: int = 7
 ) -> FlaskClient:
     """A member's browser."""
-    client = app.test_client()
-    principal = member(sql, account_id, role)
-    with client.session_transaction() as kept:
-        kept["account"] = principal.secret
-    return client
+    return enter(app.test_client(), member(sql, account_id, role))
 
 
 def test_the_audit_says_how_much_a_page_showed_and_which_on_demand(

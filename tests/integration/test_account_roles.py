@@ -15,7 +15,7 @@ from infra.principal import MemberRole, Principal
 from infra.roles import Role
 from tests.support.factories import add_account
 from tests.support.manager_server import form_token, manager_app, signed_in
-from tests.support.principals import member, visitor
+from tests.support.principals import enter, member, visitor
 from tests.support.routes import Route, routes, without_effect
 
 
@@ -40,9 +40,7 @@ def status(app: Flask, client: FlaskClient, route: Route, token: str) -> int:
 
 def browser_of(app: Flask, principal: Principal) -> tuple[FlaskClient, str]:
     """A member's browser, and its forms' token."""
-    client = app.test_client()
-    with client.session_transaction() as kept:
-        kept["account"] = principal.secret
+    client = enter(app.test_client(), principal)
     return client, token_of(client)
 
 
@@ -153,6 +151,5 @@ def test_a_secret_of_a_visit_opens_nothing_without_its_operator(
 ) -> None:
     visit = visitor(sql, account)
     for client in (app.test_client(), signed_in(app)):
-        with client.session_transaction() as kept:
-            kept["account"] = visit.secret
+        enter(client, visit)
         assert client.get("/account").status_code == 303

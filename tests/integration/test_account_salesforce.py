@@ -12,20 +12,17 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from infra.local.salesforce.control_client import NewApp
 from infra.postgres.connect import Database
 from infra.postgres.connections import open_connection
 from infra.principal import MemberRole
 from infra.secrets import Keyring, generate_key
 from retinue.connection import Connection
 from servants.salesforce.probe import probe
-from tests.support.factories import add_account, add_servant
+from tests.support.factories import add_account
 from tests.support.manager_server import manager_app, manager_settings
-from tests.support.principals import member
+from tests.support.org_pages import BACK, PAGES, org_pages
+from tests.support.principals import enter, member
 from tests.support.sandbox_org import USER, SandboxOrg, sandbox_org
-
-#: Where a test's browser says that it is.
-BACK = "http://localhost/account/connect/salesforce/back"
 
 PARKED = "UPDATE connections SET state = 'broken', state_reason = 'Salesforce refuses the refresh token.' WHERE id = %s"
 
@@ -33,7 +30,7 @@ PARKED = "UPDATE connections SET state = 'broken', state_reason = 'Salesforce re
 @pytest.fixture(scope="module")
 def org(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxOrg]:
     with sandbox_org(tmp_path_factory.mktemp("org")) as running:
-        running.control.set_app(NewApp("3MVG9pages", "Retinue", client_secret="its secret", callback_url=BACK))
+        running.control.set_app(PAGES)
         yield running
 
 
@@ -44,17 +41,8 @@ def key() -> str:
 
 @pytest.fixture
 def app(database: Database, sql: psycopg.Connection, key: str, org: SandboxOrg) -> Iterator[Flask]:
-    for job_type in ("salesforce.sync", "salesforce.reconcile", "salesforce.formulas"):
-        add_servant(sql, job_type)
-    made = manager_app(
-        database,
-        secret_key=key,
-        salesforce_client_id="3MVG9pages",
-        salesforce_client_secret="its secret",
-        salesforce_login_url=org.url,
-    )
-    yield made
-    made.extensions["test_accounts"].close()
+    with org_pages(database, sql, org, key=key) as made:
+        yield made
 
 
 @pytest.fixture
@@ -63,10 +51,7 @@ def account(sql: psycopg.Connection) -> int:
 
 
 def browser(app: Flask, sql: psycopg.Connection, account: int, role: MemberRole = MemberRole.ADMIN) -> FlaskClient:
-    client = app.test_client()
-    with client.session_transaction() as kept:
-        kept["account"] = member(sql, account, role).secret
-    return client
+    return enter(app.test_client(), member(sql, account, role))
 
 
 @pytest.fixture
@@ -149,8 +134,7 @@ def test_what_comes_back_counts_once_and_for_this_browser_and_account(
     back = sign_in_there(ada.get("/account/connect/salesforce"))
     # Somebody else's browser was led there: it would connect a stranger's org to their account.
     assert browser(app, sql, account).get(back).headers["Location"] == "/account/connect"
-    with ada.session_transaction() as kept:
-        kept["account"] = member(sql, add_account(sql, "Marlowe"), MemberRole.ADMIN).secret
+    enter(ada, member(sql, add_account(sql, "Marlowe"), MemberRole.ADMIN))
     assert ada.get(back).headers["Location"] == "/account/connect"
     assert ada.get(back).headers["Location"] == "/account/connect"
     assert connections(sql) == []

@@ -29,7 +29,7 @@ from infra.secrets import generate_key
 from retinue.bulk import Operation
 from tests.support.factories import add_account, add_schedule
 from tests.support.manager_server import form_token, manager_app, signed_in, submit, token_in
-from tests.support.principals import member
+from tests.support.principals import enter, member
 from tests.support.race import DEADLINE_SECONDS
 
 REASON = "The sync of their mailbox fails."
@@ -155,18 +155,14 @@ def test_a_password_does_not_replace_what_signs_in_otherwise(
 
 
 def test_leaving_the_manager_ends_what_else_the_browser_has(app: Flask, sql: psycopg.Connection, account: int) -> None:
-    client = signed_in(app)
-    with client.session_transaction() as kept:
-        kept["account"] = member(sql, account).secret
+    client = enter(signed_in(app), member(sql, account))
     assert client.get("/account").status_code == 200
     assert submit_from(client, "/", "/sign-out").status_code == 303
     assert sql.execute("SELECT count(*) FROM account_sessions").fetchone() == (0,)
 
 
 def test_leaving_an_account_ends_what_else_the_browser_has(app: Flask, sql: psycopg.Connection, account: int) -> None:
-    client = signed_in(app)
-    with client.session_transaction() as kept:
-        kept["account"] = member(sql, account).secret
+    client = enter(signed_in(app), member(sql, account))
     assert send(client, "/account", "/account/sign-out").status_code == 303
     assert sql.execute("SELECT count(*) FROM sessions").fetchone() == (0,)
 

@@ -29,7 +29,7 @@ from tests.support.dovecot_server import run_dovecot
 from tests.support.mail_import import new_customer
 from tests.support.manager_server import form_token, manager_app, signed_in
 from tests.support.planted import plant, shared_id
-from tests.support.principals import member
+from tests.support.principals import enter, member
 from tests.support.radicale_server import Hand, hand_with_calendar, radicale
 from tests.support.routes import routes
 from tests.support.runtime import LogLines, captured_logs
@@ -124,9 +124,7 @@ def test_what_is_refused_to_an_assumed_session_shows_none_either(
 def test_what_people_of_the_account_see_stands_in_no_log_line(
     app: Flask, sql: psycopg.Connection, logs: LogLines, role: MemberRole
 ) -> None:
-    client = app.test_client()
-    with client.session_transaction() as kept:
-        kept["account"] = member(sql, 7, role).secret
+    client = enter(app.test_client(), member(sql, 7, role))
     pages = "".join(answer.text for answer in crawl(client).values())
     assert "canary-7" in pages
     assert "canary-8" not in pages

@@ -25,7 +25,7 @@ from tests.support.factories import add_account
 from tests.support.letterbox import Letterbox, Security, letterbox
 from tests.support.manager_server import form_token, manager_app, manager_settings, signed_in
 from tests.support.postgres import free_port
-from tests.support.principals import member
+from tests.support.principals import enter, member
 from tests.support.race import wait_until
 
 __all__ = ["bare_environment", "retinue"]
@@ -64,10 +64,7 @@ def settings(url: str) -> Settings:
 
 
 def admin(app: Flask, sql: psycopg.Connection, account: int) -> FlaskClient:
-    client = app.test_client()
-    with client.session_transaction() as kept:
-        kept["account"] = member(sql, account, MemberRole.ADMIN).secret
-    return client
+    return enter(app.test_client(), member(sql, account, MemberRole.ADMIN))
 
 
 def invite(client: FlaskClient, path: str = "/account/members", email: str = BOB) -> TestResponse:

@@ -32,9 +32,10 @@ from retinue.testing import RetinueDatabase
 from retinue.testing.pytest import retinue_database, retinue_schema, retinue_template
 from servants.salesforce.client.auth import Tokens
 from tests.support.command_line import CommandLine, bare_environment, retinue
-from tests.support.factories import add_account, add_servant
-from tests.support.manager_server import manager_app, manager_settings
-from tests.support.principals import member
+from tests.support.factories import add_account
+from tests.support.manager_server import manager_settings
+from tests.support.org_pages import PAGES, org_pages
+from tests.support.principals import enter, member
 from tests.support.radicale_server import free_port
 from tests.support.salesforce_customer import connected
 from tests.support.salesforce_org import tokens_of
@@ -43,9 +44,6 @@ from tests.support.sandbox_org import APP, USER, SandboxOrg, sandbox_org
 __all__ = ["bare_environment", "retinue", "retinue_database", "retinue_schema", "retinue_template"]
 
 pytestmark = pytest.mark.timeout(180)
-
-BACK = "http://localhost/account/connect/salesforce/back"
-PAGES = NewApp("3MVG9pages", "Retinue", client_secret="its secret", callback_url=BACK)
 
 
 @pytest.fixture(scope="module")
@@ -127,25 +125,13 @@ def key() -> str:
 
 @pytest.fixture
 def app(database: Database, sql: psycopg.Connection, key: str, org: SandboxOrg) -> Iterator[Flask]:
-    for job_type in ("salesforce.sync", "salesforce.reconcile", "salesforce.formulas"):
-        add_servant(sql, job_type)
-    made = manager_app(
-        database,
-        secret_key=key,
-        salesforce_client_id=PAGES.client_id,
-        salesforce_client_secret=PAGES.client_secret,
-        salesforce_login_url=org.url,
-    )
-    yield made
-    made.extensions["test_accounts"].close()
+    with org_pages(database, sql, org, key=key) as made:
+        yield made
 
 
 @pytest.fixture
 def ada(app: Flask, sql: psycopg.Connection) -> FlaskClient:
-    client = app.test_client()
-    with client.session_transaction() as kept:
-        kept["account"] = member(sql, add_account(sql, "Kestrel"), MemberRole.ADMIN).secret
-    return client
+    return enter(app.test_client(), member(sql, add_account(sql, "Kestrel"), MemberRole.ADMIN))
 
 
 def sign_in(client: FlaskClient, begin: str) -> TestResponse:

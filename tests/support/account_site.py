@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from tests.support.large_account import LargeAccount
 from tests.support.manager_database import OwnerDatabase
 from tests.support.manager_server import form_token, manager_app, signed_in
-from tests.support.principals import member
+from tests.support.principals import enter, member
 
 
 def paths(account: LargeAccount, dice: Random) -> dict[str, str]:
@@ -43,8 +43,8 @@ def browsers(url: str, account: LargeAccount) -> Iterator[dict[str, FlaskClient]
     database = OwnerDatabase(url, application_name="retinue-manager", max_connections=4)
     app = manager_app(database)
     own, operator = app.test_client(), signed_in(app)
-    with psycopg.connect(url, autocommit=True) as sql, own.session_transaction() as kept:
-        kept["account"] = member(sql, account.account_id).secret
+    with psycopg.connect(url, autocommit=True) as sql:
+        enter(own, member(sql, account.account_id))
     form = {"reason": "to measure it", "csrf_token": form_token(operator)}
     assert operator.post(f"/accounts/{account.account_id}/assume", data=form).headers["Location"] == "/account"
     yield {"member": own, "assumed": operator}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import psycopg
+from flask.testing import FlaskClient
 
 from infra.postgres.account_database import AccountDatabase
 from infra.postgres.principals import find_principal, open_member_session, open_visit_session
@@ -39,6 +40,13 @@ def visitor(sql: psycopg.Connection, account_id: int, *, minutes: float = 30) ->
     ).fetchone()
     assert visit is not None
     return _found(sql, open_visit_session(sql, visit[0]))
+
+
+def enter(client: FlaskClient, principal: Principal) -> FlaskClient:
+    """Have this browser be the principal's, as if they had just signed in."""
+    with client.session_transaction() as kept:
+        kept["account"] = principal.secret
+    return client
 
 
 def _found(sql: psycopg.Connection, secret: str) -> Principal:
